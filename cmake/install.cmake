@@ -1,0 +1,1 @@
+# Filled by the packaging work: install(TARGETS ...), sojourn-config.cmake, sojourn.pc.

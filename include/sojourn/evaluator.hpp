@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sojourn/matrix_view.hpp"
+#include "sojourn/model.hpp"
+#include "sojourn/prc.hpp"
+
+namespace sojourn {
+
+/// Routes to a transient law. `kAuto` takes the cheapest one that certifies its answer.
+enum class LawMethod : std::uint8_t { kAuto, kContour, kSaddlepoint, kUniformization, kStepping, kClosed };
+const char* to_string(LawMethod method);
+
+struct EvaluatorOptions {
+  int num_threads = 0;  ///< 0: what the environment allows
+  double rtol = 1e-9;   ///< relative accuracy a transient value must certify
+  LawMethod method = LawMethod::kAuto;
+  std::int64_t max_terms = 200'000'000;  ///< uniformization steps times edges allowed per evaluation point set
+};
+
+/// Values of one quantity for K parameter vectors, N values each.
+struct Quantity {
+  Matrix<double> values;                ///< [K, N]
+  std::vector<double> gradient;         ///< [K, N, P], empty unless asked
+  Matrix<double> error_bound;           ///< [K, N] relative, empty where the quantity is exact to rounding
+  std::vector<LawMethod> method;        ///< [K * N], transient laws only
+  std::vector<std::string> status;      ///< [K]: "ok" or what went wrong with this theta
+};
+
+enum class LawKind : std::uint8_t { kPdf, kLogPdf, kCdf, kLogCdf, kSurvival, kLogSurvival };
+
+/// Evaluates a model's laws for batches of parameters on the CPU (OpenMP; values do not depend on the thread count).
+///
+/// Every `theta` is [K, P] row-major on the natural scale. Every `reward` is [num_states], the variable being the reward
+/// gathered until absorption; `graph.unit_reward()` is time. In discrete time kPdf is the probability mass at whole
+/// numbers. All methods: @throws UsageError for a non-finite theta or point, ShapeError for extents,
+/// NumericalError naming edge and theta for a negative weight.
+class Evaluator {
+ public:
+  explicit Evaluator(Model model, EvaluatorOptions options = {});
+
+  [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] const Prc& prc() const { return prc_; }
+  [[nodiscard]] const EvaluatorOptions& options() const { return options_; }
+
+  /// E[Y^k], k = 1..order. [K, order]. Cost: order solves (twice that with gradient) per lane.
+  Quantity moments(MatrixView<const double> theta, std::span<const double> reward, int order, bool gradient) const;
+  /// Cov[Y_a, Y_b] of all pairs of rewards, [K, R * R].
+  Quantity covariance(MatrixView<const double> theta, const std::vector<std::span<const double>>& rewards,
+                      bool gradient) const;
+  /// E[Y_a Y_b], [K, R * R].
+  Quantity cross_moments(MatrixView<const double> theta, const std::vector<std::span<const double>>& rewards,
+                         bool gradient) const;
+  /// E[exp(-s Y)] at s >= 0, [K, S]; in discrete time the same with whole Y.
+  Quantity laplace(MatrixView<const double> theta, std::span<const double> reward, std::span<const double> s,
+                   bool gradient) const;
+  /// Expected time (or steps) in each state before absorption, [K, num_states].
+  Quantity expected_sojourn(MatrixView<const double> theta, bool gradient) const;
+  /// A transient law at points >= 0, [K, N], each value certified to `rtol` or flagged in `status`.
+  Quantity law(MatrixView<const double> theta, std::span<const double> reward, LawKind kind,
+               std::span<const double> points, bool gradient) const;
+  /// Quantiles at probabilities in (0, 1), [K, N].
+  Quantity quantile(MatrixView<const double> theta, std::span<const double> reward,
+                    std::span<const double> probabilities, bool gradient) const;
+  /// P(chain in state at time t), [K, num_states] (absorbing states included).
+  Quantity state_probability(MatrixView<const double> theta, double time, bool gradient) const;
+
+ private:
+  Model model_;
+  Prc prc_;
+  EvaluatorOptions options_;
+};
+
+}  // namespace sojourn

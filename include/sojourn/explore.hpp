@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sojourn/state_graph.hpp"
+
+namespace sojourn {
+
+/// Receives the transitions of one state during exploration.
+class TransitionSink {
+ public:
+  virtual ~TransitionSink() = default;
+  /// A transition to `to` (one integer per variable) with weight base + sum of terms. Several to one state add up.
+  virtual void emit(std::span<const std::int32_t> to, double base, std::span<const RateTerm> terms) = 0;
+};
+
+/// Writes all transitions out of `state` into the sink; emitting none makes the state absorbing.
+using TransitionFunction = std::function<void(std::span<const std::int32_t> state, TransitionSink& sink)>;
+
+struct ExploreOptions {
+  TimeKind time_kind = TimeKind::kContinuous;
+  std::int32_t num_rates = 1;
+  std::vector<std::string> variable_names;
+  /// Start states with their probabilities.
+  std::vector<std::pair<std::vector<std::int32_t>, double>> initial;
+  /// Exploration stops with a ModelError beyond this many states.
+  std::int64_t max_states = 10'000'000;
+  /// Named rewards, each a function of the state's variables, evaluated once per transient state.
+  std::vector<std::pair<std::string, std::function<double(std::span<const std::int32_t>)>>> rewards;
+};
+
+/// Breadth-first exploration of the state space reachable from the start states, in discovery order.
+///
+/// States are packed into 64- or 128-bit keys where the values seen fit, and looked up in an open-addressing table.
+/// Cost: O(states + edges) calls and look-ups, about 16 bytes a state beside the graph itself. No recursion.
+/// @throws ModelError beyond `max_states`, and all errors of `StateGraphBuilder::build`.
+StateGraph explore(const ExploreOptions& options, const TransitionFunction& transitions);
+
+}  // namespace sojourn

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sojourn/evaluator.hpp"
+#include "sojourn/model.hpp"
+#include "sojourn/target.hpp"
+
+namespace sojourn {
+
+/// One (merged) observation. Exact: lower == upper == value. Right-censored: upper = +inf. Interval: lower < upper.
+struct Observation {
+  double lower = 0;
+  double upper = 0;
+  double entry = 0;   ///< left truncation: seen only because Y > entry (0: none)
+  double weight = 1;  ///< multiplicity, > 0
+  [[nodiscard]] bool exact() const { return lower == upper; }
+  [[nodiscard]] bool right_censored() const { return upper == std::numeric_limits<double>::infinity(); }
+};
+
+/// A checked data set. Equal observations are merged and their weights summed.
+struct Observations {
+  std::vector<Observation> items;
+  std::int64_t num_rows = 0;   ///< rows read, before merging
+  bool counts = false;         ///< the column was `count` (discrete time)
+  std::string origin;          ///< file name for messages
+  std::vector<std::int64_t> first_row;  ///< 1-based file row of each item's first occurrence
+};
+
+/// Reads a data CSV (`time` or `count`; optional weight, lower, upper, event, entry). `-` is stdin.
+/// @throws IoError, ModelError (file, row, column, value).
+Observations load_observations(const std::string& path, TimeKind time_kind);
+Observations parse_observations(std::string_view csv, const std::string& origin, TimeKind time_kind);
+
+enum class PriorFamily { kNormal, kLognormal, kGamma, kHalfCauchy, kBeta, kUniform, kExponential };
+const char* to_string(PriorFamily family);
+
+/// A prior of one parameter. Parameters a and b: normal(mean, sd), lognormal(mean, sd of log), gamma(shape, rate),
+/// half_cauchy(scale), beta(a, b), uniform(lower, upper), exponential(rate).
+class Prior {
+ public:
+  /// @throws ModelError for values outside the family's domain.
+  Prior(PriorFamily family, double a, double b = 0);
+  /// From a run file: family name and its named values. @throws ModelError with a suggestion.
+  static Prior from_names(const std::string& family, const std::map<std::string, double>& values);
+
+  [[nodiscard]] PriorFamily family() const { return family_; }
+  [[nodiscard]] double a() const { return a_; }
+  [[nodiscard]] double b() const { return b_; }
+  [[nodiscard]] double lower() const;
+  [[nodiscard]] double upper() const;
+  /// log p(theta), normalised, and its derivative; -inf outside the support.
+  [[nodiscard]] double log_density(double theta) const;
+  [[nodiscard]] double score(double theta) const;
+  /// Inverse of the distribution function at p in (0, 1).
+  [[nodiscard]] double quantile(double p) const;
+  /// E.g. "lognormal(mean=0, sd=1)".
+  [[nodiscard]] std::string describe() const;
+
+ private:
+  PriorFamily family_;
+  double a_, b_;
+};
+
+/// Smooth one-to-one map between the real line and a parameter's support: identity, log or scaled logit.
+class Transform {
+ public:
+  enum class Kind { kIdentity, kLog, kLogit };
+  static Transform for_support(double lower, double upper);
+  [[nodiscard]] Kind kind() const { return kind_; }
+  [[nodiscard]] double to_natural(double z) const;
+  [[nodiscard]] double to_unconstrained(double theta) const;
+  /// log |d theta / d z| and its derivative by z.
+  [[nodiscard]] double log_jacobian(double z) const;
+  [[nodiscard]] double log_jacobian_derivative(double z) const;
+  [[nodiscard]] double derivative(double z) const;  ///< d theta / d z
+  [[nodiscard]] std::string describe() const;
+
+ private:
+  Kind kind_ = Kind::kIdentity;
+  double lower_ = 0, upper_ = 0;
+};
+
+/// log p(data | theta) + log p(theta) + log |d theta/d z| over the free parameters on the unconstrained scale.
+class Posterior final : public Target {
+ public:
+  struct Free {
+    std::int32_t parameter;  ///< index in the model
+    std::string name;
+    Prior prior;
+    Transform transform;
+  };
+
+  /// `priors` by parameter name for every parameter that is not in `fixed`.
+  /// @throws ModelError: unknown or missing names, fixed value outside support, nothing free, data that no theta allows.
+  Posterior(Model model, Observations observations, const std::map<std::string, Prior>& priors,
+            const std::map<std::string, double>& fixed, std::span<const double> reward, EvaluatorOptions options = {});
+  ~Posterior() override;
+
+  [[nodiscard]] const Model& model() const;
+  [[nodiscard]] const Observations& observations() const;
+  [[nodiscard]] const std::vector<Free>& free() const;
+  [[nodiscard]] std::vector<double> reward() const;
+  /// Full natural parameter vector [P] (fixed ones included) from z [d].
+  void to_theta(std::span<const double> z, std::span<double> theta) const;
+
+  [[nodiscard]] std::int32_t dimension() const override;
+  void evaluate(MatrixView<const double> z, std::span<double> log_density, MatrixView<double> score,
+                std::vector<std::string>& status) const override;
+  void sample_prior(std::uint64_t seed, MatrixView<double> z) const override;
+
+  /// log p(data | theta) [K] and gradient [K, P] (may be empty) on the natural scale.
+  void log_likelihood(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
+                      std::vector<std::string>& status) const;
+  /// How many points each route served since construction: contour, saddlepoint, uniformization, stepping, closed.
+  struct RouteCounts {
+    std::int64_t contour = 0, saddlepoint = 0, uniformization = 0, stepping = 0, closed = 0;
+    double worst_error_bound = 0;
+  };
+  [[nodiscard]] RouteCounts route_counts() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sojourn

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sojourn {
+
+enum class TimeKind { kContinuous, kDiscrete };
+
+/// One term `coefficient * phi[rate]` of an edge weight.
+struct RateTerm {
+  std::int32_t rate;
+  double coefficient;
+};
+
+/// A start state and its probability.
+struct InitialMass {
+  std::int32_t state;
+  double probability;
+};
+
+/// Named reward earned per unit of time (or per step) in each state; [num_states], finite, >= 0, 0 where absorbing.
+struct Reward {
+  std::string name;
+  std::vector<double> values;
+};
+
+/// A Markov chain with parametric edge weights, the value every later stage starts from.
+///
+/// weight_e = base_e + sum_k coefficient_ek * phi_k, with phi the rates (equal to theta unless the model derives them).
+/// A state without out-edges is absorbing. In discrete time a row's edges are probabilities and what they leave of 1
+/// stays in the state. Immutable; made by `StateGraphBuilder`. Edges are sorted by (from, to), without duplicates.
+class StateGraph {
+ public:
+  [[nodiscard]] TimeKind time_kind() const { return time_kind_; }
+  [[nodiscard]] std::int32_t num_states() const { return static_cast<std::int32_t>(edge_begin_.size()) - 1; }
+  [[nodiscard]] std::int64_t num_edges() const { return static_cast<std::int64_t>(edge_to_.size()); }
+  [[nodiscard]] std::int32_t num_rates() const { return num_rates_; }
+  [[nodiscard]] std::int64_t edge_begin(std::int32_t state) const { return edge_begin_[state]; }
+  [[nodiscard]] std::int64_t edge_end(std::int32_t state) const { return edge_begin_[state + 1]; }
+  [[nodiscard]] std::int32_t edge_to(std::int64_t edge) const { return edge_to_[edge]; }
+  /// Source state of an edge; O(log num_states).
+  [[nodiscard]] std::int32_t edge_from(std::int64_t edge) const;
+  [[nodiscard]] double base(std::int64_t edge) const { return base_[edge]; }
+  [[nodiscard]] std::span<const RateTerm> terms(std::int64_t edge) const {
+    return {terms_.data() + term_begin_[edge], terms_.data() + term_begin_[edge + 1]};
+  }
+  [[nodiscard]] bool is_absorbing(std::int32_t state) const { return edge_begin_[state] == edge_begin_[state + 1]; }
+  [[nodiscard]] double weight(std::int64_t edge, std::span<const double> phi) const {
+    double sum = base_[edge];
+    for (const RateTerm& term : terms(edge)) sum += term.coefficient * phi[term.rate];
+    return sum;
+  }
+  [[nodiscard]] std::span<const InitialMass> initial() const { return initial_; }
+  /// 1 - sum of the start probabilities: the mass that is absorbed at time zero.
+  [[nodiscard]] double defect() const { return defect_; }
+  [[nodiscard]] std::span<const Reward> rewards() const { return rewards_; }
+  /// Reward by name. @throws UsageError naming the rewards there are.
+  [[nodiscard]] std::span<const double> reward(std::string_view name) const;
+  /// 1 per transient state, 0 where absorbing: time itself.
+  [[nodiscard]] const std::vector<double>& unit_reward() const { return unit_reward_; }
+  /// Variables of each state, [num_states, num_variables], empty for explicit models; used by `inspect` and pictures.
+  [[nodiscard]] std::span<const std::int32_t> state_variables(std::int32_t state) const {
+    return {variables_.data() + static_cast<std::size_t>(state) * variable_names_.size(), variable_names_.size()};
+  }
+  [[nodiscard]] const std::vector<std::string>& variable_names() const { return variable_names_; }
+
+ private:
+  friend class StateGraphBuilder;
+  TimeKind time_kind_ = TimeKind::kContinuous;
+  std::int32_t num_rates_ = 0;
+  std::vector<std::int64_t> edge_begin_{0};
+  std::vector<std::int32_t> edge_to_;
+  std::vector<double> base_;
+  std::vector<std::int64_t> term_begin_{0};
+  std::vector<RateTerm> terms_;
+  std::vector<InitialMass> initial_;
+  double defect_ = 0;
+  std::vector<Reward> rewards_;
+  std::vector<double> unit_reward_;
+  std::vector<std::string> variable_names_;
+  std::vector<std::int32_t> variables_;
+};
+
+/// Collects states and edges in any order and checks them once.
+class StateGraphBuilder {
+ public:
+  StateGraphBuilder(TimeKind time_kind, std::int32_t num_rates) : time_kind_(time_kind), num_rates_(num_rates) {}
+
+  /// Grows the graph to at least `num_states` states.
+  void ensure_states(std::int32_t num_states);
+  /// Names the integer variables; then give `state_variables` row by row to `add_state`.
+  void set_variable_names(std::vector<std::string> names);
+  /// Appends a state with its variables (empty when none are named) and returns its index.
+  std::int32_t add_state(std::span<const std::int32_t> variables = {});
+  void add_edge(std::int32_t from, std::int32_t to, double base, std::span<const RateTerm> terms);
+  void add_initial(std::int32_t state, double probability);
+  /// `values` [num_states]; values at absorbing states are ignored and stored as 0.
+  void add_reward(std::string name, std::vector<double> values);
+
+  /// Checks and sorts. Cost: O(states + edges log degree).
+  /// @throws ModelError naming the edge or state for: unknown state, self-loop in continuous time, duplicate edge,
+  ///   a non-finite or constant negative weight, a rate index out of range, no absorbing state, a state reachable from
+  ///   the start that cannot reach absorption (a defective law), start probabilities that are negative or sum to more
+  ///   than 1 + 1e-12, a negative, misshapen or all-zero reward.
+  StateGraph build() &&;
+
+ private:
+  struct PendingEdge {
+    std::int32_t from, to;
+    double base;
+    std::int64_t term_begin, term_end;
+  };
+  TimeKind time_kind_;
+  std::int32_t num_rates_;
+  std::int32_t num_states_ = 0;
+  std::vector<PendingEdge> edges_;
+  std::vector<RateTerm> terms_;
+  std::vector<InitialMass> initial_;
+  std::vector<Reward> rewards_;
+  std::vector<std::string> variable_names_;
+  std::vector<std::int32_t> variables_;
+};
+
+/// First edge whose weight is negative or not finite at phi, or -1. Cost: O(edges) at worst, O(num_rates) where every
+/// coefficient and every phi is non-negative.
+std::int64_t first_bad_edge(const StateGraph& graph, std::span<const double> phi);
+
+}  // namespace sojourn

@@ -1,0 +1,1 @@
+#include "sojourn/prc.hpp"

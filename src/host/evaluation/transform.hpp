@@ -1,0 +1,78 @@
+#pragma once
+
+#include <complex>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "sojourn/prc.hpp"
+#include "sojourn/state_graph.hpp"
+
+namespace sojourn {
+
+/// A positive number m * 2^e, for values far outside the range of double.
+struct ScaledValue {
+  double mantissa = 0;
+  std::int64_t exponent = 0;
+};
+/// A complex number m * 2^e.
+struct ScaledComplexValue {
+  std::complex<double> mantissa;
+  std::int64_t exponent = 0;
+};
+
+/// Laplace transforms of one law at one particle, the primitive under every contour.
+///
+/// With Y the reward gathered (atom included) and r the reward, R = diag(r), A = -S:
+///   density transform  D(s) = E[exp(-s Y); Y > 0]        = alpha' (sR + A)^-1 b   (the atom at zero is left out exactly)
+///   survival transform G(s) = int_0^inf exp(-s y) P(Y>y) = alpha' (sR + A)^-1 r
+/// where zero-reward states have been passed through. D(0) = 1 - atom. Both are positive for real s > -lambda_1.
+/// Continuous time only. Thread safe: all scratch lives in the Workspace.
+class TransformReplay {
+ public:
+  struct Workspace;
+  struct WorkspaceDelete {
+    void operator()(Workspace* workspace) const;
+  };
+  using WorkspacePtr = std::unique_ptr<Workspace, WorkspaceDelete>;
+
+  TransformReplay(const StateGraph& graph, const Prc& prc, std::span<const double> reward);
+  ~TransformReplay();
+  TransformReplay(TransformReplay&&) noexcept;
+
+  [[nodiscard]] WorkspacePtr make_workspace() const;
+  [[nodiscard]] std::int32_t num_rates() const;
+
+  /// Sets the particle: phi [num_rates], all weights >= 0. Computes atom and its gradient.
+  void set_particle(std::span<const double> phi, Workspace& workspace) const;
+  /// P(Y = 0), the defect of the start included.
+  [[nodiscard]] double atom(const Workspace& workspace) const;
+  /// d atom / d phi, [num_rates].
+  [[nodiscard]] std::span<const double> atom_gradient(const Workspace& workspace) const;
+  /// f(0+), the density's right limit at zero, with its gradient [num_rates] (may be empty).
+  double density_at_zero(Workspace& workspace, std::span<double> gradient) const;
+
+  /// Complex replay. `s` [M]; density and survival [M], or empty; gradients [M, num_rates], or empty.
+  /// The result at a node does not depend on the other nodes of the call.
+  void evaluate(std::span<const std::complex<double>> s, std::span<std::complex<double>> density,
+                std::span<std::complex<double>> survival, std::span<std::complex<double>> density_gradient,
+                std::span<std::complex<double>> survival_gradient, Workspace& workspace) const;
+
+  /// Real axis: value, first and second derivative by s of D (`survival` false) or G (true) at s [M]; each output [M].
+  /// Where s <= -lambda_1 (a pivot is not positive) the value is NaN. May under- or overflow: see the scaled form.
+  void evaluate_real(bool survival, std::span<const double> s, std::span<double> value, std::span<double> first,
+                     std::span<double> second, Workspace& workspace) const;
+
+  /// The same two with an extended exponent range; about 20 times slower. Gradients [num_rates] share value's exponent.
+  void evaluate_scaled(std::complex<double> s, bool survival, ScaledComplexValue& value,
+                       std::span<std::complex<double>> gradient, Workspace& workspace) const;
+  void evaluate_real_scaled(bool survival, double s, ScaledValue& value, ScaledValue& first, ScaledValue& second,
+                            Workspace& workspace) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sojourn
