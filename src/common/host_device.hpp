@@ -1,0 +1,9 @@
+#pragma once
+
+/// Marks a function that both the host compiler and nvcc compile. Such a function uses plain types alone, so that no
+/// host library header enters a `.cu` file.
+#if defined(__CUDACC__)
+#define SOJOURN_HD __host__ __device__
+#else
+#define SOJOURN_HD
+#endif
