@@ -13,10 +13,24 @@ struct BuildInfo {
   std::vector<std::string> devices;  ///< "cuda:0 NVIDIA H200, 139 GiB"; empty without a GPU
   int num_threads = 1;               ///< threads a run would use
 };
+/// @throws UsageError for a thread variable in the environment that is not a positive integer.
 BuildInfo build_info();
 
+/// Lists the devices of a build that has device code, one text each.
+using DeviceLister = std::vector<std::string> (*)();
+
+/// Gives `build_info` its device list; the device code calls this once at start. Null takes the list away.
+void set_device_lister(DeviceLister lister);
+
 /// Threads to use: `requested` if > 0, else SOJOURN_NUM_THREADS, SLURM_CPUS_PER_TASK, OMP_NUM_THREADS, else the cores
-/// this process may use. @throws UsageError for a variable that is not a positive integer.
+/// this process may use. Of an OMP_NUM_THREADS list (one number per nesting level) the first counts.
+/// @throws UsageError for a negative request, a variable that is not a positive integer, and more than 4096 threads.
 int resolve_num_threads(int requested = 0);
+
+/// Cores this process may use: its affinity mask, cut to the processor time its control group grants (rounded up).
+int num_usable_cores();
+
+/// Text of a warning when `num_threads` is more than four times the usable cores, else empty.
+std::string oversubscription_warning(int num_threads);
 
 }  // namespace sojourn

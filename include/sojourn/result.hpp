@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,14 @@ struct ParameterSummary {
 
 /// Posterior predictive against the data, for the picture.
 struct PredictiveCheck {
-  std::vector<double> grid;                    ///< points on the time axis
+  std::vector<double> grid;                    ///< points on the time axis, ascending
   std::vector<double> lower, median, upper;    ///< 95 % band and median of the survival curve over particles
   std::vector<double> data_x, data_survival;   ///< Kaplan-Meier (product-limit) estimate of the data, as steps
   std::vector<double> data_lower, data_upper;  ///< its pointwise 95 % band (Greenwood, log-log)
+  std::vector<double> censored_x;              ///< distinct times at which observations are right-censored
+  bool logarithmic = false;                    ///< the grid is geometric: draw it on a logarithmic axis
+  std::int64_t num_particles = 0;              ///< particles whose curve entered the band
+  std::vector<std::string> notes;              ///< what the reader must know, e.g. interval midpoints
 };
 
 /// Everything `infer` hands over to its output folder.
@@ -35,20 +40,41 @@ struct InferenceResult {
   std::string model_name, model_digest, data_digest, device, command;
   std::uint64_t seed = 0;
   int num_threads = 1;
+  int num_ranks = 1;
   std::vector<std::string> warnings;
   std::map<std::string, double> seconds;  ///< by phase: model, elimination, start, scores, kernel, predictive, total
 };
 
+/// Type-7 quantile (linear between order statistics, the default of R and NumPy) at p in [0, 1] of ascending values.
+/// NaN for no values. Source: Hyndman and Fan (1996).
+double quantile_of_sorted(std::span<const double> sorted, double p);
+
+/// The particles of a run on the natural scale, [n, d], columns in the order of `posterior.free()`.
+/// @throws ShapeError if the columns are not as many as the free parameters.
+Matrix<double> natural_particles(const Posterior& posterior, const SvgdResult& svgd);
+
+/// Mean, sd (n - 1) and type-7 quantiles of every free parameter on the natural scale. Cost: O(d n log n).
 std::vector<ParameterSummary> summarize(const Posterior& posterior, const SvgdResult& svgd);
+
+/// Survival curves of up to 200 evenly chosen particles on about 120 points, and the product-limit estimate of the
+/// data. Interval-censored observations enter the product-limit estimate at the middle of their interval, for the
+/// picture alone; with left truncation both curves are conditional on surviving the earliest entry. Bits do not depend
+/// on `num_threads`. Particles whose curve cannot be certified are left out and counted in `notes`.
 PredictiveCheck predictive_check(const Posterior& posterior, const SvgdResult& svgd, int num_threads);
 
 struct OutputOptions {
   bool overwrite = false;
 };
 
-/// Writes summary.json, particles.csv, posterior.nc, trace.csv (when history was kept) and report.html into `folder`,
-/// whole or not at all: a temporary folder beside it, fsync, rename.
-/// @throws UsageError if the folder exists and `overwrite` is false, IoError.
+/// Fails now where `write_output_folder` would fail after the run. Writes nothing.
+/// @throws UsageError if the folder exists and `overwrite` is false, or holds files that Sojourn did not write;
+///   IoError if its parent is not a folder or cannot be written to.
+void check_output_folder(const std::string& folder, const OutputOptions& options);
+
+/// Writes summary.json, particles.csv, convergence.csv, posterior.nc, trace.csv (when history was kept) and report.html
+/// into `folder`, whole or not at all: a temporary folder beside it, fsync, rename. An existing folder is replaced as a
+/// whole with `overwrite`, but only if it holds nothing except files that Sojourn writes.
+/// @throws UsageError if the folder exists and `overwrite` is false, IoError with path and reason, ShapeError.
 void write_output_folder(const std::string& folder, const InferenceResult& result, const Posterior& posterior,
                          const OutputOptions& options);
 

@@ -1,0 +1,156 @@
+#include "comm/threads.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include "sojourn/error.hpp"
+#include "sojourn/info.hpp"
+
+namespace sojourn {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kVariables[] = {"SOJOURN_NUM_THREADS", "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"};
+
+/// Runs each test with the three variables unset and puts back what was there.
+class Threads : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (int i = 0; i < 3; ++i) {
+      const char* value = std::getenv(kVariables[i]);
+      was_set_[i] = value != nullptr;
+      if (value != nullptr) saved_[i] = value;
+      unsetenv(kVariables[i]);
+    }
+  }
+  void TearDown() override {
+    for (int i = 0; i < 3; ++i) {
+      was_set_[i] ? setenv(kVariables[i], saved_[i].c_str(), 1) : unsetenv(kVariables[i]);
+    }
+  }
+
+ private:
+  bool was_set_[3] = {};
+  std::string saved_[3];
+};
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no UsageError";
+}
+
+TEST_F(Threads, RequestWinsOverTheEnvironment) {
+  setenv("SOJOURN_NUM_THREADS", "7", 1);
+  EXPECT_EQ(resolve_num_threads(3), 3);
+}
+
+TEST_F(Threads, VariablesInOrder) {
+  setenv("OMP_NUM_THREADS", "5", 1);
+  EXPECT_EQ(resolve_num_threads(), 5);
+  setenv("SLURM_CPUS_PER_TASK", "6", 1);
+  EXPECT_EQ(resolve_num_threads(), 6);
+  setenv("SOJOURN_NUM_THREADS", "7", 1);
+  EXPECT_EQ(resolve_num_threads(), 7);
+}
+
+TEST_F(Threads, OpenMpListTakesTheOuterLevel) {
+  setenv("OMP_NUM_THREADS", " 4, 2 ", 1);
+  EXPECT_EQ(resolve_num_threads(), 4);
+  setenv("OMP_NUM_THREADS", "4,", 1);
+  EXPECT_EQ(resolve_num_threads(), 4);
+  setenv("SLURM_CPUS_PER_TASK", "4,2", 1);
+  EXPECT_THAT(message_of([] { resolve_num_threads(); }), HasSubstr("SLURM_CPUS_PER_TASK='4,2'"));
+}
+
+TEST_F(Threads, BadValuesNameVariableAndValue) {
+  for (const char* variable : kVariables) {
+    for (const char* value :
+         {"0", "-1", "abc", "", " ", "2.5", "4x", "0x4", "+", "1e3", ",4", "99999999999999999999999999", "1000000"}) {
+      setenv(variable, value, 1);
+      EXPECT_THAT(message_of([] { resolve_num_threads(); }), HasSubstr(std::string(variable) + "='" + value + "'"));
+      unsetenv(variable);
+    }
+  }
+}
+
+TEST_F(Threads, BadRequests) {
+  EXPECT_THAT(message_of([] { resolve_num_threads(-2); }), HasSubstr("-2"));
+  EXPECT_THAT(message_of([] { resolve_num_threads(1'000'000); }), HasSubstr("1000000"));
+}
+
+TEST_F(Threads, FollowsTheAffinityMask) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  EXPECT_LE(resolve_num_threads(), CPU_COUNT(&before));
+  EXPECT_GE(resolve_num_threads(), 1);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &before)) {
+      CPU_SET(cpu, &one);
+      break;
+    }
+  }
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  EXPECT_EQ(resolve_num_threads(), 1);
+  sched_setaffinity(0, sizeof before, &before);
+}
+
+TEST_F(Threads, OversubscriptionWarnsAboveFourTimesTheCores) {
+  const int cores = num_usable_cores();
+  EXPECT_EQ(oversubscription_warning(4 * cores), "");
+  EXPECT_THAT(oversubscription_warning(4 * cores + 1), HasSubstr(std::to_string(4 * cores + 1) + " threads"));
+}
+
+/// A made-up control group tree.
+class ControlGroups : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = std::filesystem::temp_directory_path() / ("sojourn-cgroup-" + std::to_string(getpid()));
+    std::filesystem::remove_all(root_);
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+  void put(const std::string& path, const std::string& text) {
+    std::filesystem::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path) << text;
+  }
+  std::filesystem::path root_;
+};
+
+TEST_F(ControlGroups, VersionTwoTakesTheTightestAncestorAndRoundsUp) {
+  put("a/cpu.max", "250000 100000\n");
+  put("a/b/cpu.max", "max 100000\n");
+  EXPECT_EQ(cgroup_core_limit(root_, "0::/a/b\n"), 3);
+  put("a/b/cpu.max", "50000 100000\n");
+  EXPECT_EQ(cgroup_core_limit(root_, "0::/a/b\n"), 1);
+}
+
+TEST_F(ControlGroups, VersionOne) {
+  put("cpu/job/cpu.cfs_quota_us", "400000\n");
+  put("cpu/job/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(cgroup_core_limit(root_, "4:cpu,cpuacct:/job\n3:memory:/job\n"), 4);
+  put("cpu/job/cpu.cfs_quota_us", "-1\n");
+  EXPECT_EQ(cgroup_core_limit(root_, "4:cpu,cpuacct:/job\n"), 0);
+}
+
+TEST_F(ControlGroups, NoLimitWithoutFiles) {
+  EXPECT_EQ(cgroup_core_limit(root_, "0::/\n"), 0);
+  EXPECT_EQ(cgroup_core_limit(root_, ""), 0);
+  EXPECT_EQ(cgroup_core_limit(root_, "nonsense\n:\n"), 0);
+}
+
+}  // namespace
+}  // namespace sojourn
