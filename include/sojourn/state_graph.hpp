@@ -68,6 +68,11 @@ class StateGraph {
     return {variables_.data() + static_cast<std::size_t>(state) * variable_names_.size(), variable_names_.size()};
   }
   [[nodiscard]] const std::vector<std::string>& variable_names() const { return variable_names_; }
+  /// Upper bound of every |weight| at rates in [0, largest_rate]; infinite unless every base and coefficient is >= 0.
+  /// O(1). A finite bound proves that no weight is negative or overflows there.
+  [[nodiscard]] double weight_bound(double largest_rate) const {
+    return largest_base_ + (largest_rate > 0 ? largest_coefficient_sum_ * largest_rate : 0);
+  }
 
  private:
   friend class StateGraphBuilder;
@@ -84,6 +89,8 @@ class StateGraph {
   std::vector<double> unit_reward_;
   std::vector<std::string> variable_names_;
   std::vector<std::int32_t> variables_;
+  double largest_base_ = 0;             ///< infinite when a base or coefficient is negative
+  double largest_coefficient_sum_ = 0;  ///< of one edge
 };
 
 /// Collects states and edges in any order and checks them once.
@@ -95,30 +102,39 @@ class StateGraphBuilder {
   void ensure_states(std::int32_t num_states);
   /// Names the integer variables; then give `state_variables` row by row to `add_state`.
   void set_variable_names(std::vector<std::string> names);
+  /// Replaces all states by the rows of `variables`, [num_states, names.size()]; for explorers that hold them already.
+  void set_states(std::vector<std::string> names, std::vector<std::int32_t> variables);
   /// Appends a state with its variables (empty when none are named) and returns its index.
   std::int32_t add_state(std::span<const std::int32_t> variables = {});
+  /// Terms of one rate are summed and zero coefficients dropped. Edges given in (from, to) order are moved, not sorted.
   void add_edge(std::int32_t from, std::int32_t to, double base, std::span<const RateTerm> terms);
   void add_initial(std::int32_t state, double probability);
   /// `values` [num_states]; values at absorbing states are ignored and stored as 0.
   void add_reward(std::string name, std::vector<double> values);
 
   /// Checks and sorts. Cost: O(states + edges log degree).
-  /// @throws ModelError naming the edge or state for: unknown state, self-loop in continuous time, duplicate edge,
-  ///   a non-finite or constant negative weight, a rate index out of range, no absorbing state, a state reachable from
-  ///   the start that cannot reach absorption (a defective law), start probabilities that are negative or sum to more
-  ///   than 1 + 1e-12, a negative, misshapen or all-zero reward.
+  /// @throws ModelError naming the edge or state for: unknown state, self-loop, duplicate edge or state,
+  ///   a non-finite or constant weight <= 0, a rate index out of range, a discrete row whose constant part exceeds 1,
+  ///   no absorbing state, a state reachable from the start that cannot reach absorption (a defective law), start
+  ///   probabilities that are negative or sum to 0 or to more than 1 + 1e-12, a negative, misshapen or all-zero reward.
+  /// A start whose sum is within 1e-12 of 1 has no defect. States that the start cannot reach are kept unchecked.
   StateGraph build() &&;
 
  private:
-  struct PendingEdge {
-    std::int32_t from, to;
-    double base;
-    std::int64_t term_begin, term_end;
-  };
+  void check_states() const;
+  void check_edges() const;
+  void sort_edges();
+  void check_rows(const StateGraph& graph) const;
+  void check_absorption(const StateGraph& graph) const;
+  void take_initial(StateGraph& graph);
+  void take_rewards(StateGraph& graph);
+
   TimeKind time_kind_;
   std::int32_t num_rates_;
   std::int32_t num_states_ = 0;
-  std::vector<PendingEdge> edges_;
+  std::vector<std::int32_t> edge_from_, edge_to_;
+  std::vector<double> base_;
+  std::vector<std::int64_t> term_begin_{0};
   std::vector<RateTerm> terms_;
   std::vector<InitialMass> initial_;
   std::vector<Reward> rewards_;

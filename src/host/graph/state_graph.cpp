@@ -1,0 +1,336 @@
+#include "sojourn/state_graph.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "expects.hpp"
+#include "graph/reachability.hpp"
+
+namespace sojourn {
+namespace {
+
+constexpr double kSumTolerance = 1e-12;
+constexpr std::size_t kListedStates = 8;
+
+std::uint64_t row_hash(std::span<const std::int32_t> row) {
+  std::uint64_t hash = 0x9e3779b97f4a7c15ULL;
+  for (const std::int32_t value : row) {
+    hash = (hash ^ static_cast<std::uint32_t>(value)) * 0xff51afd7ed558ccdULL;
+    hash ^= hash >> 32;
+  }
+  return hash;
+}
+
+}  // namespace
+
+std::int32_t StateGraph::edge_from(std::int64_t edge) const {
+  const auto next = std::upper_bound(edge_begin_.begin(), edge_begin_.end(), edge);
+  return static_cast<std::int32_t>(next - edge_begin_.begin()) - 1;
+}
+
+std::span<const double> StateGraph::reward(std::string_view name) const {
+  for (const Reward& reward : rewards_)
+    if (reward.name == name) return reward.values;
+  std::string known;
+  for (const Reward& reward : rewards_) known += (known.empty() ? "" : ", ") + reward.name;
+  SOJOURN_EXPECTS(!rewards_.empty(), UsageError, "no reward '{}': the model defines no rewards, only time", name);
+  throw UsageError(fmt::format("no reward '{}'; the model has: {}", name, known));
+}
+
+void StateGraphBuilder::ensure_states(std::int32_t num_states) { num_states_ = std::max(num_states_, num_states); }
+
+void StateGraphBuilder::set_variable_names(std::vector<std::string> names) { variable_names_ = std::move(names); }
+
+void StateGraphBuilder::set_states(std::vector<std::string> names, std::vector<std::int32_t> variables) {
+  SOJOURN_EXPECTS(!names.empty() && variables.size() % names.size() == 0, ModelError,
+                  "state variables: {} values do not fill rows of {}", variables.size(), names.size());
+  num_states_ = static_cast<std::int32_t>(variables.size() / names.size());
+  variable_names_ = std::move(names);
+  variables_ = std::move(variables);
+}
+
+std::int32_t StateGraphBuilder::add_state(std::span<const std::int32_t> variables) {
+  SOJOURN_EXPECTS(variables.size() == variable_names_.size(), ModelError,
+                  "state {}: {} values for {} variables; give one per variable", num_states_, variables.size(),
+                  variable_names_.size());
+  variables_.insert(variables_.end(), variables.begin(), variables.end());
+  return num_states_++;
+}
+
+void StateGraphBuilder::add_edge(std::int32_t from, std::int32_t to, double base, std::span<const RateTerm> terms) {
+  edge_from_.push_back(from);
+  edge_to_.push_back(to);
+  base_.push_back(base);
+  const std::size_t begin = terms_.size();
+  for (const RateTerm& term : terms) {
+    if (term.coefficient == 0) continue;
+    if (terms_.size() == begin || terms_.back().rate < term.rate) {
+      terms_.push_back(term);
+      continue;
+    }
+    const auto place = std::lower_bound(terms_.begin() + static_cast<std::ptrdiff_t>(begin), terms_.end(), term.rate,
+                                        [](const RateTerm& t, std::int32_t rate) { return t.rate < rate; });
+    if (place->rate == term.rate)
+      place->coefficient += term.coefficient;
+    else
+      terms_.insert(place, term);
+  }
+  term_begin_.push_back(static_cast<std::int64_t>(terms_.size()));
+}
+
+void StateGraphBuilder::add_initial(std::int32_t state, double probability) {
+  initial_.push_back({state, probability});
+}
+
+void StateGraphBuilder::add_reward(std::string name, std::vector<double> values) {
+  rewards_.push_back({std::move(name), std::move(values)});
+}
+
+void StateGraphBuilder::check_states() const {
+  SOJOURN_EXPECTS(num_states_ > 0, ModelError, "the graph has no states; add at least one absorbing state");
+  SOJOURN_EXPECTS(num_rates_ >= 0, ModelError, "the number of rates {} must be >= 0", num_rates_);
+  const std::size_t width = variable_names_.size();
+  if (width == 0) return;
+  SOJOURN_EXPECTS(variables_.size() == width * static_cast<std::size_t>(num_states_), ModelError,
+                  "variables are given for {} of {} states; add every state with its variables",
+                  variables_.size() / width, num_states_);
+  const auto row = [&](std::int32_t s) { return std::span(variables_).subspan(s * width, width); };
+  std::vector<std::pair<std::uint64_t, std::int32_t>> hashes(num_states_);
+  for (std::int32_t s = 0; s < num_states_; ++s) hashes[s] = {row_hash(row(s)), s};
+  std::sort(hashes.begin(), hashes.end());
+  // Rows of one hash stand together; different rows that collide are rare, so comparing neighbours of a run pairwise is
+  // cheap.
+  for (std::size_t k = 1; k < hashes.size(); ++k)
+    for (std::size_t j = k; j-- > 0 && hashes[j].first == hashes[k].first;)
+      SOJOURN_EXPECTS(!std::ranges::equal(row(hashes[j].second), row(hashes[k].second)), ModelError,
+                      "state {}: the same variables as state {} ({}); merge them into one state", hashes[k].second,
+                      hashes[j].second, fmt::join(row(hashes[k].second), ", "));
+}
+
+void StateGraphBuilder::check_edges() const {
+  for (std::size_t e = 0; e < edge_from_.size(); ++e) {
+    const std::int32_t from = edge_from_[e], to = edge_to_[e];
+    for (const std::int32_t state : {from, to})
+      SOJOURN_EXPECTS(state >= 0 && state < num_states_, ModelError,
+                      "edge {} ({} -> {}): state {} is not defined; the graph has states 0 to {}", e, from, to, state,
+                      num_states_ - 1);
+    SOJOURN_EXPECTS(from != to, ModelError, "edge {} ({} -> {}): self-loop; {}", e, from, to,
+                    time_kind_ == TimeKind::kContinuous
+                        ? "in continuous time a transition must leave its state; remove the edge"
+                        : "what a row's edges leave of 1 stays in the state by itself; remove the edge");
+    SOJOURN_EXPECTS(std::isfinite(base_[e]), ModelError, "edge {} ({} -> {}): rate {} must be finite and > 0", e, from,
+                    to, base_[e]);
+    bool is_constant = true;
+    for (std::int64_t k = term_begin_[e]; k < term_begin_[e + 1]; ++k) {
+      const RateTerm& term = terms_[k];
+      SOJOURN_EXPECTS(term.rate >= 0 && term.rate < num_rates_, ModelError,
+                      "edge {} ({} -> {}): parameter {} of {} (index {}); indices run from 0 to {}", e, from, to,
+                      static_cast<std::int64_t>(term.rate) + 1, num_rates_, term.rate, num_rates_ - 1);
+      SOJOURN_EXPECTS(std::isfinite(term.coefficient), ModelError,
+                      "edge {} ({} -> {}): coefficient {} of parameter index {} must be finite", e, from, to,
+                      term.coefficient, term.rate);
+      is_constant = is_constant && term.coefficient == 0;
+    }
+    SOJOURN_EXPECTS(!is_constant || base_[e] > 0, ModelError,
+                    "edge {} ({} -> {}): rate {} must be finite and > 0; remove the edge or give it a parameter", e,
+                    from, to, base_[e]);
+  }
+}
+
+/// Brings the edges into (from, to) order. Edges already in order, as explorers give them, stay where they are.
+void StateGraphBuilder::sort_edges() {
+  const std::int64_t num_edges = static_cast<std::int64_t>(edge_from_.size());
+  const auto before = [&](std::int64_t a, std::int64_t b) {
+    return std::pair(edge_from_[a], edge_to_[a]) < std::pair(edge_from_[b], edge_to_[b]);
+  };
+  bool is_sorted = true;
+  for (std::int64_t e = 1; e < num_edges && is_sorted; ++e) is_sorted = before(e - 1, e);
+  if (is_sorted) return;
+
+  std::vector<std::int64_t> order(num_edges);
+  {
+    std::vector<std::int64_t> next(static_cast<std::size_t>(num_states_) + 1, 0);
+    for (const std::int32_t from : edge_from_) ++next[from + 1];
+    for (std::int32_t s = 0; s < num_states_; ++s) next[s + 1] += next[s];
+    for (std::int64_t e = 0; e < num_edges; ++e) order[next[edge_from_[e]]++] = e;
+  }
+  for (std::int64_t begin = 0; begin < num_edges;) {
+    std::int64_t end = begin + 1;
+    while (end < num_edges && edge_from_[order[end]] == edge_from_[order[begin]]) ++end;
+    std::stable_sort(order.begin() + begin, order.begin() + end,
+                     [&](std::int64_t a, std::int64_t b) { return edge_to_[a] < edge_to_[b]; });
+    for (std::int64_t k = begin + 1; k < end; ++k)
+      SOJOURN_EXPECTS(edge_to_[order[k - 1]] != edge_to_[order[k]], ModelError,
+                      "edge {} ({} -> {}): duplicate of edge {}; merge them into one by adding their weights", order[k],
+                      edge_from_[order[k]], edge_to_[order[k]], order[k - 1]);
+    begin = end;
+  }
+
+  const auto permute = [&](auto& values) {
+    auto sorted = values;
+    for (std::int64_t k = 0; k < num_edges; ++k) sorted[k] = values[order[k]];
+    values = std::move(sorted);
+  };
+  std::vector<RateTerm> terms;
+  std::vector<std::int64_t> term_begin{0};
+  terms.reserve(terms_.size());
+  term_begin.reserve(term_begin_.size());
+  for (const std::int64_t e : order) {
+    terms.insert(terms.end(), terms_.begin() + term_begin_[e], terms_.begin() + term_begin_[e + 1]);
+    term_begin.push_back(static_cast<std::int64_t>(terms.size()));
+  }
+  terms_ = std::move(terms);
+  term_begin_ = std::move(term_begin);
+  permute(edge_from_);
+  permute(edge_to_);
+  permute(base_);
+}
+
+/// In discrete time the part of a row that no parameter can lower must not exceed 1.
+void StateGraphBuilder::check_rows(const StateGraph& graph) const {
+  if (time_kind_ != TimeKind::kDiscrete) return;
+  for (std::int32_t s = 0; s < graph.num_states(); ++s) {
+    double all_bases = 0, constant_edges = 0;
+    bool can_decrease = false;
+    for (std::int64_t e = graph.edge_begin(s); e < graph.edge_end(s); ++e) {
+      all_bases += graph.base(e);
+      if (graph.terms(e).empty()) constant_edges += graph.base(e);
+      for (const RateTerm& term : graph.terms(e)) can_decrease = can_decrease || term.coefficient < 0;
+    }
+    const double sum = can_decrease ? constant_edges : std::max(all_bases, constant_edges);
+    SOJOURN_EXPECTS(sum <= 1 + kSumTolerance, ModelError,
+                    "state {}: the constant probabilities of its edges sum to {:.17g}; a row of a discrete model may "
+                    "sum to at most 1",
+                    s, sum);
+  }
+}
+
+void StateGraphBuilder::check_absorption(const StateGraph& graph) const {
+  bool any_absorbing = false;
+  for (std::int32_t s = 0; s < graph.num_states() && !any_absorbing; ++s) any_absorbing = graph.is_absorbing(s);
+  SOJOURN_EXPECTS(any_absorbing, ModelError,
+                  "no absorbing state: each of the {} states has out-edges (state 0 is trapped), so the law would be "
+                  "defective; add a state without out-edges that the start can reach",
+                  graph.num_states());
+  const std::vector<std::int32_t> trapped = trapped_states(graph, {}, kListedStates);
+  SOJOURN_EXPECTS(trapped.empty(), ModelError,
+                  "state {} is reachable from the start but cannot reach an absorbing state, so the law would be "
+                  "defective; trapped states: {}{}; add an edge from them towards an absorbing state",
+                  trapped.empty() ? -1 : trapped.front(), fmt::join(trapped, ", "),
+                  trapped.size() == kListedStates ? ", ..." : "");
+}
+
+void StateGraphBuilder::take_initial(StateGraph& graph) {
+  SOJOURN_EXPECTS(!initial_.empty(), ModelError, "no start state: give at least one state with its probability");
+  for (const InitialMass& mass : initial_) {
+    SOJOURN_EXPECTS(mass.state >= 0 && mass.state < num_states_, ModelError,
+                    "initial: state {} is not defined; the graph has states 0 to {}", mass.state, num_states_ - 1);
+    SOJOURN_EXPECTS(std::isfinite(mass.probability) && mass.probability >= 0, ModelError,
+                    "initial: state {} has probability {}; must be in [0, 1]", mass.state, mass.probability);
+  }
+  std::ranges::stable_sort(initial_, {}, &InitialMass::state);
+  for (std::size_t k = 1; k < initial_.size(); ++k)
+    SOJOURN_EXPECTS(initial_[k - 1].state != initial_[k].state, ModelError,
+                    "initial: state {} is given twice; merge its probabilities", initial_[k].state);
+  double sum = 0, rest = 1;
+  for (const InitialMass& mass : initial_) {
+    sum += mass.probability;
+    rest -= mass.probability;
+  }
+  SOJOURN_EXPECTS(sum <= 1 + kSumTolerance, ModelError,
+                  "initial sums to {:.17g}; the start probabilities may sum to at most 1", sum);
+  SOJOURN_EXPECTS(sum > 0, ModelError, "initial sums to 0; at least one start probability must be > 0");
+  std::erase_if(initial_, [](const InitialMass& mass) { return mass.probability == 0; });
+  graph.initial_ = std::move(initial_);
+  graph.defect_ = rest > kSumTolerance ? rest : 0;
+}
+
+void StateGraphBuilder::take_rewards(StateGraph& graph) {
+  const std::size_t num_states = static_cast<std::size_t>(num_states_);
+  graph.unit_reward_.resize(num_states);
+  bool any_transient = false;
+  for (std::int32_t s = 0; s < num_states_; ++s) {
+    graph.unit_reward_[s] = graph.is_absorbing(s) ? 0 : 1;
+    any_transient = any_transient || !graph.is_absorbing(s);
+  }
+  for (std::size_t r = 0; r < rewards_.size(); ++r) {
+    Reward& reward = rewards_[r];
+    SOJOURN_EXPECTS(!reward.name.empty(), ModelError, "reward {} has no name", r);
+    for (std::size_t q = 0; q < r; ++q)
+      SOJOURN_EXPECTS(rewards_[q].name != reward.name, ModelError, "reward '{}' is given twice; rename one",
+                      reward.name);
+    SOJOURN_EXPECTS(reward.values.size() == num_states, ModelError,
+                    "reward '{}' has {} values; must be one per state, {}", reward.name, reward.values.size(),
+                    num_states);
+    bool any_positive = false;
+    for (std::size_t s = 0; s < num_states; ++s) {
+      double& value = reward.values[s];
+      if (graph.unit_reward_[s] == 0) {
+        value = 0;
+        continue;
+      }
+      SOJOURN_EXPECTS(std::isfinite(value) && value >= 0, ModelError,
+                      "reward '{}': value {} of state {} must be finite and >= 0", reward.name, value, s);
+      any_positive = any_positive || value > 0;
+    }
+    SOJOURN_EXPECTS(any_positive || !any_transient, ModelError,
+                    "reward '{}' is zero in every transient state; at least one value must be > 0", reward.name);
+  }
+  graph.rewards_ = std::move(rewards_);
+}
+
+StateGraph StateGraphBuilder::build() && {
+  check_states();
+  check_edges();
+  sort_edges();
+
+  StateGraph graph;
+  graph.time_kind_ = time_kind_;
+  graph.num_rates_ = num_rates_;
+  graph.edge_begin_.assign(static_cast<std::size_t>(num_states_) + 1, 0);
+  for (const std::int32_t from : edge_from_) ++graph.edge_begin_[from + 1];
+  std::partial_sum(graph.edge_begin_.begin(), graph.edge_begin_.end(), graph.edge_begin_.begin());
+  edge_from_ = {};
+  graph.edge_to_ = std::move(edge_to_);
+  graph.base_ = std::move(base_);
+  graph.term_begin_ = std::move(term_begin_);
+  graph.terms_ = std::move(terms_);
+  graph.variable_names_ = std::move(variable_names_);
+  graph.variables_ = std::move(variables_);
+  for (std::int64_t e = 0; e < graph.num_edges(); ++e) {
+    double coefficient_sum = 0;
+    bool is_non_negative = graph.base(e) >= 0;
+    for (const RateTerm& term : graph.terms(e)) {
+      coefficient_sum += term.coefficient;
+      is_non_negative = is_non_negative && term.coefficient >= 0;
+    }
+    constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+    graph.largest_base_ = std::max(graph.largest_base_, is_non_negative ? graph.base(e) : kUnbounded);
+    graph.largest_coefficient_sum_ = std::max(graph.largest_coefficient_sum_, coefficient_sum);
+  }
+
+  check_rows(graph);
+  take_initial(graph);
+  check_absorption(graph);
+  take_rewards(graph);
+  return graph;
+}
+
+std::int64_t first_bad_edge(const StateGraph& graph, std::span<const double> phi) {
+  double largest_rate = 0;
+  bool needs_scan = false;
+  for (const double rate : phi) {
+    needs_scan = needs_scan || !(rate >= 0);
+    largest_rate = std::max(largest_rate, rate);
+  }
+  if (!needs_scan && std::isfinite(graph.weight_bound(largest_rate))) return -1;
+  for (std::int64_t e = 0; e < graph.num_edges(); ++e) {
+    const double weight = graph.weight(e, phi);
+    if (!(weight >= 0) || !std::isfinite(weight)) return e;
+  }
+  return -1;
+}
+
+}  // namespace sojourn
