@@ -39,7 +39,8 @@ Model load_model(const std::string& path, const ModelLimits& limits = {});
 /// The same from text; `origin` stands for the file name in messages.
 Model parse_model(std::string_view text, const std::string& origin, const ModelLimits& limits = {});
 
-/// 64-bit content digest (hex) of the built structure: graph, rates and parameters, never of source text.
+/// 128-bit content digest (32 hex digits) of what decides the law: time kind, edges, start, rewards, rates, parameter
+/// names and ranges. Neither the model's name nor the source text enters. Cost: O(edges).
 std::string digest(const Model& model);
 
 }  // namespace sojourn
