@@ -1,0 +1,163 @@
+#include "cli/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/arguments.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/streams.hpp"
+#include "cli/verb.hpp"
+#include "expects.hpp"
+#include "model/suggest.hpp"
+#include "sojourn/info.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+struct VerbEntry {
+  const char* name;
+  const char* description;
+  Action (*add)(CLI::App&);
+};
+
+constexpr VerbEntry kVerbs[] = {
+    {"infer", "Fit a model to data: writes a posterior sample, its diagnostics and a report", add_infer},
+    {"evaluate", "Compute moments, densities, quantiles, likelihoods and gradients at given parameters", add_evaluate},
+    {"sample", "Draw random values of a model", add_sample},
+    {"simulate", "Write a synthetic data set for a run file", add_simulate},
+    {"inspect", "Show a model's size, structure, cost and which parameters data can tell apart", add_inspect},
+    {"check", "Validate a model, run or data file and run nothing", add_check},
+    {"info", "Show what this build can do and which devices it sees", add_info},
+};
+
+constexpr char kDescription[] =
+    "Sojourn: Bayesian inference with parametric phase-type distributions, the time (or reward) that a Markov\n"
+    "chain gathers until it is absorbed.";
+
+constexpr char kFooter[] =
+    "Example: write a model, look at it, evaluate its density, fit it to data\n"
+    "  cat > kingman.yaml <<END\n"
+    "  schema: sojourn/model/1\n"
+    "  name: kingman\n"
+    "  parameters: [theta]\n"
+    "  family: {coalescent: {samples: 10, state: lineages}}\n"
+    "  END\n"
+    "  sojourn inspect kingman.yaml\n"
+    "  sojourn evaluate kingman.yaml --theta 1.5 --moments 2 --pdf 0.5,1,2\n"
+    "  sojourn infer run.yaml\n\n"
+    "sojourn VERB --help explains a verb. Data goes to standard output, messages to standard error.\n"
+    "Exit status: 0 done, 1 internal failure, 2 usage, 3 invalid file, 4 numerical failure, 5 input or output,\n"
+    "6 device or communication, 130 interrupted.";
+
+std::vector<std::string> verb_names() {
+  std::vector<std::string> names;
+  for (const VerbEntry& verb : kVerbs) names.emplace_back(verb.name);
+  return names;
+}
+
+/// The arguments that stand behind the verb; also rejects what stands before it or in its place.
+std::vector<std::string> arguments_of_verb(const std::vector<std::string>& arguments) {
+  const std::vector<std::string> names = verb_names();
+  const std::string& first = arguments.front();
+  if (first.size() > 1 && first[0] == '-') {
+    const std::vector<std::string> flags{"--help", "-h", "--version"};
+    for (const std::string& flag : flags) {
+      if (first == flag) return {};
+    }
+    throw UsageError(fmt::format("unknown flag {}{}; options of a verb stand behind it; see sojourn --help", first,
+                                 suggestion(first, flags)));
+  }
+  for (const std::string& name : names) {
+    if (first == name) return {arguments.begin() + 1, arguments.end()};
+  }
+  throw UsageError(
+      fmt::format("unknown verb '{}'{}; there are: {}", first, suggestion(first, names), list_names(names)));
+}
+
+bool wants_help(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    if (argument == "--") return false;
+    if (argument == "--help" || argument == "-h") return true;
+  }
+  return false;
+}
+
+ExitCode run(const std::vector<std::string>& arguments) {
+  CLI::App app(kDescription, "sojourn");
+  app.footer(kFooter);
+  app.set_version_flag("--version", [] { return "sojourn " + build_info().version; });
+  app.get_formatter()->column_width(32);
+  app.get_formatter()->label("SUBCOMMAND", "VERB");
+  app.get_formatter()->label("Subcommands", "Verbs");
+  app.get_formatter()->label("OPTIONS", "options");
+  app.get_formatter()->label("REQUIRED", "");
+  std::vector<std::pair<CLI::App*, Action>> actions;
+  for (const VerbEntry& verb : kVerbs) {
+    CLI::App* sub = app.add_subcommand(verb.name, verb.description)->group("Verbs");
+    actions.emplace_back(sub, verb.add(*sub));
+  }
+  if (arguments.empty()) {
+    write_stderr(app.help());
+    return ExitCode::kUsage;
+  }
+  const std::vector<std::string> behind_verb = arguments_of_verb(arguments);
+  if (!wants_help(behind_verb)) {
+    for (const auto& [sub, action] : actions) {
+      if (sub->get_name() == arguments.front()) check_arguments(*sub, behind_verb);
+    }
+  }
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = app.get_subcommands();
+    write_stdout(chosen.empty() ? app.help() : chosen.front()->help("sojourn " + chosen.front()->get_name()));
+    return ExitCode::kDone;
+  } catch (const CLI::CallForVersion& version) {
+    write_stdout(std::string(version.what()) + '\n');
+    return ExitCode::kDone;
+  } catch (const CLI::RequiredError& error) {
+    throw UsageError(fmt::format("{}; see sojourn {} --help", error.what(), arguments.front()));
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what());
+  }
+  for (const auto& [sub, action] : actions) {
+    if (sub->parsed()) {
+      const ExitCode code = action();
+      return num_interrupts() > 0 ? ExitCode::kInterrupted : code;
+    }
+  }
+  return ExitCode::kUsage;
+}
+
+int fail(const std::string& message, ExitCode code) noexcept {
+  try {
+    write_stderr("error: " + message + '\n');
+  } catch (...) {
+    // Not even a line can be built: the status still tells.
+  }
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv) noexcept {
+  try {
+    return static_cast<int>(run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc)));
+  } catch (const OutputClosed&) {
+    return static_cast<int>(ExitCode::kIo);
+  } catch (const Error& error) {
+    return fail(error.what(), error.exit_code());
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory; use a smaller model, fewer particles or fewer points", ExitCode::kInternal);
+  } catch (const std::exception& error) {
+    return fail(std::string("internal failure: ") + error.what() + "; please report it", ExitCode::kInternal);
+  } catch (...) {
+    return fail("internal failure of unknown kind; please report it", ExitCode::kInternal);
+  }
+}
+
+}  // namespace sojourn::cli

@@ -1,0 +1,111 @@
+#include "cli/evaluate_output.hpp"
+
+#include "cli/json_writer.hpp"
+#include "cli/text_table.hpp"
+#include "cli/theta.hpp"
+#include "expects.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+constexpr const char* kRoutes[] = {"contour", "saddlepoint", "uniformization", "stepping", "closed"};
+
+/// [K] + extents + tail
+std::vector<std::size_t> shape(std::size_t num_thetas, const EvaluatedBlock& block) {
+  std::vector<std::size_t> extents{num_thetas};
+  extents.insert(extents.end(), block.extents.begin(), block.extents.end());
+  return extents;
+}
+
+void write_methods(JsonWriter& json, const Evaluation& evaluation) {
+  json.key("method").begin_object();
+  for (const EvaluatedBlock& block : evaluation.blocks) {
+    if (!block.route_counts.empty()) {
+      json.key(block.key).begin_object();
+      for (std::size_t i = 0; i < block.route_counts.size(); ++i) json.member(kRoutes[i], block.route_counts[i]);
+      json.end_object();
+    }
+    if (block.quantity.method.empty()) continue;
+    json.key(block.key).begin_array();
+    const std::size_t num_values = block.quantity.values.num_cols();
+    for (std::size_t k = 0; k < block.quantity.values.num_rows(); ++k) {
+      json.begin_array();
+      for (std::size_t n = 0; n < num_values; ++n) json.value(to_string(block.quantity.method[k * num_values + n]));
+      json.end_array();
+    }
+    json.end_array();
+  }
+  json.end_object();
+}
+
+}  // namespace
+
+std::string evaluation_json(const Model& model, const Evaluation& evaluation) {
+  const std::size_t num_thetas = evaluation.thetas.num_rows();
+  JsonWriter json;
+  json.begin_object();
+  json.member("model", model.name);
+  json.key("parameters").values(parameter_names(model));
+  json.member("variable", evaluation.variable);
+  json.key("theta").nested(evaluation.thetas.values(), std::vector<std::size_t>{num_thetas, model.parameters.size()});
+  json.key("points").begin_object();
+  for (const auto& [key, points] : evaluation.points) json.key(key).values(points);
+  json.end_object();
+  if (!evaluation.covariance_rewards.empty()) json.key("covariance_rewards").values(evaluation.covariance_rewards);
+  bool gradient = false;
+  for (const EvaluatedBlock& block : evaluation.blocks) {
+    json.key(block.key).nested(block.quantity.values.values(), shape(num_thetas, block));
+    gradient = gradient || !block.quantity.gradient.empty();
+  }
+  if (gradient) {
+    json.key("gradient").begin_object();
+    for (const EvaluatedBlock& block : evaluation.blocks) {
+      if (block.quantity.gradient.empty()) continue;
+      std::vector<std::size_t> extents = shape(num_thetas, block);
+      extents.push_back(model.parameters.size());
+      json.key(block.key).nested(block.quantity.gradient, extents);
+    }
+    json.end_object();
+  }
+  write_methods(json, evaluation);
+  json.key("error_bound").begin_object();
+  for (const EvaluatedBlock& block : evaluation.blocks) {
+    if (block.quantity.error_bound.empty()) continue;
+    json.key(block.key).nested(block.quantity.error_bound.values(), shape(num_thetas, block));
+  }
+  json.end_object();
+  json.key("status").values(evaluation.status);
+  return json.end_object().take();
+}
+
+std::string evaluation_table(const Model& model, const Evaluation& evaluation) {
+  const std::size_t num_parameters = model.parameters.size();
+  std::string text = fmt::format("model {}, variable {}\n", model.name, evaluation.variable);
+  for (std::size_t k = 0; k < evaluation.thetas.num_rows(); ++k) {
+    text += fmt::format("\n{}\n", num_parameters == 0 ? "no parameters" : describe_theta(model, evaluation.thetas.row(k)));
+    std::vector<std::string> header{"quantity", "at", "value"};
+    for (const Parameter& parameter : model.parameters) header.push_back("d/d" + parameter.name);
+    header.insert(header.end(), {"relative error", "method"});
+    TextTable table(std::move(header));
+    for (const EvaluatedBlock& block : evaluation.blocks) {
+      const std::size_t num_values = block.quantity.values.num_cols();
+      for (std::size_t n = 0; n < num_values; ++n) {
+        const std::size_t at = k * num_values + n;
+        std::vector<std::string> row{block.key, block.labels[n], format_number(block.quantity.values(k, n))};
+        for (std::size_t p = 0; p < num_parameters; ++p) {
+          row.push_back(block.quantity.gradient.empty() ? ""
+                                                        : format_number(block.quantity.gradient[at * num_parameters + p]));
+        }
+        row.push_back(block.quantity.error_bound.empty() ? ""
+                                                         : fmt::format("{:.1e}", block.quantity.error_bound(k, n)));
+        row.push_back(block.quantity.method.empty() ? "" : to_string(block.quantity.method[at]));
+        table.add(std::move(row));
+      }
+    }
+    text += table.text();
+    if (evaluation.status[k] != "ok") text += "status: " + evaluation.status[k] + '\n';
+  }
+  return text;
+}
+
+}  // namespace sojourn::cli

@@ -1,0 +1,57 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/json_writer.hpp"
+#include "cli/streams.hpp"
+#include "cli/verb.hpp"
+#include "expects.hpp"
+#include "sojourn/info.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+struct InfoOptions {
+  bool json = false;
+};
+
+std::string as_json(const BuildInfo& info) {
+  JsonWriter json;
+  json.begin_object();
+  json.member("version", info.version).member("compiler", info.compiler).member("build_type", info.build_type);
+  json.member("cuda", info.cuda).member("nccl", info.nccl).member("mpi", info.mpi).member("openmp", info.openmp);
+  json.member("cuda_version", info.cuda_version).member("nccl_version", info.nccl_version);
+  json.member("mpi_version", info.mpi_version);
+  json.key("devices").values(info.devices);
+  json.member("num_threads", info.num_threads);
+  return json.end_object().take();
+}
+
+std::string as_text(const BuildInfo& info) {
+  const auto part = [](const char* name, bool present, const std::string& version) {
+    return fmt::format("{:<10}{}{}{}\n", name, present ? "yes" : "no", version.empty() ? "" : ", ", version);
+  };
+  std::string text = fmt::format("sojourn {}\n{:<10}{}, {}\n", info.version, "compiler", info.compiler, info.build_type);
+  text += part("CUDA", info.cuda, info.cuda_version);
+  text += part("NCCL", info.nccl, info.nccl_version);
+  text += part("MPI", info.mpi, info.mpi_version);
+  text += part("OpenMP", info.openmp, "");
+  text += fmt::format("{:<10}{}\n", "threads", info.num_threads);
+  if (info.devices.empty()) text += fmt::format("{:<10}cpu (no GPU is seen)\n", "devices");
+  for (const std::string& device : info.devices) text += fmt::format("{:<10}{}\n", "device", device);
+  return text;
+}
+
+}  // namespace
+
+Action add_info(CLI::App& app) {
+  const auto options = std::make_shared<InfoOptions>();
+  app.add_flag("--json", options->json, "Print one JSON object");
+  app.footer("Example:\n  sojourn info --json");
+  return [options] {
+    const BuildInfo info = build_info();
+    write_stdout(options->json ? as_json(info) : as_text(info));
+    return ExitCode::kDone;
+  };
+}
+
+}  // namespace sojourn::cli

@@ -1,0 +1,75 @@
+#include "cli/streams.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "cli/interrupt.hpp"
+#include "expects.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+/// 0 when all of it was written, errno otherwise.
+int write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+}  // namespace
+
+void prepare_streams() {
+  std::signal(SIGPIPE, SIG_IGN);
+  for (const int descriptor : {0, 1, 2}) {
+    if (::fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
+    // Opened against its direction, so that reading from 0 or writing to 1 still fails as on a closed descriptor.
+    // The lowest free number is this one, as all below are open.
+    [[maybe_unused]] const int opened = ::open("/dev/null", descriptor == 1 ? O_RDONLY : O_WRONLY);
+  }
+}
+
+void write_stdout(std::string_view text) {
+  const int error = write_all(STDOUT_FILENO, text);
+  if (error == EPIPE || error == EBADF) throw OutputClosed{};
+  SOJOURN_EXPECTS(error == 0, IoError, "standard output: cannot write: {}; free some space or write elsewhere",
+                  std::strerror(error));
+}
+
+void write_stderr(std::string_view text) { write_all(STDERR_FILENO, text); }
+
+void warn(const std::string& message) { write_stderr("warning: " + message + '\n'); }
+
+void write_file(const std::string& path, std::string_view text, bool overwrite) {
+  if (path.empty() || path == "-") {
+    write_stdout(text);
+    return;
+  }
+  struct stat status {};
+  SOJOURN_EXPECTS(overwrite || ::lstat(path.c_str(), &status) != 0, UsageError,
+                  "--output {}: the file exists; give --overwrite to replace it, or another name", path);
+  const UninterruptedSection section;
+  const std::string temporary = path + ".part-" + std::to_string(::getpid());
+  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  SOJOURN_EXPECTS(descriptor >= 0, IoError, "--output {}: cannot create {}: {}; check the folder", path, temporary,
+                  std::strerror(errno));
+  int error = write_all(descriptor, text);
+  if (error == 0 && ::fsync(descriptor) != 0 && errno != EINVAL) error = errno;
+  if (::close(descriptor) != 0 && error == 0) error = errno;
+  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0) ::unlink(temporary.c_str());
+  SOJOURN_EXPECTS(error == 0, IoError, "--output {}: cannot write: {}", path, std::strerror(error));
+}
+
+}  // namespace sojourn::cli

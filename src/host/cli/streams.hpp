@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sojourn::cli {
+
+/// The reader of standard output has gone (a closed pipe): there is nobody to tell, so the program leaves quietly.
+struct OutputClosed {};
+
+/// Fills standard descriptors that are closed at start, so that no file of ours is ever opened as 0, 1 or 2 and written
+/// to by mistake, and ignores SIGPIPE so that a closed pipe arrives as an error of `write_stdout`.
+void prepare_streams();
+
+/// Writes all of `text` to standard output. @throws OutputClosed when the reader has gone or the stream was closed at
+/// start, IoError for anything else (a full disk).
+void write_stdout(std::string_view text);
+
+/// Writes to standard error; failures are ignored, for there is no better place to report them.
+void write_stderr(std::string_view text);
+
+/// "warning: ..." on standard error.
+void warn(const std::string& message);
+
+/// Writes a file whole or not at all: a temporary file beside it, fsync, rename; interrupts wait until it is done.
+/// `-` or an empty path is standard output.
+/// @throws UsageError if the file exists and `overwrite` is false, IoError.
+void write_file(const std::string& path, std::string_view text, bool overwrite);
+
+}  // namespace sojourn::cli

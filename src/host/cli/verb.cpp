@@ -1,0 +1,90 @@
+#include "cli/verb.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <thread>
+
+#include "cli/numbers.hpp"
+#include "cli/streams.hpp"
+#include "expects.hpp"
+#include "sojourn/info.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+constexpr std::int64_t kMaxThreadsAsked = 4096;
+
+}  // namespace
+
+ModelLimits CommonOptions::limits() const {
+  ModelLimits limits;
+  if (!max_states.empty()) limits.max_states = parse_whole("--max-states", max_states, 1, 2'000'000'000);
+  if (!max_model_bytes.empty()) limits.max_bytes = parse_whole("--max-model-bytes", max_model_bytes, 1);
+  return limits;
+}
+
+int CommonOptions::num_threads() const {
+  const int requested =
+      threads.empty() ? 0 : static_cast<int>(parse_whole("--threads", threads, 1, kMaxThreadsAsked));
+  const int used = resolve_num_threads(requested);
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  if (cores > 0 && used > 4 * cores) {
+    warn(fmt::format("{} threads on {} cores will slow each other down; --threads {} is enough", used, cores, cores));
+  }
+  return used;
+}
+
+void add_limit_options(CLI::App& app, CommonOptions& options) {
+  app.add_option("--max-states", options.max_states, "Refuse a model with more states than this [10000000]")
+      ->type_name("N")
+      ->group("Limits");
+  app.add_option("--max-model-bytes", options.max_model_bytes, "Refuse a model file larger than this [67108864]")
+      ->type_name("BYTES")
+      ->group("Limits");
+}
+
+void add_thread_option(CLI::App& app, CommonOptions& options) {
+  app.add_option("--threads", options.threads,
+                 "CPU threads; the results do not depend on it [SOJOURN_NUM_THREADS, SLURM_CPUS_PER_TASK, "
+                 "OMP_NUM_THREADS, else all cores]")
+      ->type_name("N")
+      ->group("Machine");
+}
+
+void add_device_option(CLI::App& app, CommonOptions& options) {
+  app.add_option("--device", options.device, "auto, cpu, cuda or cuda:I [SOJOURN_DEVICE, else auto]")
+      ->type_name("NAME")
+      ->group("Machine");
+}
+
+std::string choose_device(const std::string& requested) {
+  std::string name = requested, source = "--device";
+  if (name.empty()) {
+    const char* variable = std::getenv("SOJOURN_DEVICE");
+    if (variable != nullptr && *variable != '\0') {
+      name = variable;
+      source = "SOJOURN_DEVICE";
+    }
+  }
+  if (name.empty() || name == "auto" || name == "cpu") return "cpu";
+  const bool indexed = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 10 &&
+                       name.find_first_not_of("0123456789", 5) == std::string::npos;
+  SOJOURN_EXPECTS(name == "cuda" || indexed, UsageError, "{}: unknown device '{}'; allowed: auto, cpu, cuda, cuda:0, ...",
+                  source, name);
+  const BuildInfo info = build_info();
+  SOJOURN_EXPECTS(info.cuda, DeviceError,
+                  "{} {}: this build has no CUDA; use --device cpu, or build where a CUDA toolkit is found", source, name);
+  SOJOURN_EXPECTS(!info.devices.empty(), DeviceError,
+                  "{} {}: no CUDA device is visible; use --device cpu, or check nvidia-smi and CUDA_VISIBLE_DEVICES", source,
+                  name);
+  std::string seen;
+  for (const std::string& device : info.devices) seen += (seen.empty() ? "" : "; ") + device;
+  throw DeviceError(fmt::format("{} {}: this version does not evaluate on CUDA devices yet (seen: {}); use --device cpu",
+                                source, name, seen));
+}
+
+void print_warnings(const Model& model) {
+  for (const std::string& warning : model.warnings) warn(warning);
+}
+
+}  // namespace sojourn::cli

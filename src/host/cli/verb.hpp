@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "sojourn/error.hpp"
+#include "sojourn/model.hpp"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace sojourn::cli {
+
+/// What a verb does once its options are read; returns the exit status.
+using Action = std::function<ExitCode()>;
+
+/// Each gives `app` the options, help and example of its verb and returns what the verb does.
+Action add_infer(CLI::App& app);
+Action add_evaluate(CLI::App& app);
+Action add_sample(CLI::App& app);
+Action add_simulate(CLI::App& app);
+Action add_inspect(CLI::App& app);
+Action add_check(CLI::App& app);
+Action add_info(CLI::App& app);
+
+/// What several verbs ask in the same words.
+struct CommonOptions {
+  std::string max_states, max_model_bytes, threads, device;
+  /// @throws UsageError for a limit that is no positive whole number.
+  [[nodiscard]] ModelLimits limits() const;
+  /// Threads to use; warns when they are many more than the cores. @throws UsageError.
+  [[nodiscard]] int num_threads() const;
+};
+void add_limit_options(CLI::App& app, CommonOptions& options);
+void add_thread_option(CLI::App& app, CommonOptions& options);
+void add_device_option(CLI::App& app, CommonOptions& options);
+
+/// Names the device that will do the work, from `--device` or SOJOURN_DEVICE: "cpu".
+/// @throws UsageError for a name that is none, DeviceError where the device asked for cannot be used.
+std::string choose_device(const std::string& requested);
+
+/// Prints a model's warnings on standard error.
+void print_warnings(const Model& model);
+
+}  // namespace sojourn::cli
