@@ -1,1 +1,32 @@
 #include "sojourn/prc.hpp"
+
+#include "elimination/prc_arrays.hpp"
+
+namespace sojourn {
+
+const PrcCost& Prc::cost() const { return arrays_->cost; }
+std::int32_t Prc::num_rates() const { return arrays_->num_rates; }
+
+PrcView PrcArrays::view() const {
+  PrcView v{};
+  v.num_rates = num_rates;
+  v.num_forms = static_cast<std::int32_t>(forms.size());
+  v.num_components = static_cast<std::int32_t>(components.size());
+  v.num_rows = static_cast<std::int32_t>(rows.size());
+  v.forms = forms.data();
+  v.form_terms = form_terms.data();
+  v.components = components.data();
+  v.rows = rows.data();
+  v.groups = groups.data();
+  v.terms = terms.data();
+  v.entry_column = entry_column.data();
+  v.entry_weight_begin = entry_weight_begin.data();
+  v.entry_weights = entry_weights.data();
+  v.entry_pair_begin = entry_pair_begin.data();
+  v.pairs = pairs.data();
+  v.value_slot = value_slot.data();
+  v.alpha = alpha.data();
+  return v;
+}
+
+}  // namespace sojourn

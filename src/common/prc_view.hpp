@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+
+namespace sojourn {
+
+/// A linear form b + sum c_k phi_k with some negative coefficient. Its value is computed once per lane and then serves as
+/// a rate of its own, so that every other coefficient of the program is positive and sums never cancel.
+struct PrcForm {
+  std::int64_t term_begin, term_end;
+};
+struct PrcFormTerm {
+  std::int32_t rate;  ///< extended rate index: 0 is the constant 1, 1 + k is phi_k
+  double coefficient;
+};
+
+/// The edges of one row that share a rate: together they contribute rate * (sum coefficient * x[column]).
+struct PrcGroup {
+  std::int32_t rate;           ///< extended rate index: 0 the constant, 1 + k phi_k, 1 + num_rates + f form f
+  std::int32_t internal;       ///< 1 where the targets lie in the row's own component
+  std::int64_t term_begin, term_end;
+  double absorbing;            ///< sum of the coefficients into absorbing states (external groups only)
+  double total;                ///< sum of all coefficients, absorbing included
+};
+struct PrcTerm {
+  double coefficient;
+  std::int32_t column;  ///< row index of the target state
+};
+
+/// A row: one transient state in elimination order.
+struct PrcRow {
+  std::int64_t group_begin, group_middle, group_end;  ///< external groups, then internal ones
+  std::int64_t entry_begin, entry_middle, entry_end;  ///< lower entries (columns eliminated before), then upper ones
+};
+
+/// Rows of one strongly connected component, contiguous. Entries are numbered along the rows, so the factor slots of a
+/// component are `entry - entry_begin`.
+struct PrcComponent {
+  std::int32_t row_begin, row_end;
+  std::int64_t entry_begin, entry_end;
+};
+
+/// A direct weight of a factor entry: coefficient * rate.
+struct PrcWeight {
+  std::int32_t rate;
+  double coefficient;
+};
+
+/// One multiply-add of the factor program; both are slots inside the component.
+struct PrcPair {
+  std::uint32_t a, b;
+};
+
+/// The flat, theta-independent elimination program, as plain pointers for host and device.
+///
+/// Rows are sorted so that a component's successors come before it. For a component with rows v in elimination order the
+/// factors are A = (D - L)(I - P) with every number non-negative (GTH: D_v is the sum of the weights that remain):
+///   lower entry  w_vk = weight + sum_{k' < k} w_vk' p_k'k          (unscaled)
+///   upper entry  p_vj = (weight + sum_{k < v} w_vk p_kj) / D_v
+///   exit         e_v  = (external weights + kill + sum_{k < v} w_vk e_k) / D_v
+///   D_v          = exit_v + sum_j upper_vj before scaling
+struct PrcView {
+  std::int32_t num_rates, num_forms, num_components, num_rows;
+  const PrcForm* forms;
+  const PrcFormTerm* form_terms;
+  const PrcComponent* components;
+  const PrcRow* rows;
+  const PrcGroup* groups;
+  const PrcTerm* terms;
+  const std::int32_t* entry_column;        ///< [entries] row index
+  const std::int64_t* entry_weight_begin;  ///< [entries + 1]
+  const PrcWeight* entry_weights;
+  const std::int64_t* entry_pair_begin;    ///< [entries + 1]
+  const PrcPair* pairs;
+  const std::int32_t* value_slot;          ///< [rows] slot of a row's solution where only the start's value is wanted
+  const double* alpha;                     ///< [rows]
+};
+
+}  // namespace sojourn

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "common/prc_view.hpp"
+#include "sojourn/prc.hpp"
+
+namespace sojourn {
+
+/// Owner of the flat arrays; `view()` is what replays read. `PrcView` documents the fields.
+struct PrcArrays {
+  PrcCost cost;
+  std::int32_t num_rates = 0;
+  std::vector<PrcForm> forms;
+  std::vector<PrcFormTerm> form_terms;
+  std::vector<PrcComponent> components;
+  std::vector<PrcRow> rows;
+  std::vector<PrcGroup> groups;
+  std::vector<PrcTerm> terms;
+  std::vector<std::int32_t> entry_column;
+  std::vector<std::int64_t> entry_weight_begin;
+  std::vector<PrcWeight> entry_weights;
+  std::vector<std::int64_t> entry_pair_begin;
+  std::vector<PrcPair> pairs;
+  std::vector<std::int32_t> value_slot;
+  std::vector<std::int32_t> state_of_row;
+  std::vector<std::int32_t> row_of_state;  ///< [num_states]; -1 for absorbing and unreachable states
+  std::vector<double> alpha;               ///< [rows] start probability
+  std::int32_t num_value_slots = 0;
+
+  [[nodiscard]] PrcView view() const;
+};
+
+}  // namespace sojourn

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include "common/prc_replay.hpp"
+
+/// Packs of lanes for the CPU replay: one program read serves all lanes of a pack. The loops are unrolled by index
+/// sequences so that accumulators stay in vector registers.
+namespace sojourn {
+
+#if defined(__AVX512F__)
+inline constexpr int kVectorDoubles = 8;
+#else
+inline constexpr int kVectorDoubles = 4;
+#endif
+typedef double VectorDouble __attribute__((vector_size(kVectorDoubles * sizeof(double))));
+
+#define SOJOURN_INLINE __attribute__((always_inline)) inline
+#define SOJOURN_INLINE_LAMBDA __attribute__((always_inline))
+
+template <int Lanes>
+struct Pack {
+  static_assert(Lanes % kVectorDoubles == 0);
+  static constexpr int kLanes = Lanes;
+  static constexpr int kVectors = Lanes / kVectorDoubles;
+  VectorDouble v[kVectors];
+
+  Pack() = default;
+  SOJOURN_INLINE explicit Pack(double a) {
+    each([&](auto i) { v[i] = VectorDouble{} + a; });
+  }
+  double& lane(int i) { return reinterpret_cast<double*>(v)[i]; }
+  double lane(int i) const { return reinterpret_cast<const double*>(v)[i]; }
+
+  template <class Body>
+  static SOJOURN_INLINE void each(Body&& body) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) SOJOURN_INLINE_LAMBDA {
+      (body(std::integral_constant<std::size_t, I>{}), ...);
+    }(std::make_index_sequence<kVectors>{});
+  }
+  SOJOURN_INLINE Pack& operator+=(const Pack& b) {
+    each([&](auto i) SOJOURN_INLINE_LAMBDA { v[i] += b.v[i]; });
+    return *this;
+  }
+  friend SOJOURN_INLINE Pack operator+(Pack a, const Pack& b) { return a += b; }
+  friend SOJOURN_INLINE Pack operator-(Pack a, const Pack& b) {
+    each([&](auto i) SOJOURN_INLINE_LAMBDA { a.v[i] -= b.v[i]; });
+    return a;
+  }
+  friend SOJOURN_INLINE Pack operator*(Pack a, const Pack& b) {
+    each([&](auto i) SOJOURN_INLINE_LAMBDA { a.v[i] *= b.v[i]; });
+    return a;
+  }
+  friend SOJOURN_INLINE Pack operator*(double a, Pack b) {
+    each([&](auto i) SOJOURN_INLINE_LAMBDA { b.v[i] *= a; });
+    return b;
+  }
+};
+
+template <int L>
+SOJOURN_INLINE void add_product(Pack<L>& acc, const Pack<L>& a, const Pack<L>& b) {
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] += a.v[i] * b.v[i]; });
+}
+template <int L>
+SOJOURN_INLINE void add_product(Pack<L>& acc, double a, const Pack<L>& b) {
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] += a * b.v[i]; });
+}
+template <int L>
+SOJOURN_INLINE void add_product(Pack<L>& acc, double a, double b) {
+  const double product = a * b;
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] += product; });
+}
+template <int L>
+SOJOURN_INLINE Pack<L> reciprocal(Pack<L> a) {
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { a.v[i] = 1.0 / a.v[i]; });
+  return a;
+}
+
+/// Complex lanes, real and imaginary parts apart.
+template <int L>
+struct ComplexPack {
+  static constexpr int kLanes = L;
+  Pack<L> re, im;
+  ComplexPack() = default;
+  SOJOURN_INLINE explicit ComplexPack(double a) : re(a), im(0.0) {}
+  SOJOURN_INLINE ComplexPack(const Pack<L>& real, const Pack<L>& imaginary) : re(real), im(imaginary) {}
+
+  SOJOURN_INLINE ComplexPack& operator+=(const ComplexPack& b) {
+    re += b.re;
+    im += b.im;
+    return *this;
+  }
+  friend SOJOURN_INLINE ComplexPack operator+(ComplexPack a, const ComplexPack& b) { return a += b; }
+  friend SOJOURN_INLINE ComplexPack operator*(const ComplexPack& a, const ComplexPack& b) {
+    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+  }
+  friend SOJOURN_INLINE ComplexPack operator*(double a, const ComplexPack& b) { return {a * b.re, a * b.im}; }
+};
+
+template <int L>
+SOJOURN_INLINE void add_product(ComplexPack<L>& acc, const ComplexPack<L>& a, const ComplexPack<L>& b) {
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA {
+    acc.re.v[i] += a.re.v[i] * b.re.v[i];
+    acc.im.v[i] += a.re.v[i] * b.im.v[i];
+    acc.re.v[i] -= a.im.v[i] * b.im.v[i];
+    acc.im.v[i] += a.im.v[i] * b.re.v[i];
+  });
+}
+template <int L>
+SOJOURN_INLINE void add_product(ComplexPack<L>& acc, double a, const ComplexPack<L>& b) {
+  add_product(acc.re, a, b.re);
+  add_product(acc.im, a, b.im);
+}
+template <int L>
+SOJOURN_INLINE void add_product(ComplexPack<L>& acc, double a, double b) {
+  add_product(acc.re, a, b);
+}
+template <int L>
+SOJOURN_INLINE ComplexPack<L> reciprocal(const ComplexPack<L>& a) {
+  const Pack<L> norm = a.re * a.re + a.im * a.im;
+  const Pack<L> scale = reciprocal(norm);
+  return {a.re * scale, -1.0 * (a.im * scale)};
+}
+
+}  // namespace sojourn

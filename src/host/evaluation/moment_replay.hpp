@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "sojourn/matrix_view.hpp"
+#include "sojourn/prc.hpp"
+#include "sojourn/state_graph.hpp"
+
+namespace sojourn {
+
+/// Batch replays of moments by rates phi [K, num_rates]; every weight must be >= 0. Rewards are by state, [num_states].
+/// Outputs are row-major; a gradient span may be empty, which halves the cost. Values that leave the range of double
+/// come out as infinity; intermediate results do not overflow. The bits of a lane depend on its own phi alone.
+
+/// E[Y^k], k = 1..order: values [K, order], gradient [K, order, num_rates].
+void replay_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                    std::span<const double> reward, int order, std::span<double> values, std::span<double> gradient,
+                    int num_threads);
+
+/// E[Y_a] for every reward and E[Y_a Y_b] for every pair: means [K, R], second [K, R, R], gradients by rate appended.
+void replay_cross_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                          const std::vector<std::span<const double>>& rewards, std::span<double> means,
+                          std::span<double> second, std::span<double> means_gradient,
+                          std::span<double> second_gradient, int num_threads);
+
+/// E[exp(-s Y)] at s [S] >= 0: values [K, S], gradient [K, S, num_rates].
+void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                    std::span<const double> reward, std::span<const double> s, std::span<double> values,
+                    std::span<double> gradient, int num_threads);
+
+/// Expected time (steps) per state: values [K, num_states], gradient [K, num_states, num_rates] (one solve per state).
+void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                             std::span<double> values, std::span<double> gradient, int num_threads);
+
+}  // namespace sojourn

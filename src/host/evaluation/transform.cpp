@@ -1,0 +1,331 @@
+#include "evaluation/transform.hpp"
+
+#include <limits>
+#include <optional>
+
+#include "evaluation/scaled.hpp"
+#include "evaluation/transform_nodes.hpp"
+#include "expects.hpp"
+
+namespace sojourn {
+namespace {
+
+constexpr int kWideNodes = 4 * kVectorDoubles;
+constexpr int kNarrowNodes = kVectorDoubles;
+/// A shift this large stops every earning row before it does anything else.
+constexpr double kStopShift = 1e280;
+
+/// Remembers the smallest pivot of each lane: the shift lies right of -lambda_1 exactly when all pivots are positive.
+template <class Real>
+struct LowestPivot {
+  Real* lowest;
+  void see(const Real& pivot) const {
+    Real::each([&](auto i) { lowest->v[i] = pivot.v[i] < lowest->v[i] ? pivot.v[i] : lowest->v[i]; });
+  }
+};
+struct ScaledPivotSign {
+  bool* positive;
+  void see(const Scaled<double>& pivot) const {
+    if (!(pivot.mantissa > 0)) *positive = false;
+  }
+};
+
+template <class T>
+T& ensure(std::optional<T>& slot, const Prc& prc) {
+  if (!slot) slot.emplace(prc);
+  return *slot;
+}
+
+}  // namespace
+
+struct TransformReplay::Impl {
+  Prc prc;
+  PrcView view;
+  std::vector<double> reward;  // by row
+  bool has_zero_reward = false;
+  double defect = 0;
+};
+
+struct TransformReplay::Workspace {
+  std::vector<double> rate, exit, alpha, instant, visits, atom_gradient;
+  double atom = 0;
+  TransformParticle particle;
+  // Made on first use: a likelihood needs the wide complex nodes alone.
+  std::optional<TransformNodes<ComplexPack<kWideNodes>>> wide;
+  std::optional<TransformNodes<ComplexPack<kNarrowNodes>>> narrow;
+  std::optional<TransformNodes<Pack<kWideLanes>>> real_wide;
+  std::optional<TransformNodes<Pack<kNarrowLanes>>> real_narrow;
+  std::optional<TransformNodes<Scaled<double>>> scaled;
+  std::optional<TransformNodes<Scaled<std::complex<double>>>> scaled_complex;
+};
+
+void TransformReplay::WorkspaceDelete::operator()(Workspace* workspace) const { delete workspace; }
+
+TransformReplay::TransformReplay(const StateGraph& graph, const Prc& prc, std::span<const double> reward)
+    : impl_(new Impl{prc, prc.arrays().view(), {}, false, graph.defect()}) {
+  SOJOURN_EXPECTS(graph.time_kind() == TimeKind::kContinuous, UsageError,
+                  "transform: the model's time is discrete; use the stepping route");
+  SOJOURN_EXPECTS(std::cmp_equal(reward.size(), graph.num_states()), ShapeError,
+                  "transform: reward has {} values; the model has {} states", reward.size(), graph.num_states());
+  impl_->reward.resize(impl_->view.num_rows);
+  for (std::int32_t v = 0; v < impl_->view.num_rows; ++v) {
+    impl_->reward[v] = reward[prc.arrays().state_of_row[v]];
+    impl_->has_zero_reward |= impl_->reward[v] == 0;
+  }
+  for (const InitialMass& start : graph.initial()) {
+    if (graph.is_absorbing(start.state)) impl_->defect += start.probability;
+  }
+}
+TransformReplay::~TransformReplay() = default;
+TransformReplay::TransformReplay(TransformReplay&&) noexcept = default;
+
+std::int32_t TransformReplay::num_rates() const { return impl_->view.num_rates; }
+
+TransformReplay::WorkspacePtr TransformReplay::make_workspace() const {
+  WorkspacePtr workspace(new Workspace);
+  const PrcView& prc = impl_->view;
+  workspace->rate.resize(1 + prc.num_rates + prc.num_forms);
+  workspace->exit.resize(prc.num_rows);
+  workspace->alpha.resize(prc.num_rows);
+  workspace->instant.assign(prc.num_rows, 0);
+  workspace->visits.assign(prc.num_rows, 0);
+  workspace->atom_gradient.resize(prc.num_rates);
+  return workspace;
+}
+
+namespace {
+
+/// Replaces exits and starts by their effect through states that earn nothing: those are factored with every earning
+/// row stopped at once, so that what is left is absorption, or arrival, without earning.
+void pass_through_zero_rewards(const PrcView& prc, const Prc& owner, const std::vector<double>& reward,
+                               std::span<double> rate, std::span<double> exit, std::span<double> alpha,
+                               std::span<double> instant, std::span<double> visits, double& atom,
+                               std::span<double> atom_gradient) {
+  const PrcArrays& arrays = owner.arrays();
+  const std::int32_t rows = prc.num_rows;
+  std::vector<double> entry(arrays.entry_column.size()), scratch(rows), inverse(rows), gradient(rate.size(), 0.0);
+  std::vector<std::int32_t> slot(rows);
+  std::iota(slot.begin(), slot.end(), 0);
+  const auto absorbing = [&](std::int32_t v) {
+    double sum = 0;
+    for (std::int64_t g = prc.rows[v].group_begin; g < prc.rows[v].group_middle; ++g) {
+      sum += prc.groups[g].absorbing * rate[prc.groups[g].rate];
+    }
+    return sum;
+  };
+  for (std::int32_t c = 0; c < prc.num_components; ++c) {
+    const PrcComponent& component = prc.components[c];
+    factor_component<double>(
+        prc, component, rate.data(), [&](std::int32_t v) { return reward[v] > 0 ? kStopShift : 0.0; },
+        entry.data() + component.entry_begin, scratch.data() + component.row_begin,
+        inverse.data() + component.row_begin, IgnorePivots{});
+    solve_component<double>(prc, component, rate.data(), entry.data() + component.entry_begin,
+                            inverse.data() + component.row_begin,
+                            [&](std::int32_t v) { return reward[v] > 0 ? 0.0 : absorbing(v); }, instant.data(),
+                            slot.data());
+  }
+  for (std::int32_t v = 0; v < rows; ++v) visits[v] = reward[v] > 0 ? 0.0 : prc.alpha[v];
+  for (std::int32_t c = prc.num_components - 1; c >= 0; --c) {
+    const PrcComponent& component = prc.components[c];
+    transposed_solve_component<double>(prc, component, rate.data(), entry.data() + component.entry_begin,
+                                       inverse.data() + component.row_begin, visits.data());
+  }
+  for (std::int32_t v = 0; v < rows; ++v) {
+    if (reward[v] > 0) instant[v] = visits[v] = 0;
+  }
+  for (std::int32_t v = 0; v < rows; ++v) {
+    alpha[v] = reward[v] > 0 ? prc.alpha[v] : 0;
+    exit[v] = reward[v] > 0 ? absorbing(v) : 0;
+  }
+  for (std::int32_t v = 0; v < rows; ++v) {
+    if (reward[v] == 0) {
+      atom += prc.alpha[v] * instant[v];
+      add_row_gradient<double>(prc, v, instant.data(), 1.0, visits[v], gradient.data());
+    }
+    for (std::int64_t g = prc.rows[v].group_begin; g < prc.rows[v].group_end; ++g) {
+      const PrcGroup& group = prc.groups[g];
+      for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+        const double weight = prc.terms[t].coefficient * rate[group.rate];
+        const std::int32_t to = prc.terms[t].column;
+        if (reward[v] > 0 && reward[to] == 0) exit[v] += weight * instant[to];
+        if (reward[v] == 0 && reward[to] > 0) alpha[to] += weight * visits[v];
+      }
+    }
+  }
+  fold_forms(prc, gradient);
+  for (std::int32_t k = 0; k < prc.num_rates; ++k) atom_gradient[k] = gradient[1 + k];
+}
+
+}  // namespace
+
+void TransformReplay::set_particle(std::span<const double> phi, Workspace& workspace) const {
+  const PrcView& prc = impl_->view;
+  SOJOURN_EXPECTS(std::cmp_equal(phi.size(), prc.num_rates), ShapeError, "transform: phi has {} values; wanted {}",
+                  phi.size(), prc.num_rates);
+  extend_rates(prc, phi.data(), workspace.rate.data());
+  workspace.atom = impl_->defect;
+  std::fill(workspace.atom_gradient.begin(), workspace.atom_gradient.end(), 0.0);
+  TransformParticle& particle = workspace.particle;
+  particle = {workspace.rate.data(), impl_->reward.data(), workspace.exit.data(), workspace.alpha.data(), nullptr,
+              nullptr};
+  if (impl_->has_zero_reward) {
+    pass_through_zero_rewards(prc, impl_->prc, impl_->reward, workspace.rate, workspace.exit, workspace.alpha,
+                              workspace.instant, workspace.visits, workspace.atom, workspace.atom_gradient);
+    particle.instant = workspace.instant.data();
+    particle.visits = workspace.visits.data();
+    return;
+  }
+  for (std::int32_t v = 0; v < prc.num_rows; ++v) {
+    double sum = 0;
+    for (std::int64_t g = prc.rows[v].group_begin; g < prc.rows[v].group_middle; ++g) {
+      sum += prc.groups[g].absorbing * workspace.rate[prc.groups[g].rate];
+    }
+    workspace.exit[v] = sum;
+    workspace.alpha[v] = prc.alpha[v];
+  }
+}
+
+double TransformReplay::atom(const Workspace& workspace) const { return workspace.atom; }
+
+std::span<const double> TransformReplay::atom_gradient(const Workspace& workspace) const {
+  return workspace.atom_gradient;
+}
+
+double TransformReplay::density_at_zero(Workspace& workspace, std::span<double> gradient) const {
+  double value = 0;
+  for (std::int32_t v = 0; v < impl_->view.num_rows; ++v) {
+    if (impl_->reward[v] > 0) value += workspace.alpha[v] * workspace.exit[v] / impl_->reward[v];
+  }
+  if (gradient.empty()) return value;
+  std::fill(gradient.begin(), gradient.end(), 0.0);
+  if (value == 0) return value;
+  // f(0+) = lim s D(s); at this shift the limit is reached to far below rounding.
+  constexpr double kFarShift = 0x1p600;
+  std::vector<std::complex<double>> by_rate(gradient.size());
+  ScaledComplexValue transform;
+  evaluate_scaled(kFarShift, false, transform, by_rate, workspace);
+  for (std::size_t k = 0; k < gradient.size(); ++k) {
+    gradient[k] = std::ldexp(by_rate[k].real(), static_cast<int>(transform.exponent) + 600);
+  }
+  return value;
+}
+
+namespace {
+
+template <int Lanes>
+void evaluate_block(TransformNodes<ComplexPack<Lanes>>& nodes, const TransformParticle& particle,
+                    std::span<const std::complex<double>> s, std::size_t first, std::int32_t num_rates,
+                    std::span<std::complex<double>> density, std::span<std::complex<double>> survival,
+                    std::span<std::complex<double>> density_gradient,
+                    std::span<std::complex<double>> survival_gradient) {
+  ComplexPack<Lanes> shift(0.0);
+  const std::size_t count = std::min<std::size_t>(Lanes, s.size() - first);
+  for (int lane = 0; lane < Lanes; ++lane) {
+    const std::complex<double> node = s[first + std::min<std::size_t>(lane, count - 1)];
+    shift.re.lane(lane) = node.real();
+    shift.im.lane(lane) = node.imag();
+  }
+  nodes.factor(particle, shift, IgnorePivots{});
+  const auto store = [&](const ComplexPack<Lanes>& value, std::span<std::complex<double>> out, std::size_t stride,
+                         std::size_t offset) {
+    for (std::size_t lane = 0; lane < count; ++lane) {
+      out[(first + lane) * stride + offset] = {value.re.lane(static_cast<int>(lane)),
+                                               value.im.lane(static_cast<int>(lane))};
+    }
+  };
+  if (!density.empty()) store(nodes.solve_density(), density, 1, 0);
+  if (!survival.empty()) store(nodes.solve_survival(), survival, 1, 0);
+  if (density_gradient.empty() && survival_gradient.empty()) return;
+  nodes.solve_visits();
+  for (const bool is_survival : {false, true}) {
+    const auto out = is_survival ? survival_gradient : density_gradient;
+    if (out.empty()) continue;
+    const auto& gradient = nodes.gradient(is_survival);
+    for (std::int32_t k = 0; k < num_rates; ++k) store(gradient[1 + k], out, num_rates, k);
+  }
+}
+
+}  // namespace
+
+void TransformReplay::evaluate(std::span<const std::complex<double>> s, std::span<std::complex<double>> density,
+                               std::span<std::complex<double>> survival,
+                               std::span<std::complex<double>> density_gradient,
+                               std::span<std::complex<double>> survival_gradient, Workspace& workspace) const {
+  SOJOURN_EXPECTS((density_gradient.empty() || !density.empty()) && (survival_gradient.empty() || !survival.empty()),
+                  UsageError, "transform: a gradient is asked for without its value");
+  const std::int32_t num_rates = impl_->view.num_rates;
+  std::size_t first = 0;
+  while (first < s.size()) {
+    if (s.size() - first > 2 * kNarrowNodes) {
+      evaluate_block(ensure(workspace.wide, impl_->prc), workspace.particle, s, first, num_rates, density, survival,
+                     density_gradient, survival_gradient);
+      first += kWideNodes;
+    } else {
+      evaluate_block(ensure(workspace.narrow, impl_->prc), workspace.particle, s, first, num_rates, density, survival,
+                     density_gradient, survival_gradient);
+      first += kNarrowNodes;
+    }
+  }
+}
+
+void TransformReplay::evaluate_real(bool survival, std::span<const double> s, std::span<double> value,
+                                    std::span<double> first, std::span<double> second, Workspace& workspace) const {
+  const auto run = [&](auto& nodes, auto shift, std::size_t begin) {
+    using Lanes = decltype(shift);
+    const std::size_t count = std::min<std::size_t>(Lanes::kLanes, s.size() - begin);
+    for (int lane = 0; lane < Lanes::kLanes; ++lane) shift.lane(lane) = s[begin + std::min<std::size_t>(lane, count - 1)];
+    Lanes lowest(std::numeric_limits<double>::infinity());
+    nodes.factor(workspace.particle, shift, LowestPivot<Lanes>{&lowest});
+    Lanes x0, x1, x2;
+    nodes.solve_derivatives(survival, x0, x1, x2);
+    for (std::size_t lane = 0; lane < count; ++lane) {
+      const int i = static_cast<int>(lane);
+      const bool valid = lowest.lane(i) > 0;
+      const double nan = std::numeric_limits<double>::quiet_NaN();
+      value[begin + lane] = valid ? x0.lane(i) : nan;
+      first[begin + lane] = valid ? -x1.lane(i) : nan;
+      second[begin + lane] = valid ? 2 * x2.lane(i) : nan;
+    }
+    return static_cast<std::size_t>(Lanes::kLanes);
+  };
+  for (std::size_t begin = 0; begin < s.size();) {
+    if (s.size() - begin > 2 * kNarrowLanes) {
+      begin += run(ensure(workspace.real_wide, impl_->prc), Pack<kWideLanes>(0.0), begin);
+    } else {
+      begin += run(ensure(workspace.real_narrow, impl_->prc), Pack<kNarrowLanes>(0.0), begin);
+    }
+  }
+}
+
+void TransformReplay::evaluate_scaled(std::complex<double> s, bool survival, ScaledComplexValue& value,
+                                      std::span<std::complex<double>> gradient, Workspace& workspace) const {
+  using Number = Scaled<std::complex<double>>;
+  auto& nodes = ensure(workspace.scaled_complex, impl_->prc);
+  nodes.factor(workspace.particle, Number(s, 0), IgnorePivots{});
+  const Number result = survival ? nodes.solve_survival() : nodes.solve_density();
+  value = {result.mantissa, result.exponent};
+  if (gradient.empty()) return;
+  nodes.solve_visits();
+  const auto& by_rate = nodes.gradient(survival);
+  for (std::size_t k = 0; k < gradient.size(); ++k) {
+    const Number& g = by_rate[1 + k];
+    const auto by = std::clamp<std::int64_t>(g.exponent - result.exponent, -2000, 2000);
+    gradient[k] = Number::shifted(g.mantissa, static_cast<int>(by));
+  }
+}
+
+void TransformReplay::evaluate_real_scaled(bool survival, double s, ScaledValue& value, ScaledValue& first,
+                                           ScaledValue& second, Workspace& workspace) const {
+  using Number = Scaled<double>;
+  auto& nodes = ensure(workspace.scaled, impl_->prc);
+  bool positive = true;
+  nodes.factor(workspace.particle, Number(s), ScaledPivotSign{&positive});
+  Number x0, x1, x2;
+  nodes.solve_derivatives(survival, x0, x1, x2);
+  if (!positive) x0.mantissa = x1.mantissa = x2.mantissa = std::numeric_limits<double>::quiet_NaN();
+  value = {x0.mantissa, x0.exponent};
+  first = {-x1.mantissa, x1.exponent};
+  second = {2 * x2.mantissa, x2.exponent};
+}
+
+}  // namespace sojourn
