@@ -7,3 +7,10 @@
 #else
 #define SOJOURN_HD
 #endif
+
+/// Before a loop over lanes: its iterations are independent and may become one vector instruction.
+#if defined(__CUDACC__)
+#define SOJOURN_LANE_LOOP
+#else
+#define SOJOURN_LANE_LOOP _Pragma("omp simd")
+#endif
