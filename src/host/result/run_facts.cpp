@@ -1,0 +1,64 @@
+#include "result/run_facts.hpp"
+
+#include <algorithm>
+
+#include "expects.hpp"
+
+namespace sojourn {
+
+RunFacts run_facts(const InferenceResult& result, const Posterior& posterior) {
+  const auto& free = posterior.free();
+  const auto& particles = result.svgd.particles;
+  SOJOURN_EXPECTS(
+      result.parameters.size() == free.size() && particles.num_cols() == free.size() &&
+          result.particles.num_cols() == free.size() && result.particles.num_rows() == particles.num_rows(),
+      ShapeError,
+      "result has {} summaries and particles [{}, {}] (natural) and [{}, {}] (unconstrained); the posterior "
+      "has {} free parameters",
+      result.parameters.size(), result.particles.num_rows(), result.particles.num_cols(), particles.num_rows(),
+      particles.num_cols(), free.size());
+  SOJOURN_EXPECTS(particles.num_rows() > 0, ShapeError, "result has no particles");
+  RunFacts facts;
+  facts.result = &result;
+  facts.observations = &posterior.observations();
+  const Model& model = posterior.model();
+  facts.time_kind = model.graph.time_kind();
+  facts.variable_is_time = posterior.reward() == model.graph.unit_reward();
+  for (std::size_t k = 0; k < free.size(); ++k) {
+    ParameterFacts parameter;
+    parameter.summary = result.parameters[k];
+    for (std::size_t i = 0; i < particles.num_rows(); ++i) {
+      parameter.natural.push_back(result.particles(i, k));
+      parameter.unconstrained.push_back(particles(i, k));
+    }
+    parameter.log_prior = [prior = free[k].prior, mass = free[k].log_prior_mass](double theta) {
+      return prior.log_density(theta) - mass;
+    };
+    parameter.to_natural = [transform = free[k].transform](double z) { return transform.to_natural(z); };
+    parameter.to_unconstrained = [transform = free[k].transform](double theta) {
+      return transform.to_unconstrained(theta);
+    };
+    parameter.log_jacobian = [transform = free[k].transform](double z) { return transform.log_jacobian(z); };
+    facts.parameters.push_back(std::move(parameter));
+  }
+  std::vector<double> theta(static_cast<std::size_t>(model.num_parameters()));
+  posterior.to_theta(particles.row(0), theta);
+  for (std::size_t p = 0; p < theta.size(); ++p) {
+    if (std::none_of(free.begin(), free.end(),
+                     [p](const auto& f) { return static_cast<std::size_t>(f.parameter) == p; })) {
+      facts.fixed.emplace_back(model.parameters[p].name, theta[p]);
+    }
+  }
+  return facts;
+}
+
+std::string overall_verdict(const SvgdResult& svgd) {
+  bool warn = svgd.interrupted;
+  for (const Diagnostic& diagnostic : svgd.diagnostics) {
+    if (diagnostic.verdict == "FAIL") return "FAIL";
+    warn |= diagnostic.verdict != "PASS";
+  }
+  return warn ? "WARN" : "PASS";
+}
+
+}  // namespace sojourn

@@ -1,0 +1,171 @@
+#include "result/summary_json.hpp"
+
+#include <cmath>
+#include <initializer_list>
+
+#include "result/build_facts.hpp"
+
+namespace sojourn {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// null where not finite, and says so.
+Json number(double value, bool& all_finite) {
+  if (std::isfinite(value)) return value;
+  all_finite = false;
+  return nullptr;
+}
+
+double seconds_of(const InferenceResult& result, const char* phase, double otherwise) {
+  const auto found = result.seconds.find(phase);
+  return found == result.seconds.end() ? otherwise : found->second;
+}
+
+/// count / seconds, null where no time was measured.
+Json rate(double count, double seconds) { return seconds > 0 ? Json(count / seconds) : Json(nullptr); }
+
+Json parameter_json(const ParameterSummary& s, bool& all_finite) {
+  bool finite = true;
+  Json json;
+  json["mean"] = number(s.mean, finite);
+  json["sd"] = number(s.sd, finite);
+  Json& quantiles = json["quantiles"];
+  quantiles["2.5"] = number(s.q025, finite);
+  quantiles["5"] = number(s.q05, finite);
+  quantiles["25"] = number(s.q25, finite);
+  quantiles["50"] = number(s.q50, finite);
+  quantiles["75"] = number(s.q75, finite);
+  quantiles["95"] = number(s.q95, finite);
+  quantiles["97.5"] = number(s.q975, finite);
+  json["prior"] = s.prior;
+  json["transform"] = s.transform;
+  json["status"] = finite ? "ok" : "not_finite";
+  all_finite &= finite;
+  return json;
+}
+
+Json data_json(const RunFacts& facts) {
+  const Observations& observations = *facts.observations;
+  double weight = 0, exact = 0, censored = 0, interval = 0, late = 0;
+  for (const Observation& item : observations.items) {
+    weight += item.weight;
+    (item.right_censored() ? censored : item.exact() ? exact : interval) += item.weight;
+    if (item.entry > 0) late += item.weight;
+  }
+  Json json;
+  json["file"] = observations.origin;
+  json["digest"] = facts.result->data_digest;
+  json["time"] = facts.time_kind == TimeKind::kDiscrete ? "discrete" : "continuous";
+  json["rows"] = observations.num_rows;
+  json["distinct"] = observations.items.size();
+  json["weight"] = weight;
+  json["exact"] = exact;
+  json["right_censored"] = censored;
+  json["interval_censored"] = interval;
+  json["late_entry"] = late;
+  return json;
+}
+
+Json routes_json(const Posterior::RouteCounts& routes, bool& finite) {
+  Json json;
+  json["contour"] = routes.contour;
+  json["saddlepoint"] = routes.saddlepoint;
+  json["uniformization"] = routes.uniformization;
+  json["stepping"] = routes.stepping;
+  json["closed"] = routes.closed;
+  json["worst_error_bound"] = number(routes.worst_error_bound, finite);
+  return json;
+}
+
+Json build_json() {
+  const BuildInfo build = build_facts();
+  const auto version_or_null = [](bool there, const std::string& version) {
+    return there ? Json(version) : Json(nullptr);
+  };
+  Json json;
+  json["version"] = build.version;
+  json["compiler"] = build.compiler;
+  json["type"] = build.build_type;
+  json["cuda"] = version_or_null(build.cuda, build.cuda_version);
+  json["nccl"] = version_or_null(build.nccl, build.nccl_version);
+  json["mpi"] = version_or_null(build.mpi, build.mpi_version);
+  json["openmp"] = build.openmp;
+  return json;
+}
+
+}  // namespace
+
+Json summary_json(const RunFacts& facts) {
+  const InferenceResult& result = *facts.result;
+  const SvgdResult& svgd = result.svgd;
+  const auto num_particles = static_cast<double>(svgd.particles.num_rows());
+  const double iterations = static_cast<double>(svgd.iterations_done);
+  bool finite = true;
+
+  Json json;
+  json["schema"] = "sojourn/summary/1";
+  json["status"] = "ok";
+  json["verdict"] = overall_verdict(svgd);
+  json["model"] = {{"name", result.model_name}, {"digest", result.model_digest}};
+  json["data"] = data_json(facts);
+  Json& parameters = json["parameters"] = Json::object();
+  for (const ParameterFacts& parameter : facts.parameters) {
+    parameters[parameter.summary.name] = parameter_json(parameter.summary, finite);
+  }
+  Json& fixed = json["fixed"] = Json::object();
+  for (const auto& [name, value] : facts.fixed) fixed[name] = number(value, finite);
+
+  json["sampler"] = {{"method", "svgd"},
+                     {"particles", svgd.particles.num_rows()},
+                     {"iterations", svgd.iterations_done},
+                     {"interrupted", svgd.interrupted}};
+  json["map"] = nullptr;
+  if (!svgd.map.empty() && svgd.map.size() == facts.parameters.size()) {
+    Json& map = json["map"] = Json::object();
+    for (std::size_t k = 0; k < svgd.map.size(); ++k) {
+      map[facts.parameters[k].summary.name] = number(facts.parameters[k].to_natural(svgd.map[k]), finite);
+    }
+  }
+  json["laplace_covariance"] = nullptr;
+  if (!svgd.laplace_covariance.empty()) {
+    Json& covariance = json["laplace_covariance"] = Json::array();
+    for (std::size_t row = 0; row < svgd.laplace_covariance.num_rows(); ++row) {
+      Json line = Json::array();
+      for (const double value : svgd.laplace_covariance.row(row)) line.push_back(number(value, finite));
+      covariance.push_back(std::move(line));
+    }
+  }
+  Json& diagnostics = json["diagnostics"] = Json::array();
+  for (const Diagnostic& diagnostic : svgd.diagnostics) {
+    diagnostics.push_back({{"name", diagnostic.name},
+                           {"value", number(diagnostic.value, finite)},
+                           {"verdict", diagnostic.verdict},
+                           {"explanation", diagnostic.explanation}});
+  }
+  Json& timings = json["timings_seconds"] = Json::object();
+  for (const auto& [phase, seconds] : result.seconds) timings[phase] = number(seconds, finite);
+
+  const double work = num_particles * iterations;
+  const double in_scores = seconds_of(result, "scores", svgd.seconds_scores);
+  json["throughput"] = {
+      {"particle_iterations_per_second", rate(work, svgd.seconds_total)},
+      {"particle_likelihoods_per_second", rate(work, in_scores)},
+      {"observation_likelihoods_per_second",
+       rate(work * static_cast<double>(facts.observations->items.size()), in_scores)},
+  };
+  json["routes"] = routes_json(result.routes, finite);
+  json["predictive"] = {{"particles", result.predictive.num_particles}, {"notes", result.predictive.notes}};
+  json["build"] = build_json();
+  json["device"] = result.device;
+  json["ranks"] = result.num_ranks;
+  json["threads"] = result.num_threads;
+  json["seed"] = result.seed;
+  json["command"] = result.command;
+  json["warnings"] = result.warnings;
+  json["status"] = !finite ? "not_finite" : svgd.interrupted ? "interrupted" : "ok";
+  return json;
+}
+
+}  // namespace sojourn
