@@ -151,7 +151,8 @@ SOJOURN_HD inline void transposed_solve_component(const PrcView& prc, const PrcC
   }
 }
 
-/// gradient[rate] += y_v * sum over the row's edges of coefficient * (x_target - x_v), with x = `absorbing` at absorption.
+/// gradient[rate] += y_v * sum over the row's edges of coefficient * (x_target - x_v), with x = `absorbing` at
+/// absorption.
 template <class Real, class XArray, class RealArray>
 SOJOURN_HD inline void add_row_gradient(const PrcView& prc, std::int32_t v, const XArray& x, double absorbing,
                                         const Real& y, RealArray&& gradient) {
@@ -173,8 +174,7 @@ template <class RealArray>
 SOJOURN_HD inline void fold_forms(const PrcView& prc, RealArray&& gradient) {
   for (std::int32_t f = 0; f < prc.num_forms; ++f) {
     for (std::int64_t t = prc.forms[f].term_begin; t < prc.forms[f].term_end; ++t) {
-      add_product(gradient[prc.form_terms[t].rate], prc.form_terms[t].coefficient,
-                  gradient[1 + prc.num_rates + f]);
+      add_product(gradient[prc.form_terms[t].rate], prc.form_terms[t].coefficient, gradient[1 + prc.num_rates + f]);
     }
   }
 }

@@ -4,8 +4,8 @@
 
 namespace sojourn {
 
-/// A linear form b + sum c_k phi_k with some negative coefficient. Its value is computed once per lane and then serves as
-/// a rate of its own, so that every other coefficient of the program is positive and sums never cancel.
+/// A linear form b + sum c_k phi_k with some negative coefficient. Its value is computed once per lane and then serves
+/// as a rate of its own, so that every other coefficient of the program is positive and sums never cancel.
 struct PrcForm {
   std::int64_t term_begin, term_end;
 };
@@ -16,11 +16,11 @@ struct PrcFormTerm {
 
 /// The edges of one row that share a rate: together they contribute rate * (sum coefficient * x[column]).
 struct PrcGroup {
-  std::int32_t rate;           ///< extended rate index: 0 the constant, 1 + k phi_k, 1 + num_rates + f form f
-  std::int32_t internal;       ///< 1 where the targets lie in the row's own component
+  std::int32_t rate;      ///< extended rate index: 0 the constant, 1 + k phi_k, 1 + num_rates + f form f
+  std::int32_t internal;  ///< 1 where the targets lie in the row's own component
   std::int64_t term_begin, term_end;
-  double absorbing;            ///< sum of the coefficients into absorbing states (external groups only)
-  double total;                ///< sum of all coefficients, absorbing included
+  double absorbing;  ///< sum of the coefficients into absorbing states (external groups only)
+  double total;      ///< sum of all coefficients, absorbing included
 };
 struct PrcTerm {
   double coefficient;
@@ -53,8 +53,8 @@ struct PrcPair {
 
 /// The flat, theta-independent elimination program, as plain pointers for host and device.
 ///
-/// Rows are sorted so that a component's successors come before it. For a component with rows v in elimination order the
-/// factors are A = (D - L)(I - P) with every number non-negative (GTH: D_v is the sum of the weights that remain):
+/// Rows are sorted so that a component's successors come before it. For a component with rows v in elimination order
+/// the factors are A = (D - L)(I - P) with every number non-negative (GTH: D_v is the sum of the weights that remain):
 ///   lower entry  w_vk = weight + sum_{k' < k} w_vk' p_k'k          (unscaled)
 ///   upper entry  p_vj = (weight + sum_{k < v} w_vk p_kj) / D_v
 ///   exit         e_v  = (external weights + kill + sum_{k < v} w_vk e_k) / D_v
@@ -70,10 +70,10 @@ struct PrcView {
   const std::int32_t* entry_column;        ///< [entries] row index
   const std::int64_t* entry_weight_begin;  ///< [entries + 1]
   const PrcWeight* entry_weights;
-  const std::int64_t* entry_pair_begin;    ///< [entries + 1]
+  const std::int64_t* entry_pair_begin;  ///< [entries + 1]
   const PrcPair* pairs;
-  const std::int32_t* value_slot;          ///< [rows] slot of a row's solution where only the start's value is wanted
-  const double* alpha;                     ///< [rows]
+  const std::int32_t* value_slot;  ///< [rows] slot of a row's solution where only the start's value is wanted
+  const double* alpha;             ///< [rows]
 };
 
 }  // namespace sojourn

@@ -25,7 +25,8 @@ class RateForms {
     for (const RateTerm& term : graph_.terms(edge)) {
       if (term.coefficient != 0) weights.push_back({1 + term.rate, term.coefficient});
     }
-    const bool mixed = std::any_of(weights.begin(), weights.end(), [](const PrcWeight& w) { return w.coefficient < 0; });
+    const bool mixed =
+        std::any_of(weights.begin(), weights.end(), [](const PrcWeight& w) { return w.coefficient < 0; });
     if (!mixed) return;
     key_.clear();
     for (const PrcWeight& w : weights) key_.emplace_back(w.rate, w.coefficient);
@@ -206,8 +207,8 @@ void finish_cost(PrcArrays& arrays) {
     largest_factor = std::max(largest_factor, c.entry_end - c.entry_begin + 2 * (c.row_end - c.row_begin));
   }
   cost.acyclic = cost.largest_component <= 1;
-  cost.num_slots = arrays.num_value_slots + largest_factor + 1 + arrays.num_rates +
-                   static_cast<std::int64_t>(arrays.forms.size());
+  cost.num_slots =
+      arrays.num_value_slots + largest_factor + 1 + arrays.num_rates + static_cast<std::int64_t>(arrays.forms.size());
   cost.bytes = bytes_of(arrays.forms) + bytes_of(arrays.form_terms) + bytes_of(arrays.components) +
                bytes_of(arrays.rows) + bytes_of(arrays.groups) + bytes_of(arrays.terms) +
                bytes_of(arrays.entry_column) + bytes_of(arrays.entry_weight_begin) + bytes_of(arrays.entry_weights) +

@@ -15,8 +15,8 @@ struct Pattern {
   std::vector<std::int32_t> column;
 };
 
-/// Row i gathers the upper columns of every row k eliminated before it that it reaches, in ascending k: a heap hands out
-/// the lower columns as fill creates them.
+/// Row i gathers the upper columns of every row k eliminated before it that it reaches, in ascending k: a heap hands
+/// out the lower columns as fill creates them.
 Pattern fill_pattern(const std::vector<std::vector<InternalWeight>>& weights) {
   const auto size = static_cast<std::int32_t>(weights.size());
   Pattern pattern;

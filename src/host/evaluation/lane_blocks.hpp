@@ -25,7 +25,8 @@ void for_lane_blocks(std::size_t num_lanes, int num_threads, Body&& body) {
     std::exception_ptr failure;
     std::atomic<bool> failed{false};
     const std::size_t num_blocks = (num_lanes + kWidth - 1) / kWidth;
-    [[maybe_unused]] const int team = static_cast<int>(std::min<std::size_t>(num_threads, std::max<std::size_t>(1, num_blocks)));
+    [[maybe_unused]] const int team =
+        static_cast<int>(std::min<std::size_t>(num_threads, std::max<std::size_t>(1, num_blocks)));
 #pragma omp parallel num_threads(team)
     {
       try {

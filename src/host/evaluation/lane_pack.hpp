@@ -37,7 +37,8 @@ struct Pack {
   static SOJOURN_INLINE void each(Body&& body) {
     [&]<std::size_t... I>(std::index_sequence<I...>) SOJOURN_INLINE_LAMBDA {
       (body(std::integral_constant<std::size_t, I>{}), ...);
-    }(std::make_index_sequence<kVectors>{});
+    }
+    (std::make_index_sequence<kVectors>{});
   }
   SOJOURN_INLINE Pack& operator+=(const Pack& b) {
     each([&](auto i) SOJOURN_INLINE_LAMBDA { v[i] += b.v[i]; });

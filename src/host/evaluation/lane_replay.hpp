@@ -99,8 +99,9 @@ class LaneReplay {
   /// The same pair for one component alone, its factors overwriting those of the component before: the form that keeps
   /// the fewest slots alive where no transposed solve follows.
   void factor_in_place(const PrcComponent& component) {
-    factor_component<Lanes>(prc_, component, rate_.data(), [](std::int32_t) { return Lanes(0.0); }, entry_.data(),
-                            exit_.data(), inverse_.data(), IgnorePivots{});
+    factor_component<Lanes>(
+        prc_, component, rate_.data(), [](std::int32_t) { return Lanes(0.0); }, entry_.data(), exit_.data(),
+        inverse_.data(), IgnorePivots{});
   }
   template <class Rhs>
   void solve_in_place(const PrcComponent& component, Rhs&& rhs, Lanes* x, const std::int32_t* slot) const {

@@ -8,7 +8,8 @@
 namespace sojourn {
 namespace {
 
-/// Orders above this are computed with rewards scaled by a power of two near the largest mean, so that m_k stays near k!.
+/// Orders above this are computed with rewards scaled by a power of two near the largest mean, so that m_k stays near
+/// k!.
 constexpr int kUnscaledOrder = 4;
 
 double binomial(int n, int k) {
@@ -155,7 +156,9 @@ class MomentBlock {
     gradient_sums_.resize(static_cast<std::size_t>(order_) * replay_.num_extended_rates());
     for (int i = 0; i < order_ * replay_.num_extended_rates(); ++i) gradient_sums_[i] = Lanes(0.0);
   }
-  Lanes* gradient_of(int j) { return gradient_sums_.data() + static_cast<std::size_t>(j - 1) * replay_.num_extended_rates(); }
+  Lanes* gradient_of(int j) {
+    return gradient_sums_.data() + static_cast<std::size_t>(j - 1) * replay_.num_extended_rates();
+  }
 
   /// dE_k = sum_{a + b = k + 1} edge(y_a, m_b) k! / b!, with y_1 = M^T alpha, y_{a+1} = M^T R y_a: one transposed solve
   /// for each order.
@@ -189,7 +192,9 @@ class MomentBlock {
     const std::int32_t rows = replay_.num_rows();
     reset_gradient();
     PackArray<Lanes> by_m(static_cast<std::size_t>(rows) * order_), by_q(static_cast<std::size_t>(rows) * order_);
-    const auto at = [rows](PackArray<Lanes>& array, int j) { return array.data() + static_cast<std::size_t>(j - 1) * rows; };
+    const auto at = [rows](PackArray<Lanes>& array, int j) {
+      return array.data() + static_cast<std::size_t>(j - 1) * rows;
+    };
     for (int k = 1; k <= order_; ++k) {
       for (std::size_t i = 0; i < static_cast<std::size_t>(rows) * k; ++i) by_m[i] = by_q[i] = Lanes(0.0);
       for (std::int32_t v = 0; v < rows; ++v) at(by_m, k)[v] = Lanes(replay_.prc().alpha[v]);

@@ -22,8 +22,8 @@ void replay_moments(const StateGraph& graph, const Prc& prc, MatrixView<const do
 /// E[Y_a] for every reward and E[Y_a Y_b] for every pair: means [K, R], second [K, R, R], gradients by rate appended.
 void replay_cross_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                           const std::vector<std::span<const double>>& rewards, std::span<double> means,
-                          std::span<double> second, std::span<double> means_gradient,
-                          std::span<double> second_gradient, int num_threads);
+                          std::span<double> second, std::span<double> means_gradient, std::span<double> second_gradient,
+                          int num_threads);
 
 /// E[exp(-s Y)] at s [S] >= 0: values [K, S], gradient [K, S, num_rates].
 void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,

@@ -119,10 +119,9 @@ void pass_through_zero_rewards(const PrcView& prc, const Prc& owner, const std::
         prc, component, rate.data(), [&](std::int32_t v) { return reward[v] > 0 ? kStopShift : 0.0; },
         entry.data() + component.entry_begin, scratch.data() + component.row_begin,
         inverse.data() + component.row_begin, IgnorePivots{});
-    solve_component<double>(prc, component, rate.data(), entry.data() + component.entry_begin,
-                            inverse.data() + component.row_begin,
-                            [&](std::int32_t v) { return reward[v] > 0 ? 0.0 : absorbing(v); }, instant.data(),
-                            slot.data());
+    solve_component<double>(
+        prc, component, rate.data(), entry.data() + component.entry_begin, inverse.data() + component.row_begin,
+        [&](std::int32_t v) { return reward[v] > 0 ? 0.0 : absorbing(v); }, instant.data(), slot.data());
   }
   for (std::int32_t v = 0; v < rows; ++v) visits[v] = reward[v] > 0 ? 0.0 : prc.alpha[v];
   for (std::int32_t c = prc.num_components - 1; c >= 0; --c) {
@@ -166,8 +165,8 @@ void TransformReplay::set_particle(std::span<const double> phi, Workspace& works
   workspace.atom = impl_->defect;
   std::fill(workspace.atom_gradient.begin(), workspace.atom_gradient.end(), 0.0);
   TransformParticle& particle = workspace.particle;
-  particle = {workspace.rate.data(), impl_->reward.data(), workspace.exit.data(), workspace.alpha.data(), nullptr,
-              nullptr};
+  particle = {
+      workspace.rate.data(), impl_->reward.data(), workspace.exit.data(), workspace.alpha.data(), nullptr, nullptr};
   if (impl_->has_zero_reward) {
     pass_through_zero_rewards(prc, impl_->prc, impl_->reward, workspace.rate, workspace.exit, workspace.alpha,
                               workspace.instant, workspace.visits, workspace.atom, workspace.atom_gradient);
@@ -273,7 +272,8 @@ void TransformReplay::evaluate_real(bool survival, std::span<const double> s, st
   const auto run = [&](auto& nodes, auto shift, std::size_t begin) {
     using Lanes = decltype(shift);
     const std::size_t count = std::min<std::size_t>(Lanes::kLanes, s.size() - begin);
-    for (int lane = 0; lane < Lanes::kLanes; ++lane) shift.lane(lane) = s[begin + std::min<std::size_t>(lane, count - 1)];
+    for (int lane = 0; lane < Lanes::kLanes; ++lane)
+      shift.lane(lane) = s[begin + std::min<std::size_t>(lane, count - 1)];
     Lanes lowest(std::numeric_limits<double>::infinity());
     nodes.factor(workspace.particle, shift, LowestPivot<Lanes>{&lowest});
     Lanes x0, x1, x2;

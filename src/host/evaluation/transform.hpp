@@ -25,8 +25,8 @@ struct ScaledComplexValue {
 /// Laplace transforms of one law at one particle, the primitive under every contour.
 ///
 /// With Y the reward gathered (atom included) and r the reward, R = diag(r), A = -S:
-///   density transform  D(s) = E[exp(-s Y); Y > 0]        = alpha' (sR + A)^-1 b   (the atom at zero is left out exactly)
-///   survival transform G(s) = int_0^inf exp(-s y) P(Y>y) = alpha' (sR + A)^-1 r
+///   density transform  D(s) = E[exp(-s Y); Y > 0]        = alpha' (sR + A)^-1 b   (the atom at zero is left out
+///   exactly) survival transform G(s) = int_0^inf exp(-s y) P(Y>y) = alpha' (sR + A)^-1 r
 /// where zero-reward states have been passed through. D(0) = 1 - atom. Both are positive for real s > -lambda_1.
 /// Continuous time only. Thread safe: all scratch lives in the Workspace.
 class TransformReplay {

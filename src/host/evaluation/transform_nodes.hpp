@@ -9,7 +9,7 @@ namespace sojourn {
 
 /// What a set of transform nodes needs to know of the particle they belong to; all [rows] unless said.
 struct TransformParticle {
-  const double* rate = nullptr;    ///< [extended rates]
+  const double* rate = nullptr;  ///< [extended rates]
   const double* reward = nullptr;
   /// Rate into "absorbed without earning any more", zero where the reward is zero.
   const double* exit = nullptr;

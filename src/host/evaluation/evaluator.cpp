@@ -1,0 +1,170 @@
+#include "sojourn/evaluator.hpp"
+
+#include <cmath>
+
+#include "evaluation/moment_replay.hpp"
+#include "evaluation/particle_batch.hpp"
+#include "evaluation/stepping.hpp"
+#include "evaluation/team.hpp"
+#include "expects.hpp"
+
+namespace sojourn {
+namespace {
+
+void expect_reward(const StateGraph& graph, std::span<const double> reward) {
+  SOJOURN_EXPECTS(std::cmp_equal(reward.size(), graph.num_states()), ShapeError,
+                  "reward: {} values; the model has {} states", reward.size(), graph.num_states());
+}
+
+Quantity make_quantity(std::size_t num_lanes, std::size_t num_values) {
+  Quantity quantity;
+  quantity.values = Matrix<double>(num_lanes, num_values);
+  return quantity;
+}
+
+/// Room for a gradient by rates, or none.
+std::vector<double> gradient_buffer(const ParticleBatch& batch, std::size_t num_values, bool gradient) {
+  return std::vector<double>(gradient ? batch.size() * num_values * batch.phi().num_cols() : 0);
+}
+
+}  // namespace
+
+const char* to_string(LawMethod method) {
+  switch (method) {
+    case LawMethod::kAuto:
+      return "auto";
+    case LawMethod::kContour:
+      return "contour";
+    case LawMethod::kSaddlepoint:
+      return "saddlepoint";
+    case LawMethod::kUniformization:
+      return "uniformization";
+    case LawMethod::kStepping:
+      return "stepping";
+    case LawMethod::kClosed:
+      return "closed";
+  }
+  return "unknown";
+}
+
+Evaluator::Evaluator(Model model, EvaluatorOptions options)
+    : model_(std::move(model)), prc_(eliminate(model_.graph)), options_(options) {
+  SOJOURN_EXPECTS(options_.rtol > 0 && options_.rtol < 1, UsageError, "rtol {} must lie between 0 and 1",
+                  options_.rtol);
+}
+
+Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const double> reward, int order,
+                            bool gradient) const {
+  SOJOURN_EXPECTS(order >= 1 && order <= 1000, UsageError, "moments: order {} must lie in 1..1000", order);
+  expect_reward(model_.graph, reward);
+  const ParticleBatch batch(model_, theta);
+  Quantity quantity = make_quantity(batch.size(), order);
+  std::vector<double> by_rate = gradient_buffer(batch, order, gradient);
+  replay_moments(model_.graph, prc_, batch.phi(), reward, order, quantity.values.values(), by_rate,
+                 team_size(options_.num_threads));
+  quantity.gradient = batch.pull_back(std::move(by_rate), order);
+  quantity.status = finite_status(quantity.values);
+  return quantity;
+}
+
+Quantity Evaluator::cross_moments(MatrixView<const double> theta, const std::vector<std::span<const double>>& rewards,
+                                  bool gradient) const {
+  for (const auto& reward : rewards) expect_reward(model_.graph, reward);
+  const ParticleBatch batch(model_, theta);
+  const std::size_t num_pairs = rewards.size() * rewards.size();
+  Quantity quantity = make_quantity(batch.size(), num_pairs);
+  std::vector<double> means(batch.size() * rewards.size());
+  std::vector<double> means_by_rate = gradient_buffer(batch, rewards.size(), gradient);
+  std::vector<double> by_rate = gradient_buffer(batch, num_pairs, gradient);
+  replay_cross_moments(model_.graph, prc_, batch.phi(), rewards, means, quantity.values.values(), means_by_rate,
+                       by_rate, team_size(options_.num_threads));
+  quantity.gradient = batch.pull_back(std::move(by_rate), num_pairs);
+  quantity.status = finite_status(quantity.values);
+  return quantity;
+}
+
+Quantity Evaluator::covariance(MatrixView<const double> theta, const std::vector<std::span<const double>>& rewards,
+                               bool gradient) const {
+  for (const auto& reward : rewards) expect_reward(model_.graph, reward);
+  const ParticleBatch batch(model_, theta);
+  const std::size_t num_rewards = rewards.size();
+  const std::size_t num_pairs = num_rewards * num_rewards;
+  const std::size_t num_rates = batch.phi().num_cols();
+  Quantity quantity = make_quantity(batch.size(), num_pairs);
+  std::vector<double> means(batch.size() * num_rewards);
+  std::vector<double> means_by_rate = gradient_buffer(batch, num_rewards, gradient);
+  std::vector<double> by_rate = gradient_buffer(batch, num_pairs, gradient);
+  replay_cross_moments(model_.graph, prc_, batch.phi(), rewards, means, quantity.values.values(), means_by_rate,
+                       by_rate, team_size(options_.num_threads));
+  for (std::size_t k = 0; k < batch.size(); ++k) {
+    for (std::size_t a = 0; a < num_rewards; ++a) {
+      for (std::size_t b = 0; b < num_rewards; ++b) {
+        const double* mean = means.data() + k * num_rewards;
+        quantity.values(k, a * num_rewards + b) -= mean[a] * mean[b];
+        for (std::size_t r = 0; gradient && r < num_rates; ++r) {
+          const double* slope = means_by_rate.data() + k * num_rewards * num_rates + r;
+          by_rate[(k * num_pairs + a * num_rewards + b) * num_rates + r] -=
+              mean[a] * slope[b * num_rates] + mean[b] * slope[a * num_rates];
+        }
+      }
+    }
+  }
+  quantity.gradient = batch.pull_back(std::move(by_rate), num_pairs);
+  quantity.status = finite_status(quantity.values);
+  return quantity;
+}
+
+Quantity Evaluator::laplace(MatrixView<const double> theta, std::span<const double> reward, std::span<const double> s,
+                            bool gradient) const {
+  expect_reward(model_.graph, reward);
+  for (const double point : s) {
+    SOJOURN_EXPECTS(std::isfinite(point) && point >= 0, UsageError, "laplace: s = {} must be finite and >= 0", point);
+  }
+  const ParticleBatch batch(model_, theta);
+  Quantity quantity = make_quantity(batch.size(), s.size());
+  std::vector<double> by_rate = gradient_buffer(batch, s.size(), gradient);
+  replay_laplace(model_.graph, prc_, batch.phi(), reward, s, quantity.values.values(), by_rate,
+                 team_size(options_.num_threads));
+  quantity.gradient = batch.pull_back(std::move(by_rate), s.size());
+  quantity.status = finite_status(quantity.values);
+  return quantity;
+}
+
+Quantity Evaluator::expected_sojourn(MatrixView<const double> theta, bool gradient) const {
+  const ParticleBatch batch(model_, theta);
+  const std::size_t num_states = model_.graph.num_states();
+  Quantity quantity = make_quantity(batch.size(), num_states);
+  std::vector<double> by_rate = gradient_buffer(batch, num_states, gradient);
+  replay_expected_sojourn(model_.graph, prc_, batch.phi(), quantity.values.values(), by_rate,
+                          team_size(options_.num_threads));
+  quantity.gradient = batch.pull_back(std::move(by_rate), num_states);
+  quantity.status = finite_status(quantity.values);
+  return quantity;
+}
+
+Quantity Evaluator::state_probability(MatrixView<const double> theta, double time, bool gradient) const {
+  SOJOURN_EXPECTS(std::isfinite(time) && time >= 0, UsageError, "state probability: time {} must be finite and >= 0",
+                  time);
+  const ParticleBatch batch(model_, theta);
+  const std::size_t num_states = model_.graph.num_states();
+  Quantity quantity = make_quantity(batch.size(), num_states);
+  std::vector<double> by_rate = gradient_buffer(batch, num_states, gradient);
+  const std::size_t gradient_stride = gradient ? num_states * batch.phi().num_cols() : 0;
+  quantity.status.assign(batch.size(), "ok");
+  for_each_particle(batch.size(), team_size(options_.num_threads), [&](std::size_t k) {
+    try {
+      sojourn::state_probability(model_.graph, batch.phi().row(k), time, options_.rtol, options_.max_terms,
+                                 quantity.values.row(k), {by_rate.data() + k * gradient_stride, gradient_stride});
+    } catch (const NumericalError& error) {
+      quantity.status[k] = error.what();
+      for (double& value : quantity.values.row(k)) value = std::nan("");
+    }
+  });
+  quantity.method.assign(quantity.values.size(), model_.graph.time_kind() == TimeKind::kDiscrete
+                                                     ? LawMethod::kStepping
+                                                     : LawMethod::kUniformization);
+  quantity.gradient = batch.pull_back(std::move(by_rate), num_states);
+  return quantity;
+}
+
+}  // namespace sojourn

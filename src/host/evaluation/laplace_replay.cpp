@@ -1,0 +1,103 @@
+#include <cmath>
+
+#include "evaluation/lane_blocks.hpp"
+#include "evaluation/moment_replay.hpp"
+
+namespace sojourn {
+namespace {
+
+/// Writes one quantity of a block: value and, where asked, gradient by rate.
+template <int W>
+struct BlockOutput {
+  std::span<double> values, gradient;
+  std::size_t stride;  // quantities per lane
+
+  void store(const Pack<W>& value, std::size_t first, std::size_t last, std::size_t at) const {
+    for (std::size_t k = first; k < last; ++k) values[k * stride + at] = value.lane(static_cast<int>(k - first));
+  }
+  void store_gradient(const Pack<W>* by_rate, std::int32_t num_rates, std::size_t first, std::size_t last,
+                      std::size_t at) const {
+    for (std::size_t k = first; k < last; ++k) {
+      for (std::int32_t r = 0; r < num_rates; ++r) {
+        gradient[(k * stride + at) * num_rates + r] = by_rate[1 + r].lane(static_cast<int>(k - first));
+      }
+    }
+  }
+};
+
+template <int W>
+void reset(PackArray<Pack<W>>& gradient, const LaneReplay<W>& replay) {
+  gradient.resize(replay.num_extended_rates());
+  for (std::int32_t k = 0; k < replay.num_extended_rates(); ++k) gradient[k] = Pack<W>(0.0);
+}
+
+}  // namespace
+
+void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                    std::span<const double> reward, std::span<const double> s, std::span<double> values,
+                    std::span<double> gradient, int num_threads) {
+  const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
+  double at_once = graph.defect();  // absorbed at time zero: Y = 0
+  for (const InitialMass& start : graph.initial()) {
+    if (graph.is_absorbing(start.state)) at_once += start.probability;
+  }
+  for_lane_blocks(phi.num_rows(), num_threads, [&](auto width, auto&& next_block) {
+    constexpr int kWidth = decltype(width)::value;
+    using Lanes = Pack<kWidth>;
+    LaneReplay<kWidth> replay(prc);
+    const auto& state_of_row = prc.arrays().state_of_row;
+    PackArray<Lanes> x(state_of_row.size()), y(state_of_row.size()), sums;
+    const BlockOutput<kWidth> output{values, gradient, s.size()};
+    while (const auto first = next_block()) {
+      const std::size_t last = std::min<std::size_t>(phi.num_rows(), *first + kWidth);
+      replay.load(phi, *first);
+      for (std::size_t j = 0; j < s.size(); ++j) {
+        // Continuous: (s r + A) x = exit. Discrete: a step in v is worth exp(-s r), so (expm1(s r) + A) x = exit.
+        replay.factor([&](std::int32_t v) {
+          const double shift = s[j] * reward[state_of_row[v]];
+          return Lanes(discrete ? std::expm1(shift) : shift);
+        });
+        replay.solve([&](std::int32_t v) { return replay.absorbing_weight(v); }, x.data());
+        output.store(replay.dot_alpha(x.data()) + Lanes(at_once), *first, last, j);
+        if (gradient.empty()) continue;
+        replay.transposed_solve_alpha(y.data());
+        reset(sums, replay);
+        replay.add_gradient(y.data(), x.data(), 1.0, sums.data());
+        fold_forms(replay.prc(), sums.data());
+        output.store_gradient(sums.data(), replay.prc().num_rates, *first, last, j);
+      }
+    }
+  });
+}
+
+void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                             std::span<double> values, std::span<double> gradient, int num_threads) {
+  const auto num_states = static_cast<std::size_t>(graph.num_states());
+  std::fill(values.begin(), values.end(), 0.0);
+  std::fill(gradient.begin(), gradient.end(), 0.0);
+  for_lane_blocks(phi.num_rows(), num_threads, [&](auto width, auto&& next_block) {
+    constexpr int kWidth = decltype(width)::value;
+    using Lanes = Pack<kWidth>;
+    LaneReplay<kWidth> replay(prc);
+    const auto& state_of_row = prc.arrays().state_of_row;
+    PackArray<Lanes> x(state_of_row.size()), y(state_of_row.size()), sums;
+    const BlockOutput<kWidth> output{values, gradient, num_states};
+    while (const auto first = next_block()) {
+      const std::size_t last = std::min<std::size_t>(phi.num_rows(), *first + kWidth);
+      replay.load(phi, *first);
+      replay.factor();
+      replay.transposed_solve_alpha(y.data());
+      for (std::size_t v = 0; v < state_of_row.size(); ++v) {
+        output.store(y[v], *first, last, state_of_row[v]);
+        if (gradient.empty()) continue;
+        replay.solve([&](std::int32_t row) { return Lanes(std::cmp_equal(row, v) ? 1.0 : 0.0); }, x.data());
+        reset(sums, replay);
+        replay.add_gradient(y.data(), x.data(), 0, sums.data());
+        fold_forms(replay.prc(), sums.data());
+        output.store_gradient(sums.data(), replay.prc().num_rates, *first, last, state_of_row[v]);
+      }
+    }
+  });
+}
+
+}  // namespace sojourn
