@@ -16,12 +16,14 @@
 
 namespace sojourn {
 
-/// One (merged) observation. Exact: lower == upper == value. Right-censored: upper = +inf. Interval: lower < upper.
+/// One (merged) observation. Exact: lower == upper == value. Right-censored, Y > lower: upper = +inf.
+/// Interval, lower < Y <= upper: lower < upper; with `left_censored` (lower is 0) an atom at zero belongs to it.
 struct Observation {
   double lower = 0;
   double upper = 0;
-  double entry = 0;   ///< left truncation: seen only because Y > entry (0: none)
-  double weight = 1;  ///< multiplicity, > 0
+  double entry = 0;            ///< left truncation: seen only because Y > entry (0: none)
+  double weight = 1;           ///< multiplicity, > 0
+  bool left_censored = false;  ///< nothing is known below `upper`: the probability is P(Y <= upper)
   [[nodiscard]] bool exact() const { return lower == upper; }
   [[nodiscard]] bool right_censored() const { return upper == std::numeric_limits<double>::infinity(); }
 };
@@ -29,13 +31,18 @@ struct Observation {
 /// A checked data set. Equal observations are merged and their weights summed.
 struct Observations {
   std::vector<Observation> items;
-  std::int64_t num_rows = 0;   ///< rows read, before merging
-  bool counts = false;         ///< the column was `count` (discrete time)
-  std::string origin;          ///< file name for messages
+  std::int64_t num_rows = 0;            ///< rows read, before merging
+  bool counts = false;                  ///< the column was `count` (discrete time)
+  std::string origin;                   ///< file name for messages
   std::vector<std::int64_t> first_row;  ///< 1-based file row of each item's first occurrence
 };
 
 /// Reads a data CSV (`time` or `count`; optional weight, lower, upper, event, entry). `-` is stdin.
+///
+/// A row with a time is exact there, or right-censored where its event is 0. A row without one uses lower and upper:
+/// lower < Y <= upper, an empty or infinite upper is right-censored at lower, an empty lower is left-censored (no less
+/// than a given entry), equal ones are exact. In discrete time all of these are whole numbers.
+/// Rows are counted from 1 with the header as row 1. Cost: O(N log N), about half a second per million rows.
 /// @throws IoError, ModelError (file, row, column, value).
 Observations load_observations(const std::string& path, TimeKind time_kind);
 Observations parse_observations(std::string_view csv, const std::string& origin, TimeKind time_kind);
@@ -57,11 +64,18 @@ class Prior {
   [[nodiscard]] double b() const { return b_; }
   [[nodiscard]] double lower() const;
   [[nodiscard]] double upper() const;
-  /// log p(theta), normalised, and its derivative; -inf outside the support.
+  /// log p(theta), normalised; -inf outside the support, its limit from inside at the ends.
   [[nodiscard]] double log_density(double theta) const;
+  /// d log p / d theta; NaN outside the support.
   [[nodiscard]] double score(double theta) const;
-  /// Inverse of the distribution function at p in (0, 1).
+  /// P(theta' <= theta) and P(theta' > theta), each to relative accuracy in its own tail.
+  [[nodiscard]] double cdf(double theta) const;
+  [[nodiscard]] double survival(double theta) const;
+  /// Inverse of the distribution function at p in (0, 1), inside the open support: where the exact value is not a
+  /// normal number (a gamma of small shape) the smallest normal number.
   [[nodiscard]] double quantile(double p) const;
+  /// Inverse of `survival` at q in (0, 1): keeps the upper tail that 1 - q would round away.
+  [[nodiscard]] double upper_quantile(double q) const;
   /// E.g. "lognormal(mean=0, sd=1)".
   [[nodiscard]] std::string describe() const;
 
@@ -70,13 +84,19 @@ class Prior {
   double a_, b_;
 };
 
-/// Smooth one-to-one map between the real line and a parameter's support: identity, log or scaled logit.
+/// Smooth increasing map from the real line onto a parameter's support (lower, upper):
+/// identity, lower + exp(z), upper - exp(-z), or lower + (upper - lower) / (1 + exp(-z)).
+/// Values stay inside the open support and finite for |z| <= 700.
 class Transform {
  public:
-  enum class Kind { kIdentity, kLog, kLogit };
+  enum class Kind { kIdentity, kLog, kLogBelow, kLogit };
+  /// @throws ModelError unless lower < upper.
   static Transform for_support(double lower, double upper);
   [[nodiscard]] Kind kind() const { return kind_; }
+  [[nodiscard]] double lower() const { return lower_; }
+  [[nodiscard]] double upper() const { return upper_; }
   [[nodiscard]] double to_natural(double z) const;
+  /// @throws UsageError for a theta outside the open support.
   [[nodiscard]] double to_unconstrained(double theta) const;
   /// log |d theta / d z| and its derivative by z.
   [[nodiscard]] double log_jacobian(double z) const;
@@ -86,7 +106,7 @@ class Transform {
 
  private:
   Kind kind_ = Kind::kIdentity;
-  double lower_ = 0, upper_ = 0;
+  double lower_ = -std::numeric_limits<double>::infinity(), upper_ = std::numeric_limits<double>::infinity();
 };
 
 /// log p(data | theta) + log p(theta) + log |d theta/d z| over the free parameters on the unconstrained scale.
@@ -97,10 +117,17 @@ class Posterior final : public Target {
     std::string name;
     Prior prior;
     Transform transform;
+    double lower = 0, upper = 0;  ///< support: the prior's within the range the model declares
+    double log_prior_mass = 0;    ///< log of the prior's mass there; 0 unless the declared range cuts the prior
+    std::string support;          ///< the support in words, and what set it
   };
 
-  /// `priors` by parameter name for every parameter that is not in `fixed`.
-  /// @throws ModelError: unknown or missing names, fixed value outside support, nothing free, data that no theta allows.
+  /// `priors` by parameter name for every parameter that is not in `fixed`. A prior wider than the parameter's declared
+  /// range is cut there and normalised again. A fixed parameter may have a prior too: it only checks the value.
+  /// The reward is [num_states]. Cost: one elimination and up to five likelihoods (the check that data are possible).
+  /// @throws ModelError: unknown or missing names, fixed value outside support, nothing free, data of the wrong time
+  ///   kind, time zero where the density there is zero. @throws NumericalError: a row with zero density for every
+  ///   theta.
   Posterior(Model model, Observations observations, const std::map<std::string, Prior>& priors,
             const std::map<std::string, double>& fixed, std::span<const double> reward, EvaluatorOptions options = {});
   ~Posterior() override;
@@ -109,6 +136,8 @@ class Posterior final : public Target {
   [[nodiscard]] const Observations& observations() const;
   [[nodiscard]] const std::vector<Free>& free() const;
   [[nodiscard]] std::vector<double> reward() const;
+  /// The model's warnings and our own: priors cut by a declared range.
+  [[nodiscard]] const std::vector<std::string>& warnings() const;
   /// Full natural parameter vector [P] (fixed ones included) from z [d].
   void to_theta(std::span<const double> z, std::span<double> theta) const;
 
@@ -117,7 +146,8 @@ class Posterior final : public Target {
                 std::vector<std::string>& status) const override;
   void sample_prior(std::uint64_t seed, MatrixView<double> z) const override;
 
-  /// log p(data | theta) [K] and gradient [K, P] (may be empty) on the natural scale.
+  /// log p(data | theta) [K] and gradient [K, P] (may be empty) on the natural scale. A theta at which a row has zero
+  /// density gives -inf and a status that names the row; one that cannot be evaluated gives NaN and the reason.
   void log_likelihood(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
                       std::vector<std::string>& status) const;
   /// How many points each route served since construction: contour, saddlepoint, uniformization, stepping, closed.

@@ -14,7 +14,8 @@ class Target {
  public:
   virtual ~Target() = default;
   [[nodiscard]] virtual std::int32_t dimension() const = 0;
-  /// log density [n] and score [n, d] at z [n, d]. A particle that cannot be evaluated gets NaN and a status text
+  /// log density [n] and score [n, d] (an empty view: density alone) at z [n, d]. A particle that cannot be evaluated
+  /// gets NaN and a status text
   /// (`status` [n], empty strings mean fine). Never throws for a bad particle. Thread count never changes the bits.
   virtual void evaluate(MatrixView<const double> z, std::span<double> log_density, MatrixView<double> score,
                         std::vector<std::string>& status) const = 0;

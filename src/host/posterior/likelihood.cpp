@@ -1,0 +1,193 @@
+#include "posterior/likelihood.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace sojourn {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+/// Intervals of at most this many counts are summed mass by mass.
+constexpr double kLongestMassSum = 64;
+
+/// Neumaier's compensated sum: rounding does not grow with the number of observations.
+class CompensatedSum {
+ public:
+  void add(double x) {
+    const double next = sum_ + x;
+    rest_ += std::abs(sum_) >= std::abs(x) ? (sum_ - next) + x : (x - next) + sum_;
+    sum_ = next;
+  }
+  [[nodiscard]] double value() const { return sum_ + rest_; }
+
+ private:
+  double sum_ = 0, rest_ = 0;
+};
+
+/// log(1 - exp(-d)), d > 0. Source: Maechler (2012), "Accurately computing log(1 - exp(-|a|))".
+double log1m_exp(double d) { return d < 0.69314718055994531 ? std::log(-std::expm1(-d)) : std::log1p(-std::exp(-d)); }
+
+/// An interval's probability as a difference of the two tails that are smaller.
+struct Difference {
+  bool by_cdf;       ///< F(u) - F(l), else S(l) - S(u)
+  double log_large;  ///< log of the minuend
+  double gap;        ///< log minuend - log subtrahend
+};
+
+Difference smaller_difference(double log_survival_lower, double log_survival_upper, double log_cdf_lower,
+                              double log_cdf_upper) {
+  if (log_cdf_upper < log_survival_lower) return {true, log_cdf_upper, log_cdf_upper - log_cdf_lower};
+  return {false, log_survival_lower, log_survival_lower - log_survival_upper};
+}
+
+}  // namespace
+
+Likelihood::Likelihood(const Observations& observations, const LawSupport& support, TimeKind time_kind) {
+  const auto has_masses = [&](const Observation& item) {
+    return time_kind == TimeKind::kDiscrete && !item.exact() && !item.left_censored &&
+           item.upper - item.lower <= kLongestMassSum;
+  };
+  std::vector<double> values;
+  values.reserve(observations.items.size());
+  for (const Observation& item : observations.items) {
+    if (!item.left_censored) values.push_back(item.lower);
+    if (!item.exact() && !item.right_censored()) values.push_back(item.upper);
+    if (item.entry > 0) values.push_back(item.entry);
+    if (!has_masses(item)) continue;
+    for (double count = item.lower + 1; count < item.upper; ++count) values.push_back(count);
+  }
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  points_.resize(values.size());
+  for (std::size_t p = 0; p < values.size(); ++p) points_[p].value = values[p];
+  density_weight_.assign(values.size(), 0);
+  survival_weight_.assign(values.size(), 0);
+  cdf_weight_.assign(values.size(), 0);
+  const auto find = [&](double value) {
+    return static_cast<std::int32_t>(std::lower_bound(values.begin(), values.end(), value) - values.begin());
+  };
+  terms_.resize(observations.items.size());
+  for (std::size_t i = 0; i < terms_.size(); ++i) {
+    const Observation& item = observations.items[i];
+    Term& term = terms_[i];
+    if (item.left_censored) {
+      term.cdf = find(item.upper);
+    } else if (item.right_censored()) {
+      term.survival = find(item.lower);
+    } else if (!item.exact()) {
+      term.interval = static_cast<std::int32_t>(intervals_.size());
+      const Interval interval{find(item.lower), find(item.upper), static_cast<std::int64_t>(i), item.weight,
+                              has_masses(item)};
+      if (interval.masses) {
+        for (std::int32_t p = interval.lower + 1; p <= interval.upper; ++p) points_[p].density = true;
+      } else {
+        for (const std::int32_t p : {interval.lower, interval.upper}) points_[p].survival = points_[p].cdf = true;
+      }
+      intervals_.push_back(interval);
+    } else if (item.lower == 0 && time_kind == TimeKind::kContinuous && support.atom) {
+      term.cdf = find(0);  // P(Y <= 0) is the atom
+    } else {
+      term.density = find(item.lower);
+    }
+    if (item.entry > 0) term.entry = find(item.entry);
+    const auto use = [&](std::int32_t point, bool LawPoint::*law, std::vector<double>& weights, double weight) {
+      if (point < 0) return;
+      points_[point].*law = true;
+      weights[point] += weight;
+    };
+    use(term.density, &LawPoint::density, density_weight_, item.weight);
+    use(term.survival, &LawPoint::survival, survival_weight_, item.weight);
+    use(term.cdf, &LawPoint::cdf, cdf_weight_, item.weight);
+    use(term.entry, &LawPoint::survival, survival_weight_, -item.weight);
+  }
+}
+
+double Likelihood::log_mass(const Interval& interval, std::span<const double> log_density) {
+  double largest = -kInfinity, sum = 0;
+  for (std::int32_t p = interval.lower + 1; p <= interval.upper; ++p) largest = std::max(largest, log_density[p]);
+  if (largest == -kInfinity) return largest;
+  for (std::int32_t p = interval.lower + 1; p <= interval.upper; ++p) sum += std::exp(log_density[p] - largest);
+  return largest + std::log(sum);
+}
+
+bool Likelihood::possible(const Term& term, std::span<const double> log_density, std::span<const double> log_survival,
+                          std::span<const double> log_cdf) const {
+  const auto is_zero = [](std::int32_t point, std::span<const double> log_values) {
+    return point >= 0 && log_values[point] == -kInfinity;
+  };
+  if (is_zero(term.density, log_density) || is_zero(term.survival, log_survival) || is_zero(term.cdf, log_cdf) ||
+      is_zero(term.entry, log_survival))
+    return false;
+  if (term.interval < 0) return true;
+  const Interval& interval = intervals_[term.interval];
+  if (interval.masses) return log_mass(interval, log_density) != -kInfinity;
+  // Equal tails are no zero: rounding swallowed the rest.
+  return log_survival[interval.lower] != -kInfinity && log_cdf[interval.upper] != -kInfinity;
+}
+
+void Likelihood::mark_possible(std::span<const double> log_density, std::span<const double> log_survival,
+                               std::span<const double> log_cdf, std::span<char> possible) const {
+  for (std::size_t i = 0; i < terms_.size(); ++i)
+    if (this->possible(terms_[i], log_density, log_survival, log_cdf)) possible[i] = 1;
+}
+
+double Likelihood::evaluate(std::span<const double> log_density, std::span<const double> log_survival,
+                            std::span<const double> log_cdf, std::span<double> by_density,
+                            std::span<double> by_survival, std::span<double> by_cdf, LikelihoodReport& report) const {
+  report = {};
+  CompensatedSum sum;
+  bool zero = false;
+  const auto add_linear = [&](const std::vector<double>& weights, std::span<const double> log_values,
+                              std::span<double> by) {
+    for (std::size_t p = 0; p < weights.size(); ++p) {
+      by[p] = weights[p];
+      if (weights[p] == 0) continue;
+      zero = zero || log_values[p] == -kInfinity;
+      sum.add(weights[p] * log_values[p]);
+    }
+  };
+  add_linear(density_weight_, log_density, by_density);
+  add_linear(survival_weight_, log_survival, by_survival);
+  add_linear(cdf_weight_, log_cdf, by_cdf);
+  for (const Interval& interval : intervals_) {
+    const std::int32_t l = interval.lower, u = interval.upper;
+    if (interval.masses) {
+      const double log_sum = log_mass(interval, log_density);
+      zero = zero || log_sum == -kInfinity;
+      if (zero) continue;
+      sum.add(interval.weight * log_sum);
+      for (std::int32_t p = l + 1; p <= u; ++p) by_density[p] += interval.weight * std::exp(log_density[p] - log_sum);
+      continue;
+    }
+    const Difference difference = smaller_difference(log_survival[l], log_survival[u], log_cdf[l], log_cdf[u]);
+    if (difference.log_large == -kInfinity) {
+      zero = true;
+      continue;
+    }
+    if (!(difference.gap > 0)) {
+      if (report.unresolved_item < 0) report.unresolved_item = interval.item;
+      continue;
+    }
+    sum.add(interval.weight * (difference.log_large + log1m_exp(difference.gap)));
+    const double by_large = -1 / std::expm1(-difference.gap);
+    const double by_small = -1 / std::expm1(difference.gap);
+    std::span<double> by = difference.by_cdf ? by_cdf : by_survival;
+    by[difference.by_cdf ? u : l] += interval.weight * by_large;
+    by[difference.by_cdf ? l : u] += interval.weight * by_small;
+    if (by_large - by_small > report.amplification) {
+      report.amplification = by_large - by_small;
+      report.amplified_item = interval.item;
+    }
+  }
+  if (!zero && report.unresolved_item < 0) return sum.value();
+  std::fill(by_density.begin(), by_density.end(), 0.0);
+  std::fill(by_survival.begin(), by_survival.end(), 0.0);
+  std::fill(by_cdf.begin(), by_cdf.end(), 0.0);
+  if (!zero) return std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t i = 0; i < terms_.size() && report.impossible_item < 0; ++i)
+    if (!possible(terms_[i], log_density, log_survival, log_cdf)) report.impossible_item = static_cast<std::int64_t>(i);
+  return -kInfinity;
+}
+
+}  // namespace sojourn

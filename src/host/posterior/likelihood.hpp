@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "evaluation/stepping.hpp"
+#include "posterior/law_support.hpp"
+#include "sojourn/posterior.hpp"
+
+namespace sojourn {
+
+/// What one evaluation of the likelihood found beside its value.
+struct LikelihoodReport {
+  std::int64_t impossible_item = -1;  ///< first observation of zero probability, or -1
+  std::int64_t unresolved_item = -1;  ///< first interval whose probability rounding swallowed, or -1
+  double amplification = 1;           ///< largest factor by which an interval's difference magnifies relative errors
+  std::int64_t amplified_item = -1;   ///< the interval it belongs to
+};
+
+/// The data set as a function of a law's log values at the distinct points the observations name.
+///
+///   exact        w log f(t);  at t = 0 of a law with an atom  w log P(Y = 0)
+///   right        w log S(l)
+///   left         w log F(u)
+///   interval     w log(S(l) - S(u)) or w log(F(u) - F(l)), whichever subtracts from the smaller number;
+///                a short interval of counts is the sum of its masses, which subtracts nothing
+///   truncation   - w log S(entry)
+///
+/// All but intervals are linear in the log values, so they become one weight per point; sums are compensated and run in
+/// a fixed order.
+class Likelihood {
+ public:
+  Likelihood(const Observations& observations, const LawSupport& support, TimeKind time_kind);
+
+  /// Distinct values in increasing order, each with the laws it is asked for.
+  [[nodiscard]] const std::vector<LawPoint>& points() const { return points_; }
+
+  /// Log likelihood from log values [points]; writes its partial derivatives [points], all of them. -inf, with zero
+  /// derivatives, where an observation is impossible; NaN where an interval cannot be resolved.
+  /// Cost: O(points + intervals).
+  double evaluate(std::span<const double> log_density, std::span<const double> log_survival,
+                  std::span<const double> log_cdf, std::span<double> by_density, std::span<double> by_survival,
+                  std::span<double> by_cdf, LikelihoodReport& report) const;
+
+  /// possible[i] = 1 where observation i has positive probability at these log values; others are left as they are.
+  void mark_possible(std::span<const double> log_density, std::span<const double> log_survival,
+                     std::span<const double> log_cdf, std::span<char> possible) const;
+
+ private:
+  /// Where an item's term is read: a point index per role, -1 where it has none.
+  struct Term {
+    std::int32_t density = -1, survival = -1, cdf = -1, interval = -1, entry = -1;
+  };
+  struct Interval {
+    std::int32_t lower, upper;  ///< point indices
+    std::int64_t item;
+    double weight;
+    bool masses;  ///< the points after lower up to upper are all its counts
+  };
+  /// log of the summed masses of a short interval of counts.
+  [[nodiscard]] static double log_mass(const Interval& interval, std::span<const double> log_density);
+  [[nodiscard]] bool possible(const Term& term, std::span<const double> log_density,
+                              std::span<const double> log_survival, std::span<const double> log_cdf) const;
+
+  std::vector<LawPoint> points_;
+  std::vector<double> density_weight_, survival_weight_, cdf_weight_;  ///< [points]
+  std::vector<Interval> intervals_;
+  std::vector<Term> terms_;  ///< [items]
+};
+
+}  // namespace sojourn
