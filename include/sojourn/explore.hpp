@@ -15,7 +15,8 @@ namespace sojourn {
 class TransitionSink {
  public:
   virtual ~TransitionSink() = default;
-  /// A transition to `to` (one integer per variable) with weight base + sum of terms. Several to one state add up.
+  /// A transition to `to` (one integer per variable) with weight base + sum of terms. Several to one state add up; one
+  /// whose base and coefficients are all 0 is left out. Cost: one look-up, no allocation once the tables have grown.
   virtual void emit(std::span<const std::int32_t> to, double base, std::span<const RateTerm> terms) = 0;
 };
 
@@ -36,9 +37,9 @@ struct ExploreOptions {
 
 /// Breadth-first exploration of the state space reachable from the start states, in discovery order.
 ///
-/// States are packed into 64- or 128-bit keys where the values seen fit, and looked up in an open-addressing table.
-/// Cost: O(states + edges) calls and look-ups, about 16 bytes a state beside the graph itself. No recursion.
-/// @throws ModelError beyond `max_states`, and all errors of `StateGraphBuilder::build`.
+/// States are packed into 128-bit keys where the values seen fit, and looked up in an open-addressing table.
+/// Cost: O(states + edges) calls and look-ups, about 36 bytes a state beside the graph itself. No recursion.
+/// @throws ModelError beyond `max_states`, for a malformed transition, and all errors of `StateGraphBuilder::build`.
 StateGraph explore(const ExploreOptions& options, const TransitionFunction& transitions);
 
 }  // namespace sojourn
