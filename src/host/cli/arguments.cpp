@@ -69,12 +69,13 @@ void check_arguments(const CLI::App& verb, const std::vector<std::string>& argum
       ++i;
     }
     const bool repeatable = option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
-    SOJOURN_EXPECTS(given.emplace(option, flag).second || repeatable, UsageError, "{} is given twice; give it once", flag);
+    SOJOURN_EXPECTS(given.emplace(option, flag).second || repeatable, UsageError, "{} is given twice; give it once",
+                    flag);
   }
   const std::size_t allowed = num_positionals(verb);
-  SOJOURN_EXPECTS(files.size() <= allowed, UsageError, "sojourn {} takes {}, but '{}' is left over; see sojourn {} --help",
-                  verb.get_name(), allowed == 0 ? "no file" : "one file", files.size() > allowed ? files[allowed] : "",
-                  verb.get_name());
+  SOJOURN_EXPECTS(files.size() <= allowed, UsageError,
+                  "sojourn {} takes {}, but '{}' is left over; see sojourn {} --help", verb.get_name(),
+                  allowed == 0 ? "no file" : "one file", files.size() > allowed ? files[allowed] : "", verb.get_name());
 }
 
 }  // namespace sojourn::cli

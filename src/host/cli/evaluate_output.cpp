@@ -82,7 +82,8 @@ std::string evaluation_table(const Model& model, const Evaluation& evaluation) {
   const std::size_t num_parameters = model.parameters.size();
   std::string text = fmt::format("model {}, variable {}\n", model.name, evaluation.variable);
   for (std::size_t k = 0; k < evaluation.thetas.num_rows(); ++k) {
-    text += fmt::format("\n{}\n", num_parameters == 0 ? "no parameters" : describe_theta(model, evaluation.thetas.row(k)));
+    text +=
+        fmt::format("\n{}\n", num_parameters == 0 ? "no parameters" : describe_theta(model, evaluation.thetas.row(k)));
     std::vector<std::string> header{"quantity", "at", "value"};
     for (const Parameter& parameter : model.parameters) header.push_back("d/d" + parameter.name);
     header.insert(header.end(), {"relative error", "method"});
@@ -93,8 +94,8 @@ std::string evaluation_table(const Model& model, const Evaluation& evaluation) {
         const std::size_t at = k * num_values + n;
         std::vector<std::string> row{block.key, block.labels[n], format_number(block.quantity.values(k, n))};
         for (std::size_t p = 0; p < num_parameters; ++p) {
-          row.push_back(block.quantity.gradient.empty() ? ""
-                                                        : format_number(block.quantity.gradient[at * num_parameters + p]));
+          row.push_back(
+              block.quantity.gradient.empty() ? "" : format_number(block.quantity.gradient[at * num_parameters + p]));
         }
         row.push_back(block.quantity.error_bound.empty() ? ""
                                                          : fmt::format("{:.1e}", block.quantity.error_bound(k, n)));

@@ -14,7 +14,8 @@ struct EvaluatedBlock {
   std::vector<std::size_t> extents;  ///< of the values of one theta: {K}, {R, R}, {} for a single number
   std::vector<std::string> labels;   ///< one per value, for the table: "1", "t=0.5"
   Quantity quantity;
-  std::vector<std::int64_t> route_counts;  ///< log-likelihood alone: contour, saddlepoint, uniformization, stepping, closed
+  std::vector<std::int64_t>
+      route_counts;  ///< log-likelihood alone: contour, saddlepoint, uniformization, stepping, closed
 };
 
 /// Everything one call of `evaluate` computed.

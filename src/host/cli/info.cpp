@@ -1,3 +1,5 @@
+#include "sojourn/info.hpp"
+
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -5,7 +7,6 @@
 #include "cli/streams.hpp"
 #include "cli/verb.hpp"
 #include "expects.hpp"
-#include "sojourn/info.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -30,7 +31,8 @@ std::string as_text(const BuildInfo& info) {
   const auto part = [](const char* name, bool present, const std::string& version) {
     return fmt::format("{:<10}{}{}{}\n", name, present ? "yes" : "no", version.empty() ? "" : ", ", version);
   };
-  std::string text = fmt::format("sojourn {}\n{:<10}{}, {}\n", info.version, "compiler", info.compiler, info.build_type);
+  std::string text =
+      fmt::format("sojourn {}\n{:<10}{}, {}\n", info.version, "compiler", info.compiler, info.build_type);
   text += part("CUDA", info.cuda, info.cuda_version);
   text += part("NCCL", info.nccl, info.nccl_version);
   text += part("MPI", info.mpi, info.mpi_version);

@@ -19,7 +19,8 @@ extern "C" void on_interrupt(int) {
   interrupt_count = interrupt_count + 1;
   if (num_uninterrupted > 0) return;
   if (num_graceful > 0 && interrupt_count == 1) {
-    constexpr char kMessage[] = "\nstopping after this iteration and writing what there is; Ctrl-C again leaves at once\n";
+    constexpr char kMessage[] =
+        "\nstopping after this iteration and writing what there is; Ctrl-C again leaves at once\n";
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage, sizeof kMessage - 1);
     return;
   }

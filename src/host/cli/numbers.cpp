@@ -80,13 +80,12 @@ std::int64_t parse_whole(const std::string& flag, std::string_view text, std::in
   const std::string_view trimmed = trim(text);
   const auto [end, error] = std::from_chars(trimmed.data(), trimmed.data() + trimmed.size(), value);
   const bool whole = !trimmed.empty() && end == trimmed.data() + trimmed.size();
-  const std::string allowed = upper == std::numeric_limits<std::int64_t>::max()
-                                  ? fmt::format("at least {}", lower)
-                                  : fmt::format("{} to {}", lower, upper);
+  const std::string allowed = upper == std::numeric_limits<std::int64_t>::max() ? fmt::format("at least {}", lower)
+                                                                                : fmt::format("{} to {}", lower, upper);
   SOJOURN_EXPECTS(whole && error != std::errc::invalid_argument, UsageError,
                   "{}: '{}' is not a whole number written in digits; allowed: {}", flag, text, allowed);
-  SOJOURN_EXPECTS(error == std::errc() && value >= lower && value <= upper, UsageError, "{}: {} is out of range; allowed: {}",
-                  flag, trimmed, allowed);
+  SOJOURN_EXPECTS(error == std::errc() && value >= lower && value <= upper, UsageError,
+                  "{}: {} is out of range; allowed: {}", flag, trimmed, allowed);
   return value;
 }
 

@@ -14,8 +14,7 @@ namespace sojourn::cli {
 std::optional<double> parse_double(std::string_view text);
 
 /// A finite number in [lower, upper] given to option `flag`. @throws UsageError.
-double parse_number(const std::string& flag, std::string_view text,
-                    double lower = -std::numeric_limits<double>::max(),
+double parse_number(const std::string& flag, std::string_view text, double lower = -std::numeric_limits<double>::max(),
                     double upper = std::numeric_limits<double>::max());
 
 /// A whole number in [lower, upper] given to option `flag`; `1e3` and `3.0` are no whole numbers. @throws UsageError.

@@ -15,8 +15,8 @@ namespace {
 
 void check_theta(const Model& model, std::span<const double> theta, const std::string& where) {
   const std::size_t wanted = model.parameters.size();
-  SOJOURN_EXPECTS(theta.size() == wanted, UsageError, "{}: {} values given, but the model has {} parameter{}: {}", where,
-                  theta.size(), wanted, wanted == 1 ? "" : "s", list_names(parameter_names(model)));
+  SOJOURN_EXPECTS(theta.size() == wanted, UsageError, "{}: {} values given, but the model has {} parameter{}: {}",
+                  where, theta.size(), wanted, wanted == 1 ? "" : "s", list_names(parameter_names(model)));
   for (std::size_t p = 0; p < wanted; ++p) {
     SOJOURN_EXPECTS(std::isfinite(theta[p]), UsageError, "{}: parameter {} ({}) is {}, it must be finite", where, p + 1,
                     model.parameters[p].name, format_number(theta[p]));
@@ -71,8 +71,8 @@ NumberTable read_number_table(const std::string& path, const std::string& what) 
     if (num_rows == 0) table.first_row = reader.row();
     for (std::size_t c = 0; c < num_columns; ++c) {
       const std::optional<double> value = parse_double(fields[c]);
-      SOJOURN_EXPECTS(value, ModelError, "{}: row {}: column {}: {} is not a number; write it with a decimal point", origin,
-                      reader.row(), c + 1, printable(fields[c]));
+      SOJOURN_EXPECTS(value, ModelError, "{}: row {}: column {}: {} is not a number; write it with a decimal point",
+                      origin, reader.row(), c + 1, printable(fields[c]));
       values.push_back(*value);
     }
     ++num_rows;

@@ -24,8 +24,7 @@ ModelLimits CommonOptions::limits() const {
 }
 
 int CommonOptions::num_threads() const {
-  const int requested =
-      threads.empty() ? 0 : static_cast<int>(parse_whole("--threads", threads, 1, kMaxThreadsAsked));
+  const int requested = threads.empty() ? 0 : static_cast<int>(parse_whole("--threads", threads, 1, kMaxThreadsAsked));
   const int used = resolve_num_threads(requested);
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   if (cores > 0 && used > 4 * cores) {
@@ -69,18 +68,19 @@ std::string choose_device(const std::string& requested) {
   if (name.empty() || name == "auto" || name == "cpu") return "cpu";
   const bool indexed = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 10 &&
                        name.find_first_not_of("0123456789", 5) == std::string::npos;
-  SOJOURN_EXPECTS(name == "cuda" || indexed, UsageError, "{}: unknown device '{}'; allowed: auto, cpu, cuda, cuda:0, ...",
-                  source, name);
+  SOJOURN_EXPECTS(name == "cuda" || indexed, UsageError,
+                  "{}: unknown device '{}'; allowed: auto, cpu, cuda, cuda:0, ...", source, name);
   const BuildInfo info = build_info();
   SOJOURN_EXPECTS(info.cuda, DeviceError,
-                  "{} {}: this build has no CUDA; use --device cpu, or build where a CUDA toolkit is found", source, name);
-  SOJOURN_EXPECTS(!info.devices.empty(), DeviceError,
-                  "{} {}: no CUDA device is visible; use --device cpu, or check nvidia-smi and CUDA_VISIBLE_DEVICES", source,
+                  "{} {}: this build has no CUDA; use --device cpu, or build where a CUDA toolkit is found", source,
                   name);
+  SOJOURN_EXPECTS(!info.devices.empty(), DeviceError,
+                  "{} {}: no CUDA device is visible; use --device cpu, or check nvidia-smi and CUDA_VISIBLE_DEVICES",
+                  source, name);
   std::string seen;
   for (const std::string& device : info.devices) seen += (seen.empty() ? "" : "; ") + device;
-  throw DeviceError(fmt::format("{} {}: this version does not evaluate on CUDA devices yet (seen: {}); use --device cpu",
-                                source, name, seen));
+  throw DeviceError(fmt::format(
+      "{} {}: this version does not evaluate on CUDA devices yet (seen: {}); use --device cpu", source, name, seen));
 }
 
 void print_warnings(const Model& model) {

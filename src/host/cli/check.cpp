@@ -1,0 +1,129 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "cli/run_file.hpp"
+#include "cli/start_particles.hpp"
+#include "cli/streams.hpp"
+#include "cli/text_table.hpp"
+#include "cli/verb.hpp"
+#include "expects.hpp"
+#include "model/document.hpp"
+#include "posterior/csv.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+struct CheckOptions {
+  CommonOptions common;
+  std::string file;
+};
+
+enum class FileKind { kModel, kRun, kData };
+
+bool has_ending(const std::string& path, std::initializer_list<const char*> endings) {
+  std::string ending = std::filesystem::path(path).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::any_of(endings.begin(), endings.end(), [&](const char* candidate) { return ending == candidate; });
+}
+
+/// First line of a text without its line end.
+std::string_view first_line(std::string_view text) { return text.substr(0, text.find_first_of("\r\n")); }
+
+/// By the `schema` key where there is one, else by the file's ending, else by whether its first line looks like the
+/// header of a data file.
+FileKind kind_of(const std::string& path, std::string_view text) {
+  if (has_ending(path, {".csv", ".tsv", ".npy"})) return FileKind::kData;
+  if (text.find("sojourn/run/") != std::string_view::npos) return FileKind::kRun;
+  if (text.find("schema") != std::string_view::npos || has_ending(path, {".yaml", ".yml", ".json"}))
+    return FileKind::kModel;
+  const std::string_view line = first_line(text);
+  const bool header = line.find(':') == std::string_view::npos && !line.empty() && line.front() != '{';
+  return header ? FileKind::kData : FileKind::kModel;
+}
+
+void check_model(const std::string& text, const std::string& origin, const ModelLimits& limits) {
+  const Model model = parse_model(text, origin, limits);
+  print_warnings(model);
+  write_stdout(fmt::format("ok: model {}, {} time, {} states, {} edges, {} parameter{}\n", model.name,
+                           model.graph.time_kind() == TimeKind::kDiscrete ? "discrete" : "continuous",
+                           format_count(model.graph.num_states()), format_count(model.graph.num_edges()),
+                           model.num_parameters(), model.num_parameters() == 1 ? "" : "s"));
+}
+
+void check_data(const std::string& text, const std::string& origin) {
+  // The header tells the kind of time; a file without either column fails as a continuous one would.
+  bool counts = false;
+  refuse_binary(text, origin);
+  CsvReader reader(text, origin);
+  if (reader.next()) {
+    const auto fields = reader.fields();
+    counts = std::find(fields.begin(), fields.end(), "count") != fields.end();
+  }
+  const Observations observations =
+      parse_observations(text, origin, counts ? TimeKind::kDiscrete : TimeKind::kContinuous);
+  write_stdout(fmt::format("ok: data, {} observation{} of {} ({} distinct)\n", format_count(observations.num_rows),
+                           observations.num_rows == 1 ? "" : "s", counts ? "counts" : "times",
+                           format_count(static_cast<long long>(observations.items.size()))));
+}
+
+void check_run(const std::string& text, const std::string& path, const ModelLimits& limits, int num_threads) {
+  RunFile run = parse_run_file(text, path);
+  SOJOURN_EXPECTS(!run.data_path.empty(), ModelError, "{}: missing key 'data'; add data: {{file: times.csv}}",
+                  run.path);
+  Model model = load_run_model(run, limits);
+  check_parameter_names(run, model);
+  Observations observations = load_observations(run.data_path, model.graph.time_kind());
+  const std::vector<double> reward = observed_reward(run, model);
+  EvaluatorOptions options;
+  options.num_threads = num_threads;
+  const Posterior posterior(std::move(model), std::move(observations), run.prior_map(), run.fixed_map(), reward,
+                            options);
+  for (const std::string& warning : posterior.warnings()) warn(warning);
+  if (!run.initial_path.empty()) read_start_particles(posterior, run.particles_given, run);
+  write_stdout(fmt::format("ok: run {}, model {}, {} observations, {} free parameter{}, {} particles, {} iterations\n",
+                           run.name, posterior.model().name, format_count(posterior.observations().num_rows),
+                           posterior.dimension(), posterior.dimension() == 1 ? "" : "s", run.sampler.num_particles,
+                           run.sampler.num_iterations));
+}
+
+ExitCode check(const CheckOptions& options) {
+  const ModelLimits limits = options.common.limits();
+  DocumentLimits document_limits;
+  document_limits.what = "file";
+  // Data files may be large; a model's own limit is checked when it is known to be one.
+  document_limits.max_bytes = std::max<std::int64_t>(limits.max_bytes, 4LL << 30);
+  const std::string text = read_text_file(options.file, document_limits);
+  const std::string origin = options.file == "-" ? "<stdin>" : options.file;
+  switch (kind_of(options.file, text)) {
+    case FileKind::kModel:
+      SOJOURN_EXPECTS(static_cast<std::int64_t>(text.size()) <= limits.max_bytes, ModelError,
+                      "{}: {} bytes exceed --max-model-bytes {}", origin, text.size(), limits.max_bytes);
+      check_model(text, origin, limits);
+      break;
+    case FileKind::kRun:
+      check_run(text, options.file, limits, options.common.num_threads());
+      break;
+    case FileKind::kData:
+      check_data(text, origin);
+      break;
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Action add_check(CLI::App& app) {
+  const auto options = std::make_shared<CheckOptions>();
+  app.add_option("FILE", options->file, "Model, run or data file; - is standard input")->required();
+  add_thread_option(app, options->common);
+  add_limit_options(app, options->common);
+  app.footer(
+      "Tells the kind of file by its `schema` key, its ending (.csv is data) or its first line. A run file is checked\n"
+      "together with its model, data, priors and starting particles.\n\n"
+      "Example:\n  sojourn check run.yaml && sojourn infer run.yaml");
+  return [options] { return check(*options); };
+}
+
+}  // namespace sojourn::cli

@@ -1,0 +1,175 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+
+#include "cli/identifiability.hpp"
+#include "cli/json_writer.hpp"
+#include "cli/streams.hpp"
+#include "cli/text_table.hpp"
+#include "cli/theta.hpp"
+#include "cli/verb.hpp"
+#include "expects.hpp"
+#include "model/suggest.hpp"
+#include "sojourn/dot.hpp"
+#include "sojourn/evaluator.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+struct InspectOptions {
+  CommonOptions common;
+  std::string model;
+  std::vector<std::string> rewards;
+  bool dot = false, json = false;
+};
+
+const char* time_name(const Model& model) {
+  return model.graph.time_kind() == TimeKind::kDiscrete ? "discrete" : "continuous";
+}
+
+std::vector<std::string> reward_names(const Model& model) {
+  std::vector<std::string> names;
+  for (const Reward& reward : model.graph.rewards()) names.push_back(reward.name);
+  return names;
+}
+
+/// The rewards that data may be of: those named, else all of the model's and time.
+std::vector<NamedReward> rewards_to_assess(const Model& model, const std::vector<std::string>& names) {
+  if (!names.empty()) return choose_rewards(model, names);
+  std::vector<NamedReward> rewards = all_rewards(model);
+  const bool has_time =
+      std::any_of(rewards.begin(), rewards.end(), [](const NamedReward& reward) { return reward.name == "time"; });
+  if (!has_time) rewards.push_back({"time", model.graph.unit_reward()});
+  return rewards;
+}
+
+std::string as_json(const Evaluator& evaluator, const Identifiability& identified) {
+  const Model& model = evaluator.model();
+  const PrcCost& cost = evaluator.prc().cost();
+  JsonWriter json;
+  json.begin_object();
+  json.member("name", model.name).member("time", time_name(model)).member("digest", digest(model));
+  json.member("states", static_cast<std::int64_t>(model.graph.num_states()));
+  json.member("edges", model.graph.num_edges()).member("transient", cost.num_transient);
+  json.member("components", cost.num_components).member("largest_component", cost.largest_component);
+  json.member("levels", cost.num_levels).member("acyclic", cost.acyclic);
+  json.key("predicted").begin_object();
+  json.member("factor_multiply_adds", cost.factor_multiply_adds);
+  json.member("solve_multiply_adds", cost.solve_multiply_adds).end_object();
+  json.member("slots", cost.num_slots).member("bytes", cost.bytes);
+  json.key("parameters").values(parameter_names(model));
+  json.key("bounds").begin_array();
+  for (const Parameter& parameter : model.parameters) {
+    json.begin_array().value(parameter.lower).value(parameter.upper).end_array();
+  }
+  json.end_array();
+  json.member("rates", static_cast<std::int64_t>(model.rates.num_rates()));
+  json.member("derived_rates", !model.rates.is_identity());
+  json.key("rewards").values(reward_names(model)).key("variables").values(model.graph.variable_names());
+  json.member("atom_at_start", model.graph.defect());
+  json.key("warnings").values(model.warnings);
+  json.key("identifiability").begin_object();
+  json.member("assessed", identified.assessed);
+  if (!identified.assessed) json.member("reason", identified.reason);
+  json.key("rewards").values(identified.rewards);
+  json.member("moments", identified.order).member("rank", identified.rank);
+  json.member("parameters", model.num_parameters());
+  json.key("singular_values").values(identified.singular_values);
+  json.key("theta").values(identified.theta);
+  json.key("unidentifiable").begin_array();
+  for (std::size_t i = 0; i < identified.silent_directions.size(); ++i) {
+    json.begin_object().member("direction", describe_direction(model, identified, i));
+    json.key("weights").values(identified.silent_directions[i]).end_object();
+  }
+  json.end_array().end_object();
+  return json.end_object().take();
+}
+
+std::string as_text(const Evaluator& evaluator, const Identifiability& identified) {
+  const Model& model = evaluator.model();
+  const PrcCost& cost = evaluator.prc().cost();
+  std::string text;
+  const auto line = [&text](const char* label, const std::string& content) {
+    text += fmt::format("{:<20}{}\n", label, content);
+  };
+  line("name", model.name);
+  line("time", time_name(model));
+  line("states",
+       fmt::format("{}, {} transient", format_count(model.graph.num_states()), format_count(cost.num_transient)));
+  line("edges", format_count(model.graph.num_edges()));
+  line("components", fmt::format("{}, the largest has {} state{}, {} level{}", format_count(cost.num_components),
+                                 format_count(cost.largest_component), cost.largest_component == 1 ? "" : "s",
+                                 format_count(cost.num_levels), cost.num_levels == 1 ? "" : "s"));
+  line("acyclic", cost.acyclic ? "yes" : "no");
+  line("predicted cost", fmt::format("{} multiply-adds to factor, {} per solve, for each parameter vector",
+                                     format_count(cost.factor_multiply_adds), format_count(cost.solve_multiply_adds)));
+  line("slots", fmt::format("{} live numbers for each parameter vector", format_count(cost.num_slots)));
+  line("bytes", fmt::format("{} ({})", format_count(cost.bytes), format_bytes(static_cast<double>(cost.bytes))));
+  if (model.graph.defect() > 0) line("atom at the start", fmt::format("{:.6g}", model.graph.defect()));
+  for (std::size_t p = 0; p < model.parameters.size(); ++p) {
+    const Parameter& parameter = model.parameters[p];
+    line(p == 0 ? "parameters" : "",
+         fmt::format("{}  in [{:g}, {:g}]", parameter.name, parameter.lower, parameter.upper));
+  }
+  if (!model.rates.is_identity()) line("derived rates", format_count(model.rates.num_rates()));
+  const std::vector<std::string> rewards = reward_names(model);
+  line("rewards", rewards.empty() ? "none of its own; time is 1 in each transient state" : list_names(rewards));
+  if (!model.graph.variable_names().empty()) line("variables", list_names(model.graph.variable_names()));
+  for (const std::string& warning : model.warnings) line("warning", warning);
+  if (!identified.assessed) {
+    line("identifiability", "not assessed: " + identified.reason);
+    return text;
+  }
+  const std::string from = fmt::format("moments 1 to {} of {}", identified.order, list_names(identified.rewards, 6));
+  if (identified.silent_directions.empty()) {
+    line("identifiability", fmt::format("{} tell {} apart (smallest singular value {:.1e} of the largest)", from,
+                                        model.num_parameters() == 1 ? "every value of the parameter" : "all parameters",
+                                        identified.singular_values.back()));
+    return text;
+  }
+  line("identifiability", fmt::format("{} fix only {} of {} directions; nothing moves along", from, identified.rank,
+                                      model.num_parameters()));
+  for (std::size_t i = 0; i < identified.silent_directions.size(); ++i) {
+    line("", describe_direction(model, identified, i));
+  }
+  return text;
+}
+
+ExitCode inspect(const InspectOptions& options) {
+  SOJOURN_EXPECTS(!(options.dot && options.json), UsageError, "--dot and --json exclude each other; give one of them");
+  EvaluatorOptions evaluator_options;
+  evaluator_options.num_threads = options.common.num_threads();
+  Model model = load_model(options.model, options.common.limits());
+  if (options.dot) {
+    write_stdout(to_dot(model));
+    return ExitCode::kDone;
+  }
+  const std::vector<NamedReward> rewards = rewards_to_assess(model, options.rewards);
+  const Evaluator evaluator(std::move(model), evaluator_options);
+  const Identifiability identified = identifiability(evaluator, rewards);
+  write_stdout(options.json ? as_json(evaluator, identified) : as_text(evaluator, identified));
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Action add_inspect(CLI::App& app) {
+  const auto options = std::make_shared<InspectOptions>();
+  app.add_option("MODEL", options->model, "Model file; - is standard input")->required();
+  app.add_option("--rewards", options->rewards,
+                 "Rewards that data will be of, for the identifiability [all and time]; repeatable")
+      ->type_name("NAME")
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_flag("--dot", options->dot, "Print the graph in the DOT language, for Graphviz");
+  app.add_flag("--json", options->json, "Print one JSON object");
+  add_thread_option(app, options->common);
+  add_limit_options(app, options->common);
+  app.footer(
+      "Examples:\n"
+      "  sojourn inspect kingman.yaml\n"
+      "  sojourn inspect kingman.yaml --dot | dot -Tsvg > kingman.svg");
+  return [options] { return inspect(*options); };
+}
+
+}  // namespace sojourn::cli

@@ -1,0 +1,194 @@
+#include "cli/run_file.hpp"
+
+#include <filesystem>
+
+#include "cli/json_writer.hpp"
+#include "cli/sampler_block.hpp"
+#include "cli/theta.hpp"
+#include "expects.hpp"
+#include "model/suggest.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+DocumentLimits run_file_limits() {
+  DocumentLimits limits;
+  limits.what = "run file";
+  return limits;
+}
+
+void check_schema(const Document::Value& root) {
+  const Document::Value schema = root.at("schema");
+  const std::string text = schema.as_string();
+  const std::string prefix = "sojourn/run/";
+  if (text.rfind("sojourn/model/", 0) == 0) {
+    schema.fail(
+        fmt::format("'{}' is a model file; this verb wants a run file (schema sojourn/run/1) that names it", text));
+  }
+  if (text.rfind(prefix, 0) != 0) schema.fail(fmt::format("schema '{}' is unknown; write sojourn/run/1", text));
+  const std::string version = text.substr(prefix.size());
+  if (version == std::to_string(kSchemaVersion)) return;
+  const bool digits =
+      !version.empty() && version.size() < 10 && version.find_first_not_of("0123456789") == std::string::npos;
+  if (digits && std::stol(version) > kSchemaVersion) {
+    schema.fail(
+        fmt::format("schema {} is newer than {}; upgrade sojourn, or write sojourn/run/1", version, kSchemaVersion));
+  }
+  schema.fail(fmt::format("schema version '{}' is unknown; write sojourn/run/1", version));
+}
+
+std::string beside(const std::string& run_path, const std::string& path) {
+  const std::filesystem::path target(path);
+  if (target.is_absolute() || run_path == "-") return path;
+  return (std::filesystem::path(run_path).parent_path() / target).string();
+}
+
+void read_priors(const Document::Value& block, RunFile& run) {
+  block.expect(ValueKind::kMapping);
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    const Document::Value entry = block[i];
+    entry.expect(ValueKind::kMapping);
+    if (entry.size() != 1) {
+      entry.fail(fmt::format("a prior is one family with its values, as {{lognormal: {{mean: 0, sd: 1}}}}; got {} keys",
+                             entry.size()));
+    }
+    const Document::Value family = entry[0];
+    family.expect(ValueKind::kMapping);
+    std::map<std::string, double> values;
+    for (std::size_t j = 0; j < family.size(); ++j) values.emplace(family[j].key(), family[j].as_any_double());
+    try {
+      run.priors.push_back({std::string(entry.key()), Prior::from_names(std::string(family.key()), values), entry});
+    } catch (const ModelError& error) {
+      entry.fail(error.what());
+    }
+  }
+}
+
+void read_fixed(const Document::Value& block, RunFile& run) {
+  block.expect(ValueKind::kMapping);
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    run.fixed.push_back({std::string(block[i].key()), block[i].as_double(), block[i]});
+  }
+}
+
+/// The subtree as JSON text, which is YAML too.
+void write_value(const Document::Value& value, JsonWriter& json) {
+  switch (value.kind()) {
+    case ValueKind::kNull:
+      json.null();
+      break;
+    case ValueKind::kScalar:
+      if (value.is_bool()) {
+        json.value(value.as_bool());
+      } else if (value.is_number()) {
+        json.raw(value.text());
+      } else {
+        json.value(value.text());
+      }
+      break;
+    case ValueKind::kSequence:
+      json.begin_array();
+      for (std::size_t i = 0; i < value.size(); ++i) write_value(value[i], json);
+      json.end_array();
+      break;
+    case ValueKind::kMapping:
+      json.begin_object();
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        json.key(value[i].key());
+        write_value(value[i], json);
+      }
+      json.end_object();
+      break;
+  }
+}
+
+RunFile read_run(const Document& document, const std::string& path) {
+  const Document::Value root = document.root();
+  root.expect(ValueKind::kMapping);
+  check_schema(root);
+  root.expect_keys({"schema", "name", "model", "data", "rewards", "priors", "fixed", "sampler", "checkpoint", "seed"});
+  RunFile run;
+  run.path = path;
+  run.name = path == "-" ? "run" : std::filesystem::path(path).stem().string();
+  if (const auto name = root.find("name")) run.name = name->as_string();
+  const Document::Value model = root.at("model");
+  if (model.is_mapping()) {
+    run.inline_model = model;
+  } else {
+    model.expect(ValueKind::kScalar);
+    run.model_path = beside(path, model.as_string());
+  }
+  if (const auto data = root.find("data")) {
+    data->expect(ValueKind::kMapping);
+    data->expect_keys({"file"});
+    run.data_path = beside(path, data->at("file").as_string());
+  }
+  if (const auto reward = root.find("rewards")) run.reward = reward->as_string();
+  if (const auto priors = root.find("priors")) read_priors(*priors, run);
+  if (const auto fixed = root.find("fixed")) read_fixed(*fixed, run);
+  if (const auto sampler = root.find("sampler")) read_sampler(*sampler, run);
+  if (!run.initial_path.empty()) run.initial_path = beside(path, run.initial_path);
+  if (const auto checkpoint = root.find("checkpoint")) {
+    checkpoint->expect(ValueKind::kMapping);
+    checkpoint->expect_keys({"every_seconds"});
+    if (const auto every = checkpoint->find("every_seconds")) (void)every->as_double(0, 1e9);
+    run.checkpoint = true;
+  }
+  if (const auto seed = root.find("seed")) run.sampler.seed = read_seed(*seed);
+  return run;
+}
+
+std::string known_names(const Model& model) { return list_names(parameter_names(model)); }
+
+}  // namespace
+
+std::map<std::string, Prior> RunFile::prior_map() const {
+  std::map<std::string, Prior> map;
+  for (const PriorEntry& entry : priors) map.emplace(entry.parameter, entry.prior);
+  return map;
+}
+
+std::map<std::string, double> RunFile::fixed_map() const {
+  std::map<std::string, double> map;
+  for (const FixedEntry& entry : fixed) map.emplace(entry.parameter, entry.value);
+  return map;
+}
+
+RunFile load_run_file(const std::string& path) { return read_run(Document::load(path, run_file_limits()), path); }
+
+RunFile parse_run_file(std::string_view text, const std::string& path) {
+  return read_run(Document::parse(text, path, run_file_limits()), path);
+}
+
+Model load_run_model(const RunFile& run, const ModelLimits& limits) {
+  if (!run.inline_model) return load_model(run.model_path, limits);
+  JsonWriter json;
+  write_value(*run.inline_model, json);
+  return parse_model(json.take(), run.path + " (its model)", limits);
+}
+
+void check_parameter_names(const RunFile& run, const Model& model) {
+  const std::vector<std::string> names = parameter_names(model);
+  const auto check = [&](const std::string& name, const Document::Value& place) {
+    for (const std::string& known : names) {
+      if (known == name) return;
+    }
+    place.fail(fmt::format("the model has no parameter '{}'{}; it has: {}", name, suggestion(name, names),
+                           known_names(model)));
+  };
+  for (const PriorEntry& entry : run.priors) check(entry.parameter, entry.place);
+  for (const FixedEntry& entry : run.fixed) check(entry.parameter, entry.place);
+}
+
+std::vector<double> observed_reward(const RunFile& run, const Model& model) {
+  if (run.reward.empty()) return model.graph.unit_reward();
+  try {
+    return choose_rewards(model, {run.reward}).front().values;
+  } catch (const UsageError& error) {
+    throw ModelError(fmt::format("{}: rewards: {}", run.path, error.what()));
+  }
+}
+
+}  // namespace sojourn::cli

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/document.hpp"
+#include "sojourn/model.hpp"
+#include "sojourn/posterior.hpp"
+#include "sojourn/svgd.hpp"
+
+namespace sojourn::cli {
+
+/// A prior or a fixed value with its place in the file, so that later errors can name it.
+struct PriorEntry {
+  std::string parameter;
+  Prior prior;
+  Document::Value place;
+};
+struct FixedEntry {
+  std::string parameter;
+  double value;
+  Document::Value place;
+};
+
+/// A run file (`sojourn/run/1`) as it stands: nothing it names has been opened.
+struct RunFile {
+  std::string path;        ///< of the file itself
+  std::string name;        ///< `name`, else the file's name without folder and ending
+  std::string model_path;  ///< empty where the model stands in the run file
+  std::optional<Document::Value> inline_model;
+  std::string data_path;  ///< empty where `data` is missing
+  std::string reward;     ///< reward observed; empty: time
+  std::vector<PriorEntry> priors;
+  std::vector<FixedEntry> fixed;
+  SvgdOptions sampler;           ///< `seed` included; `given` empty until the particles are read
+  bool particles_given = false;  ///< the file says how many
+  std::string initial_path;      ///< CSV of starting particles
+  bool checkpoint = false;       ///< the key is there
+
+  [[nodiscard]] std::map<std::string, Prior> prior_map() const;
+  [[nodiscard]] std::map<std::string, double> fixed_map() const;
+};
+
+/// Reads a run file strictly; paths in it are relative to its folder. `-` is standard input (paths: current folder).
+/// @throws IoError, ModelError (file:line:column, path of the key), UsageError for sampler values and seeds out of
+/// range.
+RunFile load_run_file(const std::string& path);
+RunFile parse_run_file(std::string_view text, const std::string& path);
+
+/// The model a run file names or contains.
+Model load_run_model(const RunFile& run, const ModelLimits& limits);
+
+/// Checks the names of priors and fixed values against the model. @throws ModelError with the place in the run file.
+void check_parameter_names(const RunFile& run, const Model& model);
+
+/// The reward observed, [num_states]. @throws ModelError where the model has none of that name.
+std::vector<double> observed_reward(const RunFile& run, const Model& model);
+
+}  // namespace sojourn::cli

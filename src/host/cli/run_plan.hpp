@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+
+#include "sojourn/posterior.hpp"
+#include "sojourn/svgd.hpp"
+
+namespace sojourn::cli {
+
+/// What a run will cost, predicted from a few evaluations.
+struct RunPlan {
+  std::int64_t num_particles = 0, num_iterations = 0;
+  int num_threads = 1;
+  double seconds_per_evaluation = 0;  ///< of one particle's log density and score, with all threads busy
+  double seconds_start = 0, seconds_scores = 0, seconds_kernel = 0, seconds_total = 0;
+  double bytes = 0;  ///< memory of the run beside what the process holds already
+};
+
+/// Measures one batch of evaluations at draws from the prior and one kernel sum; takes a second or two at most, unless
+/// a single evaluation takes longer.
+RunPlan plan_run(const Posterior& posterior, const SvgdOptions& options, int num_threads);
+
+std::string plan_json(const RunPlan& plan);
+std::string plan_text(const RunPlan& plan);
+
+/// Bytes that particles, scores and history of a run take.
+double sampler_bytes(const SvgdOptions& options, std::int64_t dimension);
+
+/// @throws UsageError where `sampler_bytes` exceeds the memory of this machine.
+void check_memory(const SvgdOptions& options, std::int64_t dimension);
+
+}  // namespace sojourn::cli

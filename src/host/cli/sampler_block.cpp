@@ -1,0 +1,95 @@
+#include "cli/sampler_block.hpp"
+
+#include <cmath>
+
+#include "cli/numbers.hpp"
+#include "expects.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+/// What a message calls a value: "run.yaml:9:14: sampler.particles".
+std::string label(const Document::Value& value) { return value.where() + ": " + value.path(); }
+
+std::int64_t whole(const Document::Value& value, std::int64_t lower, std::int64_t upper) {
+  value.expect(ValueKind::kScalar);
+  return parse_whole(label(value), value.text(), lower, upper);
+}
+
+/// A finite number above `lower` (or equal, where `closed`).
+double number(const Document::Value& value, double lower, bool closed, double upper, const char* allowed) {
+  value.expect(ValueKind::kScalar);
+  const double result = value.is_number() ? value.as_any_double() : std::nan("");
+  SOJOURN_EXPECTS(std::isfinite(result) && (closed ? result >= lower : result > lower) && result <= upper, UsageError,
+                  "{}: {} is not allowed; it must be a finite number {}", label(value), value.describe(), allowed);
+  return result;
+}
+
+template <class Choice>
+Choice choose(const Document::Value& value, std::initializer_list<std::pair<const char*, Choice>> choices) {
+  std::vector<std::string> names;
+  for (const auto& [name, choice] : choices) names.emplace_back(name);
+  const std::string chosen = value.as_one_of(names);
+  for (const auto& [name, choice] : choices) {
+    if (chosen == name) return choice;
+  }
+  value.fail("unknown choice");
+}
+
+}  // namespace
+
+std::uint64_t read_seed(const Document::Value& value) {
+  value.expect(ValueKind::kScalar);
+  return parse_seed(label(value), value.text());
+}
+
+void read_sampler(const Document::Value& block, RunFile& run) {
+  block.expect(ValueKind::kMapping);
+  block.expect_keys({"method", "particles", "iterations", "kernel", "bandwidth", "whiten", "optimizer", "learning_rate",
+                     "schedule", "decay", "warmup_iterations", "start", "initial", "history_every"});
+  SvgdOptions& sampler = run.sampler;
+  if (const auto value = block.find("method")) choose<int>(*value, {{"svgd", 0}});
+  if (const auto value = block.find("particles")) {
+    sampler.num_particles = whole(*value, 2, kMaxParticles);
+    run.particles_given = true;
+  }
+  if (const auto value = block.find("iterations")) sampler.num_iterations = whole(*value, 1, kMaxIterations);
+  if (const auto value = block.find("kernel")) {
+    sampler.kernel = choose<Kernel>(*value, {{"imq", Kernel::kImq}, {"rbf", Kernel::kRbf}});
+  }
+  if (const auto value = block.find("bandwidth")) {
+    if (value->is_scalar() && !value->is_number()) {
+      choose<int>(*value, {{"median", 0}});
+    } else {
+      sampler.bandwidth_rule = BandwidthRule::kFixed;
+      sampler.bandwidth = number(*value, 0, false, 1e300, "> 0, or the word median");
+    }
+  }
+  if (const auto value = block.find("whiten")) sampler.whiten = value->as_bool();
+  if (const auto value = block.find("optimizer")) {
+    sampler.optimizer = choose<Optimizer>(*value, {{"adam", Optimizer::kAdam}, {"gradient", Optimizer::kGradient}});
+  }
+  if (const auto value = block.find("learning_rate")) sampler.learning_rate = number(*value, 0, false, 1e300, "> 0");
+  if (const auto value = block.find("schedule")) {
+    sampler.schedule = choose<ScheduleKind>(*value, {{"constant", ScheduleKind::kConstant},
+                                                     {"exponential", ScheduleKind::kExponential},
+                                                     {"warmup", ScheduleKind::kWarmup}});
+  }
+  if (const auto value = block.find("decay")) sampler.decay = number(*value, 0, false, 1, "> 0 and <= 1");
+  if (const auto value = block.find("warmup_iterations")) sampler.warmup_iterations = whole(*value, 1, kMaxIterations);
+  if (const auto value = block.find("history_every")) sampler.history_every = whole(*value, 0, kMaxIterations);
+  const auto initial = block.find("initial");
+  if (const auto value = block.find("start")) {
+    sampler.start = choose<StartKind>(*value, {{"laplace", StartKind::kLaplace}, {"prior", StartKind::kPrior}});
+    if (initial) {
+      initial->fail(
+          "'start' and 'initial' exclude each other; the particles of the file are the start, so drop 'start'");
+    }
+  }
+  if (initial) {
+    run.initial_path = initial->as_string();
+    sampler.start = StartKind::kGiven;
+  }
+}
+
+}  // namespace sojourn::cli
