@@ -10,7 +10,17 @@
 namespace sojourn {
 
 /// Independent draws of gathered rewards, [num_draws, rewards]; draw i depends on (seed, i) alone.
-/// Cost: jumps of the chain per draw, OpenMP over draws. @throws UsageError, NumericalError (negative weight).
+///
+/// The chain is followed jump by jump: exponential holding times, in discrete time geometric numbers of steps. All
+/// rewards of a row belong to one path, so they are jointly distributed. A draw that starts absorbed (the defect of the
+/// start included) is 0.
+///
+/// @param theta        [P], finite, natural scale.
+/// @param rewards      Each [num_states], finite, >= 0; values at absorbing states are ignored.
+/// @param num_threads  0: what OpenMP allows. The thread count never changes a bit.
+/// @throws ShapeError for extents, UsageError for values out of range, NumericalError for a negative weight, a discrete
+///   row above 1, or a theta whose zero weights leave a reachable state without a way to absorption.
+/// Cost: O(edges) once, O(1) a jump (alias tables, Walker 1977); OpenMP over draws.
 Matrix<double> sample(const Model& model, std::span<const double> theta,
                       const std::vector<std::span<const double>>& rewards, std::int64_t num_draws, std::uint64_t seed,
                       int num_threads = 0);

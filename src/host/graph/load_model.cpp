@@ -164,8 +164,8 @@ const Form& find_form(const Value& root) {
 
 }  // namespace
 
-void fail_at(const Document::Value& value, const std::string& origin, const std::string& message) {
-  if (message.starts_with(origin + ":")) throw ModelError(message);
+void fail_at(const Document::Value& value, const std::string& message) {
+  if (message.starts_with(value.origin() + ":")) throw ModelError(message);
   value.fail(message);
 }
 

@@ -34,6 +34,6 @@ Model load_family_model(const Document::Value& root, const ModelHeader& header, 
 std::vector<std::string> model_warnings(const Model& model);
 
 /// Throws a ModelError at `value`, unless the message already starts with the document's "origin:".
-[[noreturn]] void fail_at(const Document::Value& value, const std::string& origin, const std::string& message);
+[[noreturn]] void fail_at(const Document::Value& value, const std::string& message);
 
 }  // namespace sojourn

@@ -39,6 +39,7 @@ class StateProgram {
 
 /// A rule, compiled: outputs of `body` are the base, the coefficients of `rates`, the new values of `targets`.
 struct Rule {
+  Value value;
   std::size_t index;
   bool has_guard = false;
   StateProgram guard, body;
@@ -163,8 +164,7 @@ class RuleModel {
 
   void compile(const Value& value, std::size_t index) {
     value.expect_keys({"when", "rate", "effect"});
-    Rule rule;
-    rule.index = index;
+    Rule rule{value, index, false, {}, {}, {}, {}};
     if (const auto when = value.find("when")) {
       rule.has_guard = true;
       rule.guard = StateProgram(tape_, {parse_of_variables(*when)});
@@ -215,7 +215,7 @@ class RuleModel {
     for (Rule& rule : rules_) {
       if (rule.has_guard) {
         rule.guard.run(state);
-        if (!is_true(rule.guard.output(0), root_.at("rules")[rule.index], "when", state)) continue;
+        if (!is_true(rule.guard.output(0), rule.value, "when", state)) continue;
       }
       rule.body.run(state);
       const double base = rule.body.output(0);
@@ -253,7 +253,7 @@ class RuleModel {
       next_[rule.targets[k]] = static_cast<std::int32_t>(value);
     }
     if (std::equal(state.begin(), state.end(), next_.begin()))
-      root_.at("rules")[rule.index].at("effect").fail(
+      rule.value.at("effect").fail(
           fmt::format("rule {} in state {}: the effect changes nothing, a self-loop; exclude the state by 'when'",
                       rule.index, describe(state)));
   }
@@ -261,7 +261,7 @@ class RuleModel {
   [[noreturn]] void refuse_effect(const Rule& rule, std::size_t k, std::span<const std::int32_t> state,
                                   double value) const {
     const Variable& variable = variables_[rule.targets[k]];
-    const Value effect = root_.at("rules")[rule.index].at("effect")[k];
+    const Value effect = rule.value.at("effect")[k];
     if (!(value == std::floor(value)))
       effect.fail(fmt::format("rule {} in state {}: the effect gives {} = {}, which is no whole number", rule.index,
                               describe(state), variable.name, value));
@@ -276,7 +276,7 @@ class RuleModel {
     for (std::size_t k = 0; k < rule.rates.size(); ++k)
       parts += fmt::format(" + {} * {}", rule.body.output(static_cast<std::int32_t>(k) + 1),
                            header_.rate_names[rule.rates[k]]);
-    root_.at("rules")[rule.index].at("rate").fail(
+    rule.value.at("rate").fail(
         fmt::format("rule {} in state {}: rate {} must be finite and >= 0; exclude the state by 'when'", rule.index,
                     describe(state), parts));
   }
@@ -298,12 +298,10 @@ class RuleModel {
 
 StateGraph load_rule_graph(const Document::Value& root, const ModelHeader& header, const ModelLimits& limits) {
   RuleModel rules(root, header, limits);
-  const std::string where = root.where();
-  const std::string origin = where.substr(0, where.find_last_of(':', where.find_last_of(':') - 1));
   try {
     return rules.explore_states();
   } catch (const ModelError& error) {
-    fail_at(root.at("rules"), origin, error.what());
+    fail_at(root.at("rules"), error.what());
   }
 }
 
