@@ -75,6 +75,8 @@ std::string Value::path() const {
   return path;
 }
 
+const std::string& Value::origin() const { return tree_->origin; }
+
 std::string Value::where() const { return fmt::format("{}:{}:{}", tree_->origin, line(), column()); }
 
 std::string Value::describe() const {

@@ -74,6 +74,7 @@ class Document::Value {
   [[nodiscard]] int column() const;  ///< from 1, in bytes
   /// "rules[1].rate"; empty for the root.
   [[nodiscard]] std::string path() const;
+  [[nodiscard]] const std::string& origin() const;
   /// "F:12:5".
   [[nodiscard]] std::string where() const;
   /// The value in few words for messages: `12`, `a mapping`, `a list of 3`, `nothing`.
