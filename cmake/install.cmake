@@ -1,1 +1,21 @@
-# Filled by the packaging work: install(TARGETS ...), sojourn-config.cmake, sojourn.pc.
+# find_package(sojourn) and pkg-config sojourn for projects outside; tests/install builds one.
+include(CMakePackageConfigHelpers)
+if(TARGET sojourn)
+  install(TARGETS sojourn EXPORT sojourn-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(DIRECTORY include/sojourn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT sojourn-targets NAMESPACE sojourn:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sojourn)
+  configure_package_config_file(cmake/sojourn-config.cmake.in ${CMAKE_BINARY_DIR}/sojourn-config.cmake
+                                INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sojourn)
+  write_basic_package_version_file(${CMAKE_BINARY_DIR}/sojourn-config-version.cmake COMPATIBILITY SameMinorVersion)
+  install(FILES ${CMAKE_BINARY_DIR}/sojourn-config.cmake ${CMAKE_BINARY_DIR}/sojourn-config-version.cmake
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sojourn)
+  set(SOJOURN_PC_LIBS "-lfmt -lyaml-cpp -lmuparser -lnetcdf -lxxhash -lamd -lsuitesparseconfig -lpthread")
+  if(OpenMP_CXX_FOUND)
+    string(PREPEND SOJOURN_PC_LIBS "${OpenMP_CXX_FLAGS} ")
+  endif()
+  configure_file(cmake/sojourn.pc.in ${CMAKE_BINARY_DIR}/sojourn.pc @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/sojourn.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
+if(TARGET sojourn_program)
+  install(TARGETS sojourn_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()

@@ -1,0 +1,2 @@
+add_test(NAME install.outside_project COMMAND ${PROJECT_SOURCE_DIR}/tests/install/check.sh ${CMAKE_BINARY_DIR} ${PROJECT_SOURCE_DIR})
+set_tests_properties(install.outside_project PROPERTIES LABELS "unit" TIMEOUT 300)
