@@ -23,7 +23,10 @@ struct SvgdOptions {
   Kernel kernel = Kernel::kImq;
   BandwidthRule bandwidth_rule = BandwidthRule::kMedian;
   double bandwidth = 1;  ///< with kFixed, in the whitened metric
-  bool whiten = true;    ///< distances in the metric of the inverse particle covariance (Laplace covariance at first)
+  bool whiten = true;    ///< kernel and steps in coordinates whitened by the particle covariance (Laplace's at first)
+  /// Weight of the kernel 1 + u.v added to `kernel` (u whitened and centred): its fixed point fulfils the Stein identity
+  /// for linear functions, which removes the bias of the spread at small n. 0: `kernel` alone. Unused without `whiten`.
+  double linear_weight = 1;
   Optimizer optimizer = Optimizer::kAdam;
   double learning_rate = 0.05;
   double beta1 = 0.9;
@@ -82,6 +85,13 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdProg
 /// (`whitener` [d, d] lower Cholesky factor L of the precision, distances |L^T (x - y)|; empty: identity).
 void svgd_direction(Kernel kernel, double bandwidth, MatrixView<const double> whitener, MatrixView<const double> particles,
                     MatrixView<const double> scores, MatrixView<double> direction, int num_threads = 0);
+
+/// Step size of iteration `iteration` (from 0): constant; rate * decay^iteration, at least rate / 1000; or a linear ramp
+/// over `warmup_iterations`, constant afterwards.
+double learning_rate_at(const SvgdOptions& options, std::int64_t iteration);
+
+/// @throws UsageError naming the option, its value and the allowed range. `dimension` is the target's.
+void check_options(const SvgdOptions& options, std::int32_t dimension);
 
 /// Median heuristic: h^2 = median squared distance / (2 log(n + 1)), over all pairs (n <= 1000) or a fixed subset.
 double median_bandwidth(MatrixView<const double> whitener, MatrixView<const double> particles);
