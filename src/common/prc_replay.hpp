@@ -169,6 +169,50 @@ SOJOURN_HD inline void add_row_gradient(const PrcView& prc, std::int32_t v, cons
   }
 }
 
+/// `transposed_solve_component` and, in the same pass over the edges, the gradient of one pair (y, x): each coefficient
+/// and column is read once for both. gradient[rate] += sum over edges of y_v coefficient (x_target - x_v).
+template <class Real, class RateArray, class FactorArray, class RealArray, class XArray, class GradientArray>
+SOJOURN_HD inline void transposed_gradient_component(const PrcView& prc, const PrcComponent& component,
+                                                     const RateArray& rate, const FactorArray& entry,
+                                                     const FactorArray& inverse, RealArray&& y, const XArray& x,
+                                                     double absorbing, GradientArray&& gradient) {
+  const std::int64_t base = component.entry_begin;
+  for (std::int32_t v = component.row_begin; v < component.row_end - 1; ++v) {
+    const PrcRow& row = prc.rows[v];
+    const Real from = y[v];
+    for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
+      add_product(y[prc.entry_column[e]], entry[e - base], from);
+    }
+  }
+  for (std::int32_t v = component.row_end - 1; v >= component.row_begin; --v) {
+    const PrcRow& row = prc.rows[v];
+    const Real value = y[v] * inverse[v - component.row_begin];
+    y[v] = value;
+    for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
+      add_product(y[prc.entry_column[e]], entry[e - base], value);
+    }
+    for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
+      const PrcGroup& group = prc.groups[g];
+      Real sum(group.absorbing * absorbing);
+      if (g < row.group_middle) {
+        Real flow(0.0);
+        add_product(flow, rate[group.rate], value);
+        for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+          const PrcTerm term = prc.terms[t];
+          add_product(sum, term.coefficient, x[term.column]);
+          add_product(y[term.column], term.coefficient, flow);
+        }
+      } else {
+        for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+          add_product(sum, prc.terms[t].coefficient, x[prc.terms[t].column]);
+        }
+      }
+      add_product(sum, -group.total, x[v]);
+      add_product(gradient[group.rate], value, sum);
+    }
+  }
+}
+
 /// Distributes the gradients of the forms over the rates they are made of; gradient is by extended rate.
 template <class RealArray>
 SOJOURN_HD inline void fold_forms(const PrcView& prc, RealArray&& gradient) {

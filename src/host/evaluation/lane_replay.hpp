@@ -133,6 +133,16 @@ class LaneReplay {
     transposed_solve(y);
   }
 
+  /// y = A^-T alpha, and gradient [extended rates] += the gradient of the pair (y, x), in one pass.
+  void transposed_solve_alpha(Lanes* y, const Lanes* x, double absorbing, Lanes* gradient) const {
+    for (std::int32_t v = 0; v < prc_.num_rows; ++v) y[v] = Lanes(prc_.alpha[v]);
+    for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) {
+      const PrcComponent& component = prc_.components[c];
+      transposed_gradient_component<Lanes>(prc_, component, rate_.data(), entry_.data() + component.entry_begin,
+                                           inverse_.data() + component.row_begin, y, x, absorbing, gradient);
+    }
+  }
+
   [[nodiscard]] Lanes dot_alpha(const Lanes* x) const {
     Lanes sum(0.0);
     for (std::int32_t v = 0; v < prc_.num_rows; ++v) {

@@ -166,12 +166,12 @@ class MomentBlock {
     const std::int32_t rows = replay_.num_rows();
     reset_gradient();
     y_.resize(static_cast<std::size_t>(rows) * order_);
-    replay_.transposed_solve_alpha(y(1));
+    replay_.transposed_solve_alpha(y(1), x(1), 0, gradient_of(1));
     for (int a = 2; a <= order_; ++a) {
       for (std::int32_t v = 0; v < rows; ++v) y(a)[v] = scaled_reward(v) * y(a - 1)[v];
       replay_.transposed_solve(y(a));
     }
-    for (int k = 1; k <= order_; ++k) {
+    for (int k = 2; k <= order_; ++k) {
       double factor = 1;  // k! / b!
       for (int b = k; b >= 1; --b) {
         const int a = k + 1 - b;
