@@ -18,8 +18,8 @@ std::string label_of(double value, int decimals) {
   return text;
 }
 
-std::string power_label(double value) {
-  if (value >= 0.999e-2 && value < 1.001e4) {
+std::string power_label(double value, bool plain) {
+  if (plain) {
     return label_of(value, std::max(0, -static_cast<int>(std::floor(std::log10(value) + 1e-9))));
   }
   const int exponent = static_cast<int>(std::floor(std::log10(value) + 1e-9));
@@ -56,6 +56,8 @@ Ticks logarithmic_ticks(double lower, double upper, int most) {
   if (!(lower > 0) || !(upper > lower) || !std::isfinite(upper)) return result;
   const int first = static_cast<int>(std::floor(std::log10(lower))),
             last = static_cast<int>(std::ceil(std::log10(upper)));
+  // One style of label along an axis: plain digits only where all of them stay short.
+  const bool plain = lower >= 0.999e-2 && upper < 1.001e4;
   const auto collect = [&](std::initializer_list<int> leads, int every) {
     result.ticks.clear();
     for (int exponent = first; exponent <= last; ++exponent) {
@@ -63,7 +65,7 @@ Ticks logarithmic_ticks(double lower, double upper, int most) {
       for (const int lead : leads) {
         const double value = lead * std::pow(10.0, exponent);
         if (value >= lower * (1 - 1e-9) && value <= upper * (1 + 1e-9))
-          result.ticks.push_back({value, power_label(value)});
+          result.ticks.push_back({value, power_label(value, plain)});
       }
     }
     return static_cast<int>(result.ticks.size());

@@ -61,7 +61,7 @@ void sync_path(const fs::path& path) {
 fs::path checked_target(const std::string& target, bool overwrite, const std::vector<std::string>& allowed) {
   SOJOURN_EXPECTS(!target.empty(), UsageError, "output folder: the name is empty; give a folder to create");
   std::error_code error;
-  fs::path path = fs::weakly_canonical(target, error);
+  fs::path path = fs::weakly_canonical(fs::absolute(target, error), error);
   if (error) fail(target, "resolve", error.value());
   if (!path.has_filename()) path = path.parent_path();  // "out/" names the same folder as "out"
   SOJOURN_EXPECTS(path.has_filename(), UsageError, "output folder {}: cannot be the root folder", target);

@@ -87,6 +87,7 @@ std::string short_number(double value) {
   if (std::isinf(value)) return value > 0 ? "∞" : std::string(kMinus) + "∞";
   if (value == 0) return "0";
   const double size = std::abs(value);
+  if (size < 1e6 && value == std::floor(value)) return with_minus(fmt::format("{:.0f}", value));
   if (size >= 1e-3 && size < 1e6) {
     // Plain digits, never an exponent: four significant ones, all of those before the point.
     const int decimals = std::max(0, 3 - static_cast<int>(std::floor(std::log10(size))));

@@ -9,7 +9,8 @@ namespace sojourn {
 /// become U+FFFD.
 std::string escape_html(std::string_view text);
 
-/// A number for reading: 4 significant digits, a true minus sign, powers of ten as "1.2 × 10⁻⁵".
+/// A number for reading: 4 significant digits (whole numbers below a million in full), a true minus sign, powers of ten
+/// as "1.2 × 10⁻⁵".
 std::string short_number(double value);
 
 /// A duration for reading: "12 ms", "3.4 s", "5 min 02 s", "2 h 05 min".

@@ -53,7 +53,7 @@ RunFacts run_facts(const InferenceResult& result, const Posterior& posterior) {
 }
 
 std::string overall_verdict(const SvgdResult& svgd) {
-  bool warn = svgd.interrupted;
+  bool warn = svgd.interrupted || svgd.diagnostics.empty();
   for (const Diagnostic& diagnostic : svgd.diagnostics) {
     if (diagnostic.verdict == "FAIL") return "FAIL";
     warn |= diagnostic.verdict != "PASS";

@@ -208,8 +208,7 @@ void SvgPlot::append_axes(std::string& out) const {
     // A label never leaves the picture: near an end it is pushed inwards.
     const double half = 0.5 * glyphs(tick.label) * kGlyph;
     fmt::format_to(add, "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>",
-                   std::clamp(x, std::min(half, x), std::max(size_.width - half, half)), bottom + 18,
-                   escape_html(tick.label));
+                   std::clamp(x, half, std::max(size_.width - half, half)), bottom + 18, escape_html(tick.label));
   }
   if (!x_.label.empty()) {
     fmt::format_to(add, "<text class=\"label\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", right,
