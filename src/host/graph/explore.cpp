@@ -142,6 +142,9 @@ void check_options(const ExploreOptions& options) {
   SOJOURN_EXPECTS(!options.initial.empty(), ModelError, "no start state: give at least one state with its probability");
   SOJOURN_EXPECTS(options.num_rates >= 0, ModelError, "the number of rates {} must be >= 0", options.num_rates);
   SOJOURN_EXPECTS(options.max_states >= 1, UsageError, "--max-states {} must be >= 1", options.max_states);
+  SOJOURN_EXPECTS(std::ssize(options.initial) <= options.max_states, ModelError,
+                  "{} start states exceed the state limit {} (--max-states)", options.initial.size(),
+                  options.max_states);
   for (std::size_t k = 0; k < options.initial.size(); ++k)
     SOJOURN_EXPECTS(options.initial[k].first.size() == options.variable_names.size(), ModelError,
                     "initial: start state {} has {} values; must be one per variable, {}", k,

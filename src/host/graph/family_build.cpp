@@ -18,12 +18,17 @@ Model family_model(std::string name, const std::vector<std::string>& parameter_n
 
 void expect_state_count(const std::string& family, double num_states, std::size_t num_variables,
                         std::int64_t max_states) {
+  if (num_states <= static_cast<double>(max_states)) return;
+  SOJOURN_EXPECTS(std::isfinite(num_states), ModelError,
+                  "family '{}' would have more than 1e12 states, beyond any memory; state limit {} (--max-states); use "
+                  "fewer samples or a coarser state",
+                  family, max_states);
   // One row of variables, one edge with one term, and the look-up entry: what every state takes at the very least.
   const double bytes = num_states * (4.0 * static_cast<double>(num_variables) + 76.0);
-  SOJOURN_EXPECTS(num_states <= static_cast<double>(max_states), ModelError,
-                  "family '{}' would have {:.6g} states and take {:.1f} GB or more; state limit {} (--max-states); use "
+  throw ModelError(
+      fmt::format("family '{}' would have {:.6g} states and take {:.2g} GB or more; state limit {} (--max-states); use "
                   "fewer samples or stages, a coarser state, or raise the limit",
-                  family, num_states, bytes / 1e9, max_states);
+                  family, num_states, bytes / 1e9, max_states));
 }
 
 void expect_at_least(const std::string& family, const char* option, std::int64_t value, std::int64_t lower) {

@@ -82,7 +82,7 @@ void follow_path(const StateGraph& graph, const JumpTable& table, const std::vec
 
 Matrix<double> sample(const Model& model, std::span<const double> theta,
                       const std::vector<std::span<const double>>& rewards, std::int64_t num_draws, std::uint64_t seed,
-                      int num_threads) {
+                      [[maybe_unused]] int num_threads) {
   check_arguments(model, theta, rewards, num_draws);
   const StateGraph& graph = model.graph;
   std::vector<double> phi(graph.num_rates());

@@ -118,6 +118,9 @@ Model two_locus(std::int32_t samples, std::int64_t max_states) {
 
 Model two_locus_lineages(std::int32_t samples, std::int64_t max_states) {
   expect_at_least(kFamily, "samples", samples, 2);
+  // Pairs (a, b) for every ab with at least one lineage at each locus; the two absorbed states are one.
+  const double n = samples;
+  expect_state_count(kFamily, n * n + n * (n + 1) * (2 * n + 1) / 6 - 1, 3, max_states);
   ExploreOptions options;
   options.max_states = max_states;
   options.num_rates = 2;
