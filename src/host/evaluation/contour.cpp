@@ -10,23 +10,23 @@ namespace sojourn {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr double kLargestRatio = 50;
 constexpr std::int32_t kLargestNumNodes = 64;
 
+/// How far the check nodes are turned towards the axis, as a part of the whole way.
+constexpr double kCheckShift = 0.75;
+
 // Factors of the error bound, set so that it stays above the true error on all chains of the tests with real spectrum.
-constexpr double kRoundingFactor = 4;
+constexpr double kRoundingFactor = 8;
 constexpr double kTruncationFactor = 2;
 constexpr double kDiscretisationFactor = 10;
 
 /// Logarithm of the worst relative error over the window, after the estimates of Weideman and Trefethen (2007).
 double log_error(double alpha, double step, double vertex, double ratio, double last_node) {
   const double inner = -2 * kPi * (kPi / 2 - alpha) / step;
-  // The paper has vertex - 2 pi alpha / step here; twice the vertex keeps the rule of double step, which certifies the
-  // result, as good as the square root of it.
-  const double outer = 2 * vertex - 2 * kPi * alpha / step;
+  const double outer = vertex - 2 * kPi * alpha / step;
   const double truncation = vertex / ratio * (1 - std::sin(alpha) * std::cosh(step * last_node));
-  const double rounding = std::log(kEpsilon / 2) + vertex * (1 - std::sin(alpha));
+  const double rounding = std::log(std::numeric_limits<double>::epsilon() / 2) + vertex * (1 - std::sin(alpha));
   return std::max(std::max(inner, outer), std::max(truncation, rounding));
 }
 
@@ -49,11 +49,11 @@ double best_vertex(double alpha, double step, double ratio, double last_node, do
 
 /// The fewest nodes that reach `target`, or the most allowed.
 ContourShape cheapest_shape(double ratio, double target) {
-  std::int32_t low = 2, high = kLargestNumNodes / 4;  // in fours
-  ContourShape best = best_contour_shape(ratio, 4 * high);
+  std::int32_t low = 1, high = kLargestNumNodes / 8;  // in eights, the replay's lanes
+  ContourShape best = best_contour_shape(ratio, 8 * high);
   while (low < high) {
     const std::int32_t middle = (low + high) / 2;
-    const ContourShape shape = best_contour_shape(ratio, 4 * middle);
+    const ContourShape shape = best_contour_shape(ratio, 8 * middle);
     if (shape.error <= target) {
       best = shape;
       high = middle;
@@ -64,9 +64,22 @@ ContourShape cheapest_shape(double ratio, double target) {
   return best;
 }
 
-/// Error of the trapezoid rule of step h from how far those of steps 2h and 3h are off.
-double discretisation_error(double two, double three, double scale) {
-  return std::max(two * two / scale, three * three * three / (scale * scale));
+/// s(u) and s'(u) / i: sin(iu - alpha) = -sin(alpha) cosh(u) + i cos(alpha) sinh(u), and cos(iu - alpha) likewise.
+std::complex<long double> hyperbola(long double mu, long double alpha, long double u) {
+  return {mu * (1 - std::sin(alpha) * std::cosh(u)), mu * std::cos(alpha) * std::sinh(u)};
+}
+std::complex<long double> hyperbola_slope(long double mu, long double alpha, long double u) {
+  return {mu * std::cos(alpha) * std::cosh(u), mu * std::sin(alpha) * std::sinh(u)};
+}
+
+/// exp(-X) (e X / m)^m for a growth of (1 - kCheckShift)^-m: the smallest over d' < d of the bound
+/// (1 - d' / d)^-m exp(-X d' / d). Beyond m = X no shift helps.
+double inner_error(double exponent, double growth) {
+  constexpr double kLeastOrder = 1;
+  const double order = std::max(kLeastOrder, std::log(growth) / -std::log(1 - kCheckShift));
+  if (!(order < exponent)) return std::numeric_limits<double>::infinity();
+  // The factor in front covers what the bound leaves out; it was found on Erlang laws of order 2 to 50.
+  return (1 + order * order / 2) * std::exp(order * (1 + std::log(exponent / order)) - exponent);
 }
 
 }  // namespace
@@ -138,92 +151,98 @@ SharedContour::SharedContour(std::span<const double> times, double rtol) : num_t
   }
 
   for (std::size_t w = 0; w < best_groups.size(); ++w) {
-    const ContourShape& shape = best_shapes[w];
-    Window window;
-    window.node_begin = nodes_.size();
-    window.num_nodes = static_cast<std::size_t>(shape.num_nodes);
-    window.times = std::move(best_groups[w]);
-    for (std::size_t part = 0; part < 4; ++part) {
-      constexpr std::size_t kResidues[4][2] = {{0, 0}, {2, 4}, {3, 3}, {1, 5}};
-      window.part_begin[part] = window.index.size();
-      for (std::size_t k = 0; k < window.num_nodes; ++k) {
-        if (k % 6 == kResidues[part][0] || k % 6 == kResidues[part][1]) window.index.push_back(k);
-      }
-      const std::size_t begin = window.part_begin[part], end = window.index.size();
-      for (std::size_t position = begin; position < end; ++position) {
-        window.real_place.push_back(begin + position);
-        window.imaginary_place.push_back(end + position);
-      }
-    }
-    window.part_begin[4] = window.num_nodes;
-    const long double mu = static_cast<long double>(shape.vertex) / times[window.times.back()];
-    const long double alpha = shape.alpha, step = shape.step;
-    std::vector<std::complex<long double>> outer(window.num_nodes);  // (h / pi) s'(u) / i, halved at the vertex
-    for (std::size_t position = 0; position < window.num_nodes; ++position) {
-      const std::size_t k = window.index[position];
-      const long double u = step * static_cast<long double>(k);
-      // sin(iu - alpha) = -sin(alpha) cosh(u) + i cos(alpha) sinh(u), and cos(iu - alpha) likewise.
-      nodes_.emplace_back(static_cast<double>(mu * (1 - std::sin(alpha) * std::cosh(u))),
-                          static_cast<double>(mu * std::cos(alpha) * std::sinh(u)));
-      const std::complex<long double> slope(std::cos(alpha) * std::cosh(u), std::sin(alpha) * std::sinh(u));
-      outer[position] = slope * (step * mu / std::numbers::pi_v<long double>)*(k == 0 ? 0.5L : 1.0L);
-      if (k + 1 == window.num_nodes) window.last[0] = position;
-      if (k + 2 == window.num_nodes) window.last[1] = position;
-    }
-    for (std::size_t n = 0; n < window.times.size(); ++n) {
-      const long double t = times[window.times[n]];
-      place_[window.times[n]] = {w, n};
-      const std::size_t row = window.weights.size();
-      window.weights.resize(row + 2 * window.num_nodes);
-      for (std::size_t k = 0; k < window.num_nodes; ++k) {
-        const std::complex<long double> s(nodes_[window.node_begin + k]);
-        const std::complex<long double> weight = outer[k] * std::exp(s * t);
-        window.weights[row + window.real_place[k]] = static_cast<double>(weight.real());
-        window.weights[row + window.imaginary_place[k]] = static_cast<double>(-weight.imag());
-        window.sizes.push_back(static_cast<double>(std::abs(weight)));
-      }
-      window.decay.push_back(std::exp(-nodes_[window.node_begin].real() * static_cast<double>(t)));
-    }
-    windows_.push_back(std::move(window));
+    windows_.push_back(make_window(best_shapes[w], std::move(best_groups[w]), times, w));
   }
 }
 
-void SharedContour::invert(std::span<const std::complex<double>> transform, std::span<double> value,
-                           std::span<double> error, std::span<double> scratch) const {
-  for (const Window& window : windows_) {
-    const std::size_t num_nodes = window.num_nodes;
-    double* const parts = scratch.data();  // laid out as the weights are
-    double* const sizes = scratch.data() + 2 * num_nodes;
-    const std::complex<double>* const node_value = transform.data() + window.node_begin;
-    for (std::size_t k = 0; k < num_nodes; ++k) {
-      const double real = node_value[k].real(), imaginary = node_value[k].imag();
-      parts[window.real_place[k]] = real;
-      parts[window.imaginary_place[k]] = imaginary;
-      sizes[k] = std::sqrt(real * real + imaginary * imaginary);
+SharedContour::Window SharedContour::make_window(const ContourShape& shape, std::vector<std::size_t> group,
+                                                 std::span<const double> times, std::size_t position) {
+  Window window;
+  window.node_begin = nodes_.size();
+  window.num_nodes = static_cast<std::size_t>(shape.num_nodes);
+  window.check_begin = check_nodes_.size();
+  window.num_checks = (window.num_nodes / 2 + 7) / 8 * 8;
+  window.inner_exponent = 2 * kPi * (kPi / 2 - shape.alpha) / shape.step;
+  window.times = std::move(group);
+  const long double mu = static_cast<long double>(shape.vertex) / times[window.times.back()];
+  const long double step = shape.step;
+  std::vector<std::complex<long double>> outer;  // (h / pi) s'(u) / i, halved at the vertex
+  for (std::size_t k = 0; k < window.num_nodes; ++k) {
+    const long double u = step * static_cast<long double>(k);
+    nodes_.emplace_back(hyperbola(mu, shape.alpha, u));
+    outer.push_back(hyperbola_slope(mu, shape.alpha, u) *
+                    (step / std::numbers::pi_v<long double> * (k == 0 ? 0.5L : 1.0L)));
+  }
+  const double check_alpha = shape.alpha + kCheckShift * (kPi / 2 - shape.alpha);
+  const double check_step = shape.step * static_cast<double>(window.num_nodes) / static_cast<double>(window.num_checks);
+  std::vector<double> check_outer;
+  for (std::size_t k = 0; k < window.num_checks; ++k) {
+    const double u = check_step * (static_cast<double>(k) + 0.5);
+    check_nodes_.emplace_back(hyperbola(mu, check_alpha, u));
+    check_outer.push_back(static_cast<double>(std::abs(hyperbola_slope(mu, check_alpha, u))) * check_step / kPi);
+  }
+  const auto num_times = window.times.size();
+  window.weights.resize(2 * window.num_nodes * num_times);
+  for (std::size_t n = 0; n < num_times; ++n) {
+    place_[window.times[n]] = {position, n};
+    const double t = times[window.times[n]];
+    double* const row = window.weights.data() + 2 * window.num_nodes * n;
+    for (std::size_t k = 0; k < window.num_nodes; ++k) {
+      // The node as stored, so that its rounding moves transform and exponential alike.
+      const std::complex<long double> s(nodes_[window.node_begin + k]);
+      const std::complex<long double> weight = outer[k] * std::exp(s * static_cast<long double>(t));
+      row[k] = static_cast<double>(weight.real());
+      row[window.num_nodes + k] = static_cast<double>(-weight.imag());
+      window.sizes.push_back(static_cast<double>(std::abs(weight)));
     }
+    for (std::size_t k = 0; k < window.num_checks; ++k) {
+      window.check_sizes.push_back(check_outer[k] * std::exp(check_nodes_[window.check_begin + k].real() * t));
+    }
+    window.decay.push_back(std::exp(-nodes_[window.node_begin].real() * t));
+    window.check_decay.push_back(std::exp(-static_cast<double>(mu) * (1 - std::sin(check_alpha)) * t));
+    window.outer.push_back(std::exp(static_cast<double>(mu) * t - 2 * kPi * shape.alpha / shape.step));
+  }
+  return window;
+}
+
+void SharedContour::invert(std::span<const std::complex<double>> transform, std::span<const std::complex<double>> check,
+                           std::span<double> value, std::span<double> error, std::span<double> scratch) const {
+  for (const Window& window : windows_) {
+    const std::size_t num_nodes = window.num_nodes, num_checks = window.num_checks;
+    double* const parts = scratch.data();  // Re F, then Im F
+    double* const sizes = parts + 2 * num_nodes;
+    double* const check_sizes = sizes + num_nodes;
+    const auto size_of = [](const std::complex<double>& z) {
+      return std::sqrt(z.real() * z.real() + z.imag() * z.imag());
+    };
+    for (std::size_t k = 0; k < num_nodes; ++k) {
+      const std::complex<double> node = transform[window.node_begin + k];
+      parts[k] = node.real();
+      parts[num_nodes + k] = node.imag();
+      sizes[k] = size_of(node);
+    }
+    for (std::size_t k = 0; k < num_checks; ++k) check_sizes[k] = size_of(check[window.check_begin + k]);
+
     for (std::size_t n = 0; n < window.times.size(); ++n) {
       const double* const weights = window.weights.data() + n * 2 * num_nodes;
       const double* const weight_sizes = window.sizes.data() + n * num_nodes;
-      double part[4] = {}, size = 0;
-      for (std::size_t i = 0; i < 4; ++i) {
-        double sum = 0;
+      const double* const check_weights = window.check_sizes.data() + n * num_checks;
+      double sum = 0, size = 0, check_size = 0;
 #pragma omp simd reduction(+ : sum)
-        for (std::size_t k = 2 * window.part_begin[i]; k < 2 * window.part_begin[i + 1]; ++k) {
-          sum += weights[k] * parts[k];
-        }
-        part[i] = sum;
-      }
+      for (std::size_t k = 0; k < 2 * num_nodes; ++k) sum += weights[k] * parts[k];
 #pragma omp simd reduction(+ : size)
       for (std::size_t k = 0; k < num_nodes; ++k) size += weight_sizes[k] * sizes[k];
-      const double sum = (part[0] + part[1]) + (part[2] + part[3]);
-      const double two = std::abs(2 * (part[0] + part[1]) - sum), three = std::abs(3 * (part[0] + part[2]) - sum);
+#pragma omp simd reduction(+ : check_size)
+      for (std::size_t k = 0; k < num_checks; ++k) check_size += check_weights[k] * check_sizes[k];
       const double last =
-          weight_sizes[window.last[0]] * sizes[window.last[0]] + weight_sizes[window.last[1]] * sizes[window.last[1]];
+          weight_sizes[num_nodes - 1] * sizes[num_nodes - 1] + weight_sizes[num_nodes - 2] * sizes[num_nodes - 2];
+      const double scale = size * window.decay[n];
+      const double growth = check_size * window.check_decay[n] / scale;
+      const double discretisation = window.outer[n] + inner_error(window.inner_exponent, growth);
       const std::size_t time = window.times[n];
       value[time] = sum;
-      const double scale = size * window.decay[n];
-      error[time] = kRoundingFactor * kEpsilon * size + kTruncationFactor * last +
-                    kDiscretisationFactor * discretisation_error(two, three, scale);
+      error[time] = kRoundingFactor * std::numeric_limits<double>::epsilon() * size + kTruncationFactor * last +
+                    kDiscretisationFactor * discretisation * scale;
     }
   }
 }
@@ -243,7 +262,7 @@ void SharedContour::add_gradient(std::span<const double> by_value,
       for (std::size_t k = 0; k < 2 * window.num_nodes; ++k) sum[k] += factor * weights[k];
     }
     for (std::size_t k = 0; k < window.num_nodes; ++k) {
-      const double real = sum[window.real_place[k]], imaginary = sum[window.imaginary_place[k]];
+      const double real = sum[k], imaginary = sum[window.num_nodes + k];
       const std::complex<double>* const slope = transform_gradient.data() + (window.node_begin + k) * num_rates;
       for (std::size_t p = 0; p < num_rates; ++p) gradient[p] += real * slope[p].real() + imaginary * slope[p].imag();
     }
@@ -257,8 +276,8 @@ void SharedContour::add_gradient(std::size_t time, double by_value,
   const Window& window = windows_[place_[time].first];
   const double* const weights = window.weights.data() + place_[time].second * 2 * window.num_nodes;
   for (std::size_t k = 0; k < window.num_nodes; ++k) {
-    const double real = by_value * weights[window.real_place[k]];
-    const double imaginary = by_value * weights[window.imaginary_place[k]];
+    const double real = by_value * weights[k];
+    const double imaginary = by_value * weights[window.num_nodes + k];
     const std::complex<double>* const slope = transform_gradient.data() + (window.node_begin + k) * num_rates;
     for (std::size_t p = 0; p < num_rates; ++p) gradient[p] += real * slope[p].real() + imaginary * slope[p].imag();
   }

@@ -1,0 +1,87 @@
+#include <cmath>
+#include <limits>
+
+#include "evaluation/law.hpp"
+#include "evaluation/particle_batch.hpp"
+#include "evaluation/team.hpp"
+#include "expects.hpp"
+
+namespace sojourn {
+namespace {
+
+/// The numbers of one kind among a plan's log values.
+const std::vector<double>& logs_of(const LawValues& values, LawKind kind) {
+  switch (kind) {
+    case LawKind::kPdf:
+    case LawKind::kLogPdf:
+      return values.log_density;
+    case LawKind::kSurvival:
+    case LawKind::kLogSurvival:
+      return values.log_survival;
+    default:
+      return values.log_cdf;
+  }
+}
+const std::vector<double>& gradients_of(const LawValues& values, LawKind kind) {
+  switch (kind) {
+    case LawKind::kPdf:
+    case LawKind::kLogPdf:
+      return values.density_gradient;
+    case LawKind::kSurvival:
+    case LawKind::kLogSurvival:
+      return values.survival_gradient;
+    default:
+      return values.cdf_gradient;
+  }
+}
+
+}  // namespace
+
+Quantity Evaluator::law(MatrixView<const double> theta, std::span<const double> reward, LawKind kind,
+                        std::span<const double> points, bool gradient) const {
+  const bool density = kind == LawKind::kPdf || kind == LawKind::kLogPdf;
+  const bool survival = kind == LawKind::kSurvival || kind == LawKind::kLogSurvival;
+  const bool logarithm = kind == LawKind::kLogPdf || kind == LawKind::kLogCdf || kind == LawKind::kLogSurvival;
+  SOJOURN_EXPECTS(!points.empty(), ShapeError, "law: no points given; at least one is needed");
+  std::vector<LawPoint> asked;
+  for (const double point : points) asked.push_back({point, density, survival, !density && !survival});
+
+  const LawPlan plan(model_.graph, prc_, reward, std::move(asked), options_);
+  const ParticleBatch batch(model_, theta);
+  const std::size_t num_lanes = batch.size(), num_points = points.size(), num_rates = batch.phi().num_cols();
+  Quantity quantity;
+  quantity.values = Matrix<double>(num_lanes, num_points);
+  quantity.error_bound = Matrix<double>(num_lanes, num_points);
+  quantity.method.assign(num_lanes * num_points, LawMethod::kClosed);
+  quantity.status.assign(num_lanes, "ok");
+  std::vector<double> by_rate(gradient ? num_lanes * num_points * num_rates : 0);
+
+  const int team = team_size(options_.num_threads);
+  const std::size_t num_blocks = std::min<std::size_t>(num_lanes, 8 * static_cast<std::size_t>(team));
+  for_each_particle(num_blocks, team, [&](std::size_t block) {
+    const auto workspace = plan.make_workspace();
+    LawValues values;
+    for (std::size_t k = block * num_lanes / num_blocks; k < (block + 1) * num_lanes / num_blocks; ++k) {
+      const LawOutcome outcome = plan.values(batch.phi().row(k), gradient, values,
+                                             {quantity.method.data() + k * num_points, num_points}, *workspace);
+      if (!outcome.ok) quantity.status[k] = outcome.message;
+      const std::vector<double>& logs = logs_of(values, kind);
+      for (std::size_t n = 0; n < num_points; ++n) {
+        // A value that could not be certified is no number.
+        const bool certified = values.error_bound[n] <= options_.rtol;
+        const double log_value = certified ? logs[n] : std::numeric_limits<double>::quiet_NaN();
+        quantity.values(k, n) = logarithm ? log_value : std::exp(log_value);
+        quantity.error_bound(k, n) = values.error_bound[n];
+        if (!gradient) continue;
+        const double factor = logarithm ? 1.0 : quantity.values(k, n);
+        const double* const from = gradients_of(values, kind).data() + n * num_rates;
+        double* const to = by_rate.data() + (k * num_points + n) * num_rates;
+        for (std::size_t p = 0; p < num_rates; ++p) to[p] = factor * from[p];
+      }
+    }
+  });
+  quantity.gradient = batch.pull_back(std::move(by_rate), num_points);
+  return quantity;
+}
+
+}  // namespace sojourn

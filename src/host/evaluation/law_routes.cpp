@@ -1,0 +1,332 @@
+#include "evaluation/law_routes.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "expects.hpp"
+
+namespace sojourn {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+/// Poles within this distance of the real axis, in units of 1 / t, turn the integrand by no more than this.
+constexpr double kLargestTurn = 1e-4;
+/// Uniformization goes first only where it is clearly cheaper.
+constexpr double kClearlyCheaper = 0.5;
+
+const char* const kKindName[] = {"density", "survival", "cdf"};
+
+}  // namespace
+
+std::span<double> LawPlan::Impl::new_row(LawEntry& entry, Workspace& workspace) const {
+  entry.row = static_cast<std::int32_t>(workspace.rows.size() / std::max<std::size_t>(num_rates, 1));
+  workspace.rows.resize(workspace.rows.size() + num_rates, 0.0);
+  return std::span(workspace.rows).last(num_rates);
+}
+
+void LawPlan::Impl::add_gradient(std::size_t e, double factor, std::span<double> gradient,
+                                 const Workspace& workspace) const {
+  const LawEntry& entry = workspace.entries[e];
+  if (entry.row >= 0) {
+    const double* const row = workspace.rows.data() + static_cast<std::size_t>(entry.row) * num_rates;
+    for (std::size_t p = 0; p < num_rates; ++p) gradient[p] += factor * row[p];
+  } else if (entry.method == LawMethod::kContour) {
+    contour.add_gradient(time_of[point(e)], factor * entry.slope_factor,
+                         kind(e) == 0 ? workspace.density_gradient : workspace.survival_gradient, gradient);
+  }
+}
+
+std::string LawPlan::Impl::describe_failure(std::size_t e, const LawEntry& reached, const std::string& why) const {
+  return fmt::format(
+      "{} at point {} (value {}): {}; the relative error bound reached by {} is {:.2g}, asked was rtol {:.2g}",
+      kKindName[kind(e)], point(e) + 1, points[point(e)].value, why, to_string(reached.method), reached.error,
+      options.rtol);
+}
+
+void LawPlan::Impl::solve_at_zero(Workspace& workspace) const {
+  const double zero = 0;
+  for (const std::size_t e : asked) {
+    if (points[point(e)].value > 0) continue;
+    LawEntry& entry = workspace.entries[e];
+    entry.method = LawMethod::kClosed;
+    double value = 0;
+    std::span<double> row;
+    if (workspace.gradient) row = new_row(entry, workspace);
+    if (kind(e) == 0) {
+      value = replay->density_at_zero(*workspace.replay, row);
+    } else if (kind(e) == 1) {
+      // D(0) is 1 - atom without the subtraction.
+      double first = 0, second = 0;
+      replay->evaluate_real(false, {&zero, 1}, {&value, 1}, {&first, 1}, {&second, 1}, *workspace.replay);
+      const auto by_rate = replay->atom_gradient(*workspace.replay);
+      for (std::size_t p = 0; p < row.size(); ++p) row[p] = -by_rate[p];
+    } else {
+      value = replay->atom(*workspace.replay);
+      const auto by_rate = replay->atom_gradient(*workspace.replay);
+      std::copy(by_rate.begin(), by_rate.begin() + static_cast<std::ptrdiff_t>(row.size()), row.begin());
+    }
+    entry.log_value = std::log(value);
+    entry.error = 4 * kEpsilon;
+    for (double& slope : row) slope = value > 0 ? slope / value : 0.0;
+  }
+}
+
+void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
+  const auto none = std::span<std::complex<double>>();
+  replay->evaluate(contour.nodes(), workspace.density, workspace.survival,
+                   workspace.gradient ? std::span(workspace.density_gradient) : none,
+                   workspace.gradient ? std::span(workspace.survival_gradient) : none, *workspace.replay);
+  replay->evaluate(contour.check_nodes(), workspace.density_check, workspace.survival_check, none, none,
+                   *workspace.replay);
+  const auto settle = [&](std::size_t e, double value, double error, double slope) {
+    LawEntry& entry = workspace.entries[e];
+    entry.method = LawMethod::kContour;
+    entry.error = error / value;
+    entry.log_value = std::log(value);
+    entry.slope_factor = slope / value;
+    if (!(value > 0) || !(entry.error <= options.rtol)) {
+      if (!(value > 0)) entry.error = kInfinity;
+      workspace.pending.push_back(e);
+    }
+  };
+  const std::size_t num_points = points.size();
+  if (wants_density) {
+    contour.invert(workspace.density, workspace.density_check, workspace.inverted, workspace.inverted_error,
+                   workspace.contour_scratch);
+    for (std::size_t j = 0; j < times.size(); ++j) {
+      if (points[times[j]].density) settle(times[j], workspace.inverted[j], workspace.inverted_error[j], 1);
+    }
+  }
+  if (wants_survival) {
+    contour.invert(workspace.survival, workspace.survival_check, workspace.inverted, workspace.inverted_error,
+                   workspace.contour_scratch);
+    for (std::size_t j = 0; j < times.size(); ++j) {
+      const double survival = workspace.inverted[j], error = workspace.inverted_error[j];
+      if (points[times[j]].survival) settle(num_points + times[j], survival, error, 1);
+      // 1 - survival: the absolute error stays, and the bound relative to the cdf says whether that loses anything.
+      if (points[times[j]].cdf) settle(2 * num_points + times[j], 1 - survival, error + kEpsilon, -1);
+    }
+  }
+}
+
+bool LawPlan::Impl::solve_all_atom(Workspace& workspace) const {
+  const double zero = 0;
+  double mass = 0, first = 0, second = 0;
+  replay->evaluate_real(false, {&zero, 1}, {&mass, 1}, {&first, 1}, {&second, 1}, *workspace.replay);
+  if (mass != 0) return false;
+  const double atom = replay->atom(*workspace.replay);
+  const auto by_rate = replay->atom_gradient(*workspace.replay);
+  for (const std::size_t e : workspace.pending) {
+    LawEntry& entry = workspace.entries[e];
+    entry = {};
+    entry.error = 4 * kEpsilon;
+    entry.log_value = kind(e) == 2 ? std::log(atom) : -kInfinity;
+    if (!workspace.gradient) continue;
+    const std::span<double> row = new_row(entry, workspace);
+    for (std::size_t p = 0; kind(e) == 2 && p < num_rates; ++p) row[p] = by_rate[p] / atom;
+  }
+  workspace.pending.clear();
+  return true;
+}
+
+void LawPlan::Impl::solve_by_saddlepoint(Workspace& workspace) const {
+  std::vector<SaddleRequest> requests;
+  for (const std::size_t e : workspace.pending) {
+    requests.push_back({points[point(e)].value, static_cast<LawSide>(kind(e))});
+  }
+  std::vector<SaddleAnswer> answers(requests.size());
+  std::vector<double> gradient(workspace.gradient ? requests.size() * num_rates : 0);
+  SaddlepointContour(*replay).invert(requests, options.rtol, answers, gradient, *workspace.replay);
+
+  const double atom = replay->atom(*workspace.replay);
+  const auto atom_gradient = replay->atom_gradient(*workspace.replay);
+  std::vector<std::size_t> left;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const std::size_t e = workspace.pending[i];
+    LawEntry& entry = workspace.entries[e];
+    entry = {};
+    entry.method = LawMethod::kSaddlepoint;
+    entry.log_value = answers[i].log_value;
+    entry.error = answers[i].error;
+    double part = 1;  // of the value that the integral makes up
+    if (kind(e) == 2 && atom > 0) {
+      const double value = std::exp(answers[i].log_value);
+      part = value / (atom + value);
+      entry.log_value = std::log(atom + value);
+      entry.error = entry.error * part + kEpsilon;
+    }
+    if (workspace.gradient) {
+      const std::span<double> row = new_row(entry, workspace);
+      for (std::size_t p = 0; p < num_rates; ++p) {
+        row[p] = part * gradient[i * num_rates + p];
+        if (part < 1) row[p] += (1 - part) * atom_gradient[p] / atom;
+      }
+    }
+    if (!(entry.error <= options.rtol)) left.push_back(e);
+  }
+  workspace.pending = std::move(left);
+}
+
+std::string LawPlan::Impl::solve_by_steps(std::span<const double> phi, Workspace& workspace) const {
+  const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
+  const LawMethod method = discrete ? LawMethod::kStepping : LawMethod::kUniformization;
+  // One request per point, whatever is asked of it.
+  std::vector<std::int32_t> place(points.size(), -1);
+  std::vector<LawPoint> requests;
+  for (const std::size_t e : workspace.pending) {
+    const std::size_t n = point(e);
+    if (place[n] < 0) {
+      place[n] = static_cast<std::int32_t>(requests.size());
+      requests.push_back({points[n].value, false, false, false});
+    }
+    LawPoint& request = requests[static_cast<std::size_t>(place[n])];
+    (kind(e) == 0 ? request.density : kind(e) == 1 ? request.survival : request.cdf) = true;
+  }
+  try {
+    const NumericChain chain = numeric_chain(graph, phi, reward, workspace.gradient);
+    if (discrete) {
+      stepping(chain, requests, options.max_terms, workspace.gradient, workspace.values);
+    } else {
+      uniformization(chain, requests, 0.1 * options.rtol, options.max_terms, workspace.gradient, workspace.values);
+    }
+  } catch (const NumericalError& error) {
+    return error.what();
+  }
+  std::vector<std::size_t> left;
+  for (const std::size_t e : workspace.pending) {
+    const auto i = static_cast<std::size_t>(place[point(e)]);
+    LawEntry& entry = workspace.entries[e];
+    entry = {};
+    entry.method = method;
+    const LawValues& values = workspace.values;
+    entry.log_value = (kind(e) == 0 ? values.log_density : kind(e) == 1 ? values.log_survival : values.log_cdf)[i];
+    entry.error = values.error_bound[i];
+    if (workspace.gradient) {
+      const std::vector<double>& by_rate = kind(e) == 0   ? values.density_gradient
+                                           : kind(e) == 1 ? values.survival_gradient
+                                                          : values.cdf_gradient;
+      const std::span<double> row = new_row(entry, workspace);
+      std::copy_n(by_rate.begin() + static_cast<std::ptrdiff_t>(i * num_rates), num_rates, row.begin());
+    }
+    if (!(entry.error <= options.rtol) || std::isnan(entry.log_value)) left.push_back(e);
+  }
+  workspace.pending = std::move(left);
+  return {};
+}
+
+void LawPlan::Impl::count_routes(LawOutcome& outcome, Workspace& workspace) const {
+  std::fill(workspace.routes.begin(), workspace.routes.end(), LawMethod::kClosed);
+  for (const std::size_t e : asked) {
+    const LawEntry& entry = workspace.entries[e];
+    // Not std::max, which would lose a NaN.
+    if (!(entry.error <= outcome.error_bound)) outcome.error_bound = entry.error;
+    LawMethod& route = workspace.routes[point(e)];
+    if (entry.method != LawMethod::kClosed)
+      route = route == LawMethod::kClosed ? entry.method : std::max(route, entry.method);
+  }
+  for (const LawMethod route : workspace.routes) {
+    outcome.num_contour += route == LawMethod::kContour;
+    outcome.num_saddlepoint += route == LawMethod::kSaddlepoint;
+    outcome.num_uniformization += route == LawMethod::kUniformization;
+    outcome.num_stepping += route == LawMethod::kStepping;
+    outcome.num_closed += route == LawMethod::kClosed;
+  }
+}
+
+LawOutcome LawPlan::Impl::solve(std::span<const double> phi, bool gradient, Workspace& workspace) const {
+  SOJOURN_EXPECTS(phi.size() == num_rates, ShapeError, "law: phi has {} values; the model has {} rates", phi.size(),
+                  num_rates);
+  LawOutcome outcome;
+  workspace.gradient = gradient;
+  workspace.rows.clear();
+  workspace.pending.clear();
+  for (const std::size_t e : asked) workspace.entries[e] = {kNan, kInfinity, 0, -1, LawMethod::kClosed};
+
+  const LawMethod method = options.method;
+  const bool discrete = graph.time_kind() == TimeKind::kDiscrete, automatic = method == LawMethod::kAuto;
+  std::string why;  // the last route's reason to leave values open
+  const std::int64_t bad = first_bad_edge(graph, phi);
+  if (bad >= 0) {
+    outcome.ok = false;
+    outcome.message = fmt::format("edge {} -> {}: weight {} must be finite and >= 0", graph.edge_from(bad),
+                                  graph.edge_to(bad), graph.weight(bad, phi));
+    return outcome;
+  }
+
+  if (discrete) {
+    workspace.pending = asked;
+    if (automatic || method == LawMethod::kStepping) {
+      why = solve_by_steps(phi, workspace);
+    } else {
+      why = fmt::format("method {} is for continuous time; use auto or stepping", to_string(method));
+    }
+  } else {
+    replay->set_particle(phi, *workspace.replay);
+    solve_at_zero(workspace);
+    for (const std::size_t e : asked) {
+      if (points[point(e)].value > 0) workspace.pending.push_back(e);
+    }
+    const auto count_points = [&] { return workspace.pending.size(); };
+    const double turn = spectrum->imaginary_bound(phi, workspace.spectrum_scratch) * largest_value;
+    const bool real = turn <= kLargestTurn;
+    double rate = 0, open_value = largest_value;
+    if (automatic) rate = cost->uniformization_rate(phi);
+    const auto uniformization_fits = [&] {
+      return rate * open_value * static_cast<double>(graph.num_edges()) <= static_cast<double>(options.max_terms);
+    };
+    const char* const not_real =
+        "the poles are not proved real here (a cycle fails Kolmogorov's criterion); use auto or uniformization";
+
+    if (!workspace.pending.empty() && (automatic || method == LawMethod::kContour)) {
+      const std::size_t num_transforms = (wants_density ? 1 : 0) + (wants_survival ? 1 : 0);
+      const double by_contour =
+          cost->contour(contour.nodes().size(), contour.check_nodes().size(), num_transforms, workspace.pending.size());
+      const bool steps_first = automatic && uniformization_fits() &&
+                               cost->uniformization(rate, open_value, count_points()) < kClearlyCheaper * by_contour;
+      if (real && !steps_first) {
+        workspace.pending.clear();
+        solve_by_contour(workspace);
+        why = "the shared contour's check does not certify it; use auto";
+      } else if (!automatic) {
+        why = not_real;
+      }
+    }
+    if (!workspace.pending.empty() && solve_all_atom(workspace)) why.clear();
+    if (!workspace.pending.empty() && (automatic || method == LawMethod::kSaddlepoint)) {
+      open_value = 0;
+      for (const std::size_t e : workspace.pending) open_value = std::max(open_value, points[point(e)].value);
+      const bool steps_cheaper =
+          automatic && uniformization_fits() &&
+          cost->uniformization(rate, open_value, count_points()) < cost->saddlepoint(workspace.pending.size());
+      if (real && !steps_cheaper) {
+        solve_by_saddlepoint(workspace);
+        why = "the saddlepoint contour's rules do not agree; use auto, or a larger rtol";
+      } else if (!automatic) {
+        why = not_real;
+      }
+    }
+    if (!workspace.pending.empty() && (automatic || method == LawMethod::kUniformization)) {
+      const std::string refusal = solve_by_steps(phi, workspace);
+      why = refusal.empty() ? "uniformization's bound is too large; use a larger rtol" : refusal;
+    }
+    if (!workspace.pending.empty() && (method == LawMethod::kStepping || method == LawMethod::kClosed)) {
+      why = fmt::format("method {} does not apply to positive points in continuous time; use auto", to_string(method));
+    }
+  }
+
+  count_routes(outcome, workspace);
+  if (!workspace.pending.empty()) {
+    outcome.ok = false;
+    const std::size_t e = workspace.pending.front();
+    outcome.message = describe_failure(e, workspace.entries[e], why);
+    if (workspace.pending.size() > 1) {
+      outcome.message += fmt::format(" (and {} more values)", workspace.pending.size() - 1);
+    }
+  }
+  return outcome;
+}
+
+}  // namespace sojourn

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "evaluation/contour.hpp"
+#include "evaluation/law.hpp"
+#include "evaluation/law_cost.hpp"
+#include "evaluation/saddlepoint.hpp"
+#include "evaluation/spectrum.hpp"
+
+namespace sojourn {
+
+/// What is known of one asked value, numbered kind * num_points + point with kinds in the order of `LawSide`.
+struct LawEntry {
+  double log_value = 0;
+  double error = 0;         ///< bound on the value's relative error
+  double slope_factor = 0;  ///< shared contour: d log value / d (inverted transform)
+  std::int32_t row = -1;    ///< place of the gradient in `Workspace::rows`, -1: none, or by the shared contour
+  LawMethod method = LawMethod::kClosed;
+};
+
+struct LawPlan::Workspace {
+  TransformReplay::WorkspacePtr replay;
+  std::vector<double> spectrum_scratch, contour_scratch;
+  std::vector<std::complex<double>> density, survival, density_gradient, survival_gradient;  // at the contour's nodes
+  std::vector<std::complex<double>> density_check, survival_check;
+  std::vector<double> inverted, inverted_error;  // [contour times]
+  std::vector<LawEntry> entries;
+  std::vector<LawMethod> routes;                  // per point: the last route any of its values took
+  std::vector<double> rows;                       // [rows, num_rates]
+  std::vector<std::size_t> pending;               // entries without a certified value
+  std::vector<double> by_time;                    // adjoint weights of the contour's times
+  LawValues values;                               // of the stepping routes
+  std::vector<double> log_values, by_log_values;  // [3 N] of the objective
+  bool gradient = false;
+};
+
+struct LawPlan::Impl {
+  Impl(const StateGraph& graph, const Prc& prc, std::span<const double> reward, std::vector<LawPoint> points,
+       const EvaluatorOptions& options);
+
+  const StateGraph& graph;
+  std::vector<double> reward;
+  std::vector<LawPoint> points;
+  EvaluatorOptions options;
+  std::size_t num_rates;
+  std::vector<std::size_t> asked;    ///< all entries asked for
+  std::vector<std::size_t> times;    ///< points after zero, the contour's times
+  std::vector<std::size_t> time_of;  ///< per point: its contour time
+  double largest_value = 0;
+  bool wants_density = false, wants_survival = false;  ///< after zero: D, or G (survival and cdf)
+  std::optional<TransformReplay> replay;               ///< continuous time only
+  std::optional<Spectrum> spectrum;
+  SharedContour contour;
+  std::optional<LawCost> cost;
+
+  [[nodiscard]] std::size_t kind(std::size_t entry) const { return entry / points.size(); }
+  [[nodiscard]] std::size_t point(std::size_t entry) const { return entry % points.size(); }
+
+  /// Fills `workspace.entries` for one particle.
+  LawOutcome solve(std::span<const double> phi, bool gradient, Workspace& workspace) const;
+  /// gradient[p] += factor * d log value / d phi_p.
+  void add_gradient(std::size_t entry, double factor, std::span<double> gradient, const Workspace& workspace) const;
+
+ private:
+  void solve_at_zero(Workspace& workspace) const;
+  void solve_by_contour(Workspace& workspace) const;
+  /// Closed values where no mass lies above zero; true if so.
+  bool solve_all_atom(Workspace& workspace) const;
+  void solve_by_saddlepoint(Workspace& workspace) const;
+  /// Uniformization or stepping of what is pending; returns a message where it would cost too much.
+  std::string solve_by_steps(std::span<const double> phi, Workspace& workspace) const;
+  void count_routes(LawOutcome& outcome, Workspace& workspace) const;
+  std::span<double> new_row(LawEntry& entry, Workspace& workspace) const;
+  std::string describe_failure(std::size_t entry, const LawEntry& reached, const std::string& why) const;
+};
+
+}  // namespace sojourn

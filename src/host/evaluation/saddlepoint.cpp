@@ -1,0 +1,241 @@
+#include "evaluation/saddlepoint.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+namespace sojourn {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+/// Outside this range of H the next steps of the computation could leave the range of double.
+constexpr double kSmallest = 1e-200;
+constexpr double kLargest = 1e200;
+/// The saddle only has to be near: any vertex right of the poles gives the same integral.
+constexpr double kSaddleTolerance = 0.02;
+constexpr int kMaxSteps = 200;
+constexpr std::size_t kBlock = 16;
+constexpr std::size_t kMaxNodes = 8192;
+constexpr int kMaxHalvings = 6;
+constexpr double kNegligible = 1e-17;
+
+double log_of(const ScaledValue& value) {
+  return std::log(value.mantissa) + static_cast<double>(value.exponent) * std::numbers::ln2;
+}
+double ratio(const ScaledValue& a, const ScaledValue& b) {
+  const auto by = std::clamp<std::int64_t>(a.exponent - b.exponent, -3000, 3000);
+  return std::ldexp(a.mantissa / b.mantissa, static_cast<int>(by));
+}
+
+}  // namespace
+
+void SaddlepointContour::look(std::span<const SaddleRequest> requests, std::span<const std::size_t> active,
+                              std::span<Saddle> saddles, TransformReplay::Workspace& workspace) const {
+  std::vector<double> s, value, first, second;
+  for (const bool survival : {false, true}) {
+    std::vector<std::size_t> members;
+    for (const std::size_t m : active) {
+      if ((requests[m].side == LawSide::kSurvival) == survival) members.push_back(m);
+    }
+    if (members.empty()) continue;
+    s.clear();
+    for (const std::size_t m : members) s.push_back(saddles[m].s);
+    value.resize(s.size());
+    first.resize(s.size());
+    second.resize(s.size());
+    replay_->evaluate_real(survival, s, value, first, second, workspace);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      Saddle& saddle = saddles[members[i]];
+      double mean = -first[i] / value[i], square = second[i] / value[i];
+      saddle.log_value = std::log(value[i]);
+      // NaN stands for a point left of a pole, but inside an overflow it could mean anything.
+      const bool near_overflow = std::isnan(value[i]) && saddle.scaled;
+      saddle.scaled = !(value[i] > kSmallest && value[i] < kLargest && std::isfinite(square)) &&
+                      (!std::isnan(value[i]) || near_overflow);
+      if (saddle.scaled) {
+        ScaledValue exact, exact_first, exact_second;
+        replay_->evaluate_real_scaled(survival, s[i], exact, exact_first, exact_second, workspace);
+        mean = -ratio(exact_first, exact);
+        square = ratio(exact_second, exact);
+        saddle.log_value = exact.mantissa == 0 ? -kInfinity : log_of(exact);
+      }
+      double variance = square - mean * mean;
+      if (requests[members[i]].side == LawSide::kCdf) {
+        mean += 1 / s[i];
+        variance += 1 / (s[i] * s[i]);
+        saddle.log_value -= std::log(s[i]);
+      }
+      saddle.mean = mean;
+      saddle.variance = variance;
+      saddle.valid = mean > 0 && variance > 0 && std::isfinite(mean);
+    }
+  }
+}
+
+void SaddlepointContour::find_saddles(std::span<const SaddleRequest> requests, std::span<Saddle> saddles,
+                                      TransformReplay::Workspace& workspace) const {
+  // s* solves mean(s) = t with mean falling from infinity at the rightmost pole to zero. 1 / mean is nearly linear at
+  // both ends, so Newton's method for 1 / mean = 1 / t needs few steps; the bracket guards it.
+  struct Bracket {
+    double low = -kInfinity, high = kInfinity;
+    Saddle best;
+  };
+  std::vector<Bracket> brackets(requests.size());
+  std::vector<std::size_t> active, still_active;
+  for (std::size_t m = 0; m < requests.size(); ++m) {
+    if (requests[m].side == LawSide::kCdf) {
+      brackets[m].low = 0;
+      saddles[m].s = 1 / requests[m].t;
+    }
+    active.push_back(m);
+  }
+  for (int step = 0; step < kMaxSteps && !active.empty(); ++step) {
+    look(requests, active, saddles, workspace);
+    still_active.clear();
+    for (const std::size_t m : active) {
+      Saddle& saddle = saddles[m];
+      Bracket& bracket = brackets[m];
+      const double t = requests[m].t;
+      if (saddle.log_value == -kInfinity) continue;  // no mass at all
+      if (!saddle.valid) {
+        if (!(bracket.high < kInfinity)) continue;  // not even right of the poles: left without an answer
+        bracket.low = std::max(bracket.low, saddle.s);
+        const double next = 0.5 * (bracket.low + bracket.best.s);
+        if (next == bracket.low || next == bracket.best.s) {
+          saddle = bracket.best;
+          continue;
+        }
+        saddle.s = next;
+        still_active.push_back(m);
+        continue;
+      }
+      bracket.best = saddle;
+      if (std::abs(saddle.mean / t - 1) <= kSaddleTolerance) continue;
+      (saddle.mean > t ? bracket.low : bracket.high) = saddle.s;
+      const double s = saddle.s;
+      double next = s + (1 / t - 1 / saddle.mean) * saddle.mean * saddle.mean / saddle.variance;
+      if (!(next > bracket.low)) next = bracket.low > -kInfinity ? 0.5 * (bracket.low + s) : next;
+      if (!(next < bracket.high)) next = bracket.high < kInfinity ? 0.5 * (bracket.high + s) : next;
+      if (next == s || !std::isfinite(next)) continue;
+      // Kept for `look`: near an overflow a NaN has to be looked at twice.
+      saddle.scaled = saddle.scaled || std::abs(saddle.log_value) > 200;
+      saddle.s = next;
+      still_active.push_back(m);
+    }
+    active.swap(still_active);
+  }
+}
+
+SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const Saddle& saddle, double rtol,
+                                           std::span<double> gradient, TransformReplay::Workspace& workspace) const {
+  using Complex = std::complex<double>;
+  SaddleAnswer answer;
+  if (saddle.log_value == -kInfinity) {
+    answer.log_value = -kInfinity;
+    return answer;
+  }
+  answer.error = kInfinity;
+  if (!saddle.valid) return answer;
+  const double t = request.t;
+  const bool survival = request.side == LawSide::kSurvival, cdf = request.side == LawSide::kCdf;
+  const std::size_t num_rates = gradient.size();
+  const double distance = saddle.mean / saddle.variance;
+  // The rule of step h errs by exp(-2 pi^2 / (variance h^2)) where the integrand is a bell and by exp(-4 pi c / h)
+  // where it ends at the poles; a first rule with the goal's two-thirds power passes the comparison with the next one.
+  const double exponent = std::max(8.0, -2.0 / 3 * std::log(0.1 * rtol)) + 1;
+  double step = std::min(std::numbers::pi * std::sqrt(2 / (saddle.variance * exponent)),
+                         4 * std::numbers::pi * distance / exponent);
+
+  // Everything is relative to exp(s* t) H(s*).
+  const double unit_log = cdf ? saddle.log_value + std::log(saddle.s) : saddle.log_value;  // log D(s*), log G(s*)
+  std::vector<Complex> s(kBlock), value(kBlock), by_rate(kBlock * num_rates);
+  std::vector<double> slope(num_rates, 0.0);
+  double sum = 0, size = 0;
+  const auto add = [&](std::size_t count, double first_y, double gap) {
+    const double inverse_unit = saddle.scaled ? 0 : std::exp(-unit_log);
+    for (std::size_t k = 0; k < count; ++k) {
+      const double y = first_y + static_cast<double>(k) * gap;
+      s[k] = {saddle.s - y * y / (4 * distance), y};
+    }
+    if (saddle.scaled) {
+      for (std::size_t k = 0; k < count; ++k) {
+        ScaledComplexValue exact;
+        const std::span<Complex> row = std::span(by_rate).subspan(k * num_rates, num_rates);
+        replay_->evaluate_scaled(s[k], survival, exact, row, workspace);
+        const double power = static_cast<double>(exact.exponent) * std::numbers::ln2 - unit_log;
+        const double factor = std::exp(power);
+        value[k] = exact.mantissa * factor;
+        for (Complex& g : row) g *= factor;
+      }
+    } else {
+      const auto nodes = std::span<const Complex>(s).first(count);
+      const auto values = std::span(value).first(count);
+      const auto slopes = std::span(by_rate).first(count * num_rates);
+      if (survival) {
+        replay_->evaluate(nodes, {}, values, {}, slopes, workspace);
+      } else {
+        replay_->evaluate(nodes, values, {}, slopes, {}, workspace);
+      }
+    }
+    double last = 0;
+    for (std::size_t k = 0; k < count; ++k) {
+      const double y = first_y + static_cast<double>(k) * gap;
+      Complex factor = std::exp((s[k] - saddle.s) * t) * Complex(1, y / (2 * distance));
+      if (y == 0) factor *= 0.5;
+      if (!saddle.scaled) factor *= inverse_unit;
+      if (cdf) factor *= saddle.s / s[k];
+      const Complex term = factor * value[k];
+      sum += term.real();
+      last = std::abs(term);
+      size += last;
+      for (std::size_t p = 0; p < num_rates; ++p) slope[p] += (factor * by_rate[k * num_rates + p]).real();
+    }
+    answer.num_nodes += static_cast<std::int32_t>(count);
+    return last;
+  };
+
+  std::size_t num_nodes = 0;
+  double last = kInfinity;
+  while (!(last <= kNegligible * size)) {
+    if (num_nodes >= kMaxNodes || !std::isfinite(size)) return answer;
+    last = add(kBlock, static_cast<double>(num_nodes) * step, step);
+    num_nodes += kBlock;
+  }
+  double rule = sum * step;
+  for (int halving = 0; halving < kMaxHalvings && answer.num_nodes < static_cast<std::int32_t>(kMaxNodes); ++halving) {
+    // The midpoints reach as far as the nodes did.
+    for (std::size_t k = 0; k < num_nodes; k += kBlock) {
+      add(std::min(kBlock, num_nodes - k), (static_cast<double>(k) + 0.5) * step, step);
+    }
+    num_nodes *= 2;
+    step /= 2;
+    const double before = rule;
+    rule = sum * step;
+    const double difference = std::abs(before / rule - 1);
+    // Halving the step squares the error where the distance of the poles limits it; 3/2 is on the safe side.
+    const double discretisation = difference < 0.1 ? 10 * difference * std::sqrt(difference) : kInfinity;
+    const double rounding = kEpsilon * (8 * size / std::abs(sum) + std::abs(saddle.s * t) + std::abs(saddle.log_value));
+    answer.error = discretisation + rounding + 2 * last / std::abs(sum);
+    if (!(sum > 0)) answer.error = kInfinity;
+    if (discretisation <= 0.1 * rtol) break;
+  }
+  answer.log_value = saddle.s * t + saddle.log_value + std::log(rule / std::numbers::pi);
+  for (std::size_t p = 0; p < num_rates; ++p) gradient[p] = slope[p] / sum;
+  return answer;
+}
+
+void SaddlepointContour::invert(std::span<const SaddleRequest> requests, double rtol, std::span<SaddleAnswer> answers,
+                                std::span<double> gradient, TransformReplay::Workspace& workspace) const {
+  std::vector<Saddle> saddles(requests.size());
+  find_saddles(requests, saddles, workspace);
+  const std::size_t num_rates = gradient.empty() ? 0 : static_cast<std::size_t>(replay_->num_rates());
+  for (std::size_t m = 0; m < requests.size(); ++m) {
+    const auto row = gradient.subspan(m * num_rates, num_rates);
+    std::fill(row.begin(), row.end(), 0.0);
+    answers[m] = integrate(requests[m], saddles[m], rtol, row, workspace);
+  }
+}
+
+}  // namespace sojourn
