@@ -1,0 +1,111 @@
+#include <string>
+
+#include "common/svgd_block.hpp"
+#include "device/sampler/svgd_kernel.hpp"
+#include "device/support/buffer.cuh"
+#include "device/support/check.cuh"
+
+namespace sojourn {
+namespace {
+
+using svgd_block::kBlockRows;
+using svgd_block::kBlockSlices;
+using svgd_block::kTileColumns;
+
+/// Threads (row, slice). A warp is the kBlockRows rows of one slice and owns that slice's tile, so that loading and
+/// using a tile needs only the warp's own synchronisation. After the columns the same memory holds the slices' sums.
+template <class PairKernel, int kDim>
+__global__ void __launch_bounds__(kBlockRows* kBlockSlices)
+    svgd_direction_kernel(std::int64_t num_particles, std::int64_t stride, double inverse_h2,
+                          const double* __restrict__ u, const double* __restrict__ s, std::int64_t row_begin,
+                          std::int64_t row_end, double* __restrict__ phi) {
+  static_assert(kBlockRows == 32 && kTileColumns == 32, "one lane of a warp loads one column and owns one row");
+  extern __shared__ double shared[];
+  const int lane = static_cast<int>(threadIdx.x);
+  const int slice = static_cast<int>(threadIdx.y);
+  const std::int64_t first_row = row_begin + static_cast<std::int64_t>(blockIdx.x) * kBlockRows;
+  const std::int64_t row = first_row + lane < row_end ? first_row + lane : row_end - 1;
+  double* tile_u = shared + slice * 2 * kDim * kTileColumns;
+  double* tile_s = tile_u + kDim * kTileColumns;
+
+  double row_u[kDim];
+  double sum[kDim];
+#pragma unroll
+  for (int c = 0; c < kDim; ++c) {
+    row_u[c] = u[c * stride + row];
+    sum[c] = 0;
+  }
+  const std::int64_t tiles = svgd_block::num_tiles(num_particles);
+  for (std::int64_t tile = slice; tile < tiles; tile += kBlockSlices) {
+    const int columns = svgd_block::tile_columns(tile, num_particles);
+    __syncwarp();
+    if (lane < columns) svgd_block::load_column(kDim, u, s, stride, tile, lane, tile_u, tile_s);
+    __syncwarp();
+    accumulate_tile<PairKernel, 1, kDim>(kDim, row_u, tile_u, tile_s, kTileColumns, columns, inverse_h2, sum);
+  }
+
+  __syncthreads();
+#pragma unroll
+  for (int c = 0; c < kDim; ++c) shared[(slice * kDim + c) * kBlockRows + lane] = sum[c];
+  __syncthreads();
+  if (first_row + lane >= row_end) return;
+  const double inverse_n = 1.0 / static_cast<double>(num_particles);
+  for (int c = slice; c < kDim; c += kBlockSlices)
+    phi[c * stride + first_row + lane] = svgd_block::combine_slices(kDim, shared, c, lane, inverse_n);
+}
+
+template <class PairKernel, int kDim>
+void launch(std::int64_t num_particles, std::int64_t stride, double inverse_h2, const double* u, const double* s,
+            std::int64_t row_begin, std::int64_t row_end, double* phi, cudaStream_t stream) {
+  constexpr std::size_t kSharedBytes = sizeof(double) * 2 * kDim * kTileColumns * kBlockSlices;
+  if constexpr (kSharedBytes > 48 * 1024)
+    SOJOURN_CUDA_TRY(cudaFuncSetAttribute(svgd_direction_kernel<PairKernel, kDim>,
+                                          cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kSharedBytes)));
+  const dim3 block(kBlockRows, kBlockSlices);
+  const auto grid = static_cast<unsigned>(svgd_block::num_row_blocks(row_end - row_begin));
+  svgd_direction_kernel<PairKernel, kDim>
+      <<<grid, block, kSharedBytes, stream>>>(num_particles, stride, inverse_h2, u, s, row_begin, row_end, phi);
+  SOJOURN_CUDA_TRY(cudaGetLastError());
+}
+
+using Launcher = void (*)(std::int64_t, std::int64_t, double, const double*, const double*, std::int64_t, std::int64_t,
+                          double*, cudaStream_t);
+
+template <class PairKernel>
+Launcher launcher_of(int dim) {
+  static constexpr Launcher kLaunchers[kMaxDeviceDimension] = {
+      launch<PairKernel, 1>,  launch<PairKernel, 2>,  launch<PairKernel, 3>,  launch<PairKernel, 4>,
+      launch<PairKernel, 5>,  launch<PairKernel, 6>,  launch<PairKernel, 7>,  launch<PairKernel, 8>,
+      launch<PairKernel, 9>,  launch<PairKernel, 10>, launch<PairKernel, 11>, launch<PairKernel, 12>,
+      launch<PairKernel, 13>, launch<PairKernel, 14>, launch<PairKernel, 15>, launch<PairKernel, 16>};
+  return kLaunchers[dim - 1];
+}
+
+}  // namespace
+
+void launch_svgd_direction(DeviceKernel kernel, int dim, std::int64_t num_particles, std::int64_t stride,
+                           double inverse_h2, const double* u, const double* s, std::int64_t row_begin,
+                           std::int64_t row_end, double* phi, void* stream) {
+  if (dim < 1 || dim > kMaxDeviceDimension)
+    throw DeviceError("svgd on the device: dimension " + std::to_string(dim) + " must be in 1.." +
+                      std::to_string(kMaxDeviceDimension) + "; run the direction on the CPU");
+  if (row_begin >= row_end) return;
+  const Launcher run = kernel == DeviceKernel::kImq ? launcher_of<ImqKernel>(dim) : launcher_of<RbfKernel>(dim);
+  run(num_particles, stride, inverse_h2, u, s, row_begin, row_end, phi, static_cast<cudaStream_t>(stream));
+}
+
+void svgd_direction_on_device(DeviceKernel kernel, int dim, std::int64_t num_particles, std::int64_t stride,
+                              double inverse_h2, const double* u, const double* s, double* phi) {
+  const auto size = static_cast<std::size_t>(dim) * static_cast<std::size_t>(stride);
+  const DeviceStream stream;
+  DeviceBuffer<double> device_u(size), device_s(size), device_phi(size);
+  device_u.upload({u, size}, stream.get());
+  device_s.upload({s, size}, stream.get());
+  SOJOURN_CUDA_TRY(cudaMemsetAsync(device_phi.data(), 0, size * sizeof(double), stream.get()));
+  launch_svgd_direction(kernel, dim, num_particles, stride, inverse_h2, device_u.data(), device_s.data(), 0,
+                        num_particles, device_phi.data(), stream.get());
+  device_phi.download({phi, size}, stream.get());
+  stream.synchronize();
+}
+
+}  // namespace sojourn
