@@ -23,14 +23,15 @@ struct SvgdOptions {
   Kernel kernel = Kernel::kImq;
   BandwidthRule bandwidth_rule = BandwidthRule::kMedian;
   double bandwidth = 1;  ///< with kFixed, in the whitened metric
+  double bandwidth_scale = 4;  ///< with kMedian: h is this many times `median_bandwidth`
   bool whiten = true;    ///< kernel and steps in coordinates whitened by the particle covariance (Laplace's at first)
   /// Weight of the kernel 1 + u.v added to `kernel` (u whitened and centred): its fixed point fulfils the Stein identity
   /// for linear functions, which removes the bias of the spread at small n. 0: `kernel` alone. Unused without `whiten`.
-  double linear_weight = 1;
+  double linear_weight = 0.05;
   Optimizer optimizer = Optimizer::kAdam;
   double learning_rate = 0.05;
   double beta1 = 0.9;
-  double beta2 = 0.95;   ///< above .95 the first huge scores freeze the steps
+  double beta2 = 0.9;    ///< above .95 the first huge scores freeze the steps
   ScheduleKind schedule = ScheduleKind::kExponential;
   double decay = 0.995;            ///< exponential: rate * decay^iteration, floored at 1e-3 of the start
   std::int64_t warmup_iterations = 50;

@@ -22,7 +22,7 @@ double learning_rate_at(const SvgdOptions& options, std::int64_t iteration) {
 StepRule::StepRule(const SvgdOptions& options, std::int64_t num_particles, std::int32_t dimension)
     : options_(options), first_moment_(num_particles, dimension), second_moment_(num_particles, dimension) {}
 
-void StepRule::apply(std::int64_t iteration, ParticleBlock& phi) {
+void StepRule::apply(std::int64_t iteration, const ParticleBlock& u, ParticleBlock& phi) {
   const double rate = learning_rate_at(options_, iteration);
   if (options_.optimizer == Optimizer::kGradient) {
     for (double& value : phi.values) value *= rate;
@@ -38,7 +38,8 @@ void StepRule::apply(std::int64_t iteration, ParticleBlock& phi) {
     const double g = phi.values[k];
     m = options_.beta1 * m + (1 - options_.beta1) * g;
     v = options_.beta2 * v + (1 - options_.beta2) * g * g;
-    phi.values[k] = rate * (m / correction1) / (std::sqrt(v / correction2) + kEpsilon);
+    const double reach = options_.whiten ? std::max(1.0, 0.5 * std::abs(u.values[k])) : 1.0;
+    phi.values[k] = reach * rate * (m / correction1) / (std::sqrt(v / correction2) + kEpsilon);
   }
 }
 

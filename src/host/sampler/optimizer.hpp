@@ -11,9 +11,11 @@ namespace sojourn {
 class StepRule {
  public:
   StepRule(const SvgdOptions& options, std::int64_t num_particles, std::int32_t dimension);
-  /// Replaces the direction `phi` of iteration `iteration` (from 0) by the step to take.
-  /// Adam (Kingma, Ba 2015) with bias correction, or rate * phi.
-  void apply(std::int64_t iteration, ParticleBlock& phi);
+  /// Replaces the direction `phi` of iteration `iteration` (from 0) by the step to take from `u`.
+  /// Adam (Kingma, Ba 2015) with bias correction, or rate * phi. In whitened coordinates an Adam step is at most about
+  /// the rate, in sds of the cloud; a coordinate further out than two sds moves in proportion to its distance, else a
+  /// straggler of a wide start would come home ever slower while the cloud shrinks.
+  void apply(std::int64_t iteration, const ParticleBlock& u, ParticleBlock& phi);
 
  private:
   const SvgdOptions& options_;

@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kMaxRepairs = 30;
 
-/// Particles per mode in proportion to the Laplace evidence exp(log density) sqrt(det covariance), largest remainder.
+/// Particles per mode in proportion to the Laplace evidence exp(log density) sqrt(det covariance);
+/// cumulative shares are rounded, so that they add up.
 std::vector<std::int64_t> share_particles(const std::vector<Mode>& modes, std::int64_t num_particles) {
   std::vector<double> weight;
   const double best = modes.front().log_density - modes.front().whitening->log_determinant_factor();

@@ -52,7 +52,7 @@ class Cloud {
     if (!refresh) return;
     double h = options_.bandwidth;
     if (options_.bandwidth_rule == BandwidthRule::kMedian) {
-      h = median_bandwidth_of(u);
+      h = options_.bandwidth_scale * median_bandwidth_of(u);
       // More than half of the pairs coincide: any positive width lets the others repel.
       if (h <= 0) h = 1e-3;
     }
@@ -191,7 +191,7 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
     cloud.whiten(iteration);
     direction(cloud.u, cloud.s, cloud.inverse_h2(), phi);
     if (options.whiten && options.linear_weight > 0) add_linear_direction(cloud.u, cloud.s, options.linear_weight, phi);
-    step_rule.apply(iteration, phi);
+    step_rule.apply(iteration, cloud.u, phi);
     result.seconds_kernel += seconds_since(kernel_begin);
     cloud.move(phi, iteration);
     const std::int64_t done = iteration + 1;

@@ -46,6 +46,8 @@ void check_options(const SvgdOptions& options, std::int32_t dimension) {
   SOJOURN_EXPECTS(
       options.bandwidth_rule == BandwidthRule::kMedian || (std::isfinite(options.bandwidth) && options.bandwidth > 0),
       UsageError, "svgd: bandwidth {} must be finite and > 0, or use the median rule", options.bandwidth);
+  SOJOURN_EXPECTS(std::isfinite(options.bandwidth_scale) && options.bandwidth_scale > 0, UsageError,
+                  "svgd: bandwidth_scale {} must be finite and > 0", options.bandwidth_scale);
   SOJOURN_EXPECTS(std::isfinite(options.linear_weight) && options.linear_weight >= 0, UsageError,
                   "svgd: linear_weight {} must be finite and >= 0", options.linear_weight);
   SOJOURN_EXPECTS(options.beta1 >= 0 && options.beta1 < 1, UsageError, "svgd: beta1 {} must be in [0, 1)",
