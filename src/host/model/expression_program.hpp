@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -65,6 +66,11 @@ class ExpressionProgram {
   std::vector<bool> active_;  ///< slot depends on an input: derivatives flow through these alone
 };
 
+inline double truth(bool holds) { return holds ? 1.0 : 0.0; }
+inline bool is_true(double value) { return value != 0 && !std::isnan(value); }
+/// A comparison with what is not a number is neither true nor false.
+inline bool unordered(double a, double b) { return std::isnan(a) || std::isnan(b); }
+
 template <class Real>
 inline Real apply_op(Op op, const Real& a, const Real& b) {
   using std::cos;
@@ -103,6 +109,7 @@ inline Real apply_op(Op op, const Real& a, const Real& b) {
       break;
   }
   if constexpr (std::is_same_v<Real, double>) {
+    constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
     switch (op) {
       case Op::kLog1p:
         return std::log1p(a);
@@ -122,23 +129,24 @@ inline Real apply_op(Op op, const Real& a, const Real& b) {
       case Op::kMod:
         return a - b * std::floor(a / b);
       case Op::kLess:
-        return a < b;
+        return unordered(a, b) ? kNaN : truth(a < b);
       case Op::kLessEqual:
-        return a <= b;
+        return unordered(a, b) ? kNaN : truth(a <= b);
       case Op::kGreater:
-        return a > b;
+        return unordered(a, b) ? kNaN : truth(a > b);
       case Op::kGreaterEqual:
-        return a >= b;
+        return unordered(a, b) ? kNaN : truth(a >= b);
       case Op::kEqual:
-        return a == b;
+        return unordered(a, b) ? kNaN : truth(a == b);
       case Op::kNotEqual:
-        return a != b;
+        return unordered(a, b) ? kNaN : truth(a != b);
+      // A side that decides alone hides what is wrong with the other: n > 0 && 1 / n < 2.
       case Op::kAnd:
-        return a != 0 && b != 0;
+        return a == 0 || b == 0 ? 0.0 : unordered(a, b) ? kNaN : 1.0;
       case Op::kOr:
-        return a != 0 || b != 0;
+        return is_true(a) || is_true(b) ? 1.0 : unordered(a, b) ? kNaN : 0.0;
       case Op::kNot:
-        return a == 0;
+        return std::isnan(a) ? a : truth(a == 0);
       default:
         break;
     }

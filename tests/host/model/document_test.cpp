@@ -150,7 +150,7 @@ TEST(Document, LimitsDepth) {
     return fmt::format("a: {}{}\n", std::string(depth, '['), std::string(depth, ']'));
   };
   EXPECT_EQ(parse_fault(flow(63)), "none");
-  EXPECT_THAT(parse_fault("\n" + flow(64)), HasSubstr("nesting deeper than 64 at line 2"));
+  EXPECT_THAT(parse_fault(fmt::format("\n{}", flow(64))), HasSubstr("nesting deeper than 64 at line 2"));
   EXPECT_THAT(parse_fault(flow(100'000)), HasSubstr("nesting deeper than 64"));
   EXPECT_NE(parse_fault(std::string(100'000, '[')), "none");
   EXPECT_NE(parse_fault(std::string(100'000, '{')), "none");

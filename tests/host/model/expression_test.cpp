@@ -89,6 +89,16 @@ TEST(Expression, DomainErrorsAreNaN) {
   EXPECT_EQ(value_of("a / (b - 2)"), INFINITY);
 }
 
+TEST(Expression, ConditionsOnNaNAreNeitherTrueNorFalse) {
+  for (const char* text : {"log(-a) < 1", "log(-a) >= 1", "log(-a) == 1", "log(-a) != 1", "!log(-a)",
+                           "a > 1 && log(-a) > 0", "log(-a) > 0 || a < 1"})
+    EXPECT_TRUE(std::isnan(value_of(text))) << text;
+  EXPECT_EQ(value_of("a < 1 && log(-a) > 0"), 0);
+  EXPECT_EQ(value_of("log(-a) > 0 || a > 1"), 1);
+  // The sum of both sides is NaN here though neither is.
+  EXPECT_EQ(value_of("1 / (b - 2) > -1 / (b - 2)"), 1);
+}
+
 TEST(Expression, RecordsEachCallOnceAndSharesEqualParts) {
   ExpressionTape tape;
   const auto a = tape.add_input("a");
