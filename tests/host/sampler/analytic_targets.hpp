@@ -43,8 +43,7 @@ class AnalyticTarget : public Target {
 
 /// Standard normal in d dimensions seen through x = scale_c (y_c + tilt y_{c-1}): correlated, of unequal scales.
 /// The mean is 0 and the covariance A A^T with A = diag(scale) (I + tilt * subdiagonal).
-inline AnalyticTarget sheared_gaussian(std::int32_t dim, double tilt, std::vector<double> scale,
-                                       double prior_sd = 2) {
+inline AnalyticTarget sheared_gaussian(std::int32_t dim, double tilt, std::vector<double> scale, double prior_sd = 2) {
   return AnalyticTarget(
       dim,
       [=](std::span<const double> z, std::span<double> score) {
@@ -56,16 +55,15 @@ inline AnalyticTarget sheared_gaussian(std::int32_t dim, double tilt, std::vecto
         }
         // d/dz of -|y|^2/2: back substitution with the transposed map.
         std::vector<double> adjoint(z.size());
-        for (std::size_t c = z.size(); c-- > 0;)
-          adjoint[c] = -y[c] - (c + 1 < z.size() ? tilt * adjoint[c + 1] : 0.0);
+        for (std::size_t c = z.size(); c-- > 0;) adjoint[c] = -y[c] - (c + 1 < z.size() ? tilt * adjoint[c + 1] : 0.0);
         for (std::size_t c = 0; c < z.size(); ++c) score[c] = adjoint[c] / scale[c];
         return value;
       },
       0, prior_sd);
 }
 
-/// log of a gamma(shape, rate) variable: shape z - rate e^z. Posterior of exponential data under a gamma prior on the log
-/// scale, Jacobian included. Mean digamma(shape) - log(rate), variance trigamma(shape).
+/// log of a gamma(shape, rate) variable: shape z - rate e^z. Posterior of exponential data under a gamma prior on the
+/// log scale, Jacobian included. Mean digamma(shape) - log(rate), variance trigamma(shape).
 inline AnalyticTarget log_gamma(double shape, double rate) {
   return AnalyticTarget(1, [=](std::span<const double> z, std::span<double> score) {
     score[0] = shape - rate * std::exp(z[0]);
