@@ -52,10 +52,17 @@ def half_cauchy(a, b):
 
 
 def beta(a, b):
+    def cdf(x):
+        return mp.betainc(a, b, 0, x, regularized=True)
+
+    def survival(x):
+        # 1 - x drops an x below 1e-50.
+        return 1 - cdf(x) if x < 0.5 else mp.betainc(b, a, 0, 1 - x, regularized=True)
+
     return (
         lambda x: (a - 1) * mp.log(x) + (b - 1) * mp.log(1 - x) - mp.log(mp.beta(a, b)),
-        lambda x: mp.betainc(a, b, 0, x, regularized=True),
-        lambda x: mp.betainc(b, a, 0, 1 - x, regularized=True),
+        cdf,
+        survival,
         (mp.mpf(0), mp.mpf(1)),
     )
 
@@ -114,6 +121,9 @@ def invert(function, rising, target, support):
 
 
 def text(x):
+    # A quantile of a gamma law of small shape may lie below every double; C++ reads those as 0 with a warning.
+    if abs(x) < mp.mpf(2) ** -1074:
+        return "0"
     return mp.nstr(mp.mpf(x), 20, min_fixed=0, max_fixed=0)
 
 

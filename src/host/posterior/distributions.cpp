@@ -10,8 +10,6 @@
 namespace sojourn {
 namespace {
 
-constexpr double kLogSmallest = -708.39641853226408;  // log of the smallest normal double
-
 template <std::size_t N>
 double polynomial(const double (&coefficients)[N], double x) {
   double sum = 0;
@@ -45,6 +43,26 @@ double solve_increasing(double u, const Function& evaluate) {
     u = next;
   }
   return u;
+}
+
+/// a I_x(a, b) B(a, b) / (x^a (1 - x)^b) for x below about the mean, by Lentz's evaluation of the continued fraction.
+/// Source: DLMF 8.17.22. Cost: O(sqrt(max(a, b))) terms.
+double beta_fraction(double a, double b, double x) {
+  constexpr double kTiny = 1e-300;
+  const auto away_from_zero = [](double value) { return std::abs(value) < kTiny ? kTiny : value; };
+  double c = 1, d = 1 / away_from_zero(1 - (a + b) * x / (a + 1)), fraction = d;
+  for (int m = 1; m <= 100'000; ++m) {
+    const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+    d = 1 / away_from_zero(1 + even * d);
+    c = away_from_zero(1 + even / c);
+    fraction *= d * c;
+    const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+    d = 1 / away_from_zero(1 + odd * d);
+    c = away_from_zero(1 + odd / c);
+    fraction *= d * c;
+    if (std::abs(d * c - 1) < 1e-16) break;
+  }
+  return fraction;
 }
 
 }  // namespace
@@ -128,12 +146,11 @@ double gamma_survival(double shape, double x) {
 }
 
 double beta_cdf_at_logit(double a, double b, double logit) {
-  const double log_x = -softplus(-logit);
-  // Below this the series' first term is the whole value: x < 1e-17 and (b - 1) x is lost in rounding.
-  if (log_x < -40 && b * std::exp(log_x) < 1e-17)
-    return std::exp(a * log_x - std::log(a) - (log_gamma(a) + log_gamma(b) - log_gamma(a + b)));
-  if (logit <= 0) return Eigen::numext::betainc(a, b, std::exp(log_x));
-  return 1 - Eigen::numext::betainc(b, a, std::exp(-softplus(logit)));
+  const double log_x = -softplus(-logit), log_rest = -softplus(logit);
+  const double x = std::exp(log_x);
+  const double factor = std::exp(a * log_x + b * log_rest - (log_gamma(a) + log_gamma(b) - log_gamma(a + b)));
+  if (x <= (a + 1) / (a + b + 2)) return factor * beta_fraction(a, b, x) / a;
+  return 1 - factor * beta_fraction(b, a, std::exp(log_rest)) / b;
 }
 
 double gamma_log_quantile(double shape, double probability, bool upper_tail) {
@@ -172,7 +189,7 @@ double beta_logit_quantile(double a, double b, double probability, bool upper_ta
   const double log_beta = log_gamma(a) + log_gamma(b) - log_gamma(a + b);
   const double small = (log_p + std::log(a) + log_beta) / a;  // I_x = x^a / (a B) up to a factor 1 + O(x)
   double logit = small;
-  if (!(small < -40 && b * std::exp(small) < 1e-17)) {
+  if (small > -700) {
     const double start = std::min(small, std::log(a / b));
     logit = solve_increasing(start, [&](double u, double& slope) {
       const double cdf = beta_cdf_at_logit(a, b, u);

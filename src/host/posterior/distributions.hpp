@@ -13,7 +13,8 @@ double normal_quantile(double p);
 /// P(X <= x) and P(X > x) of the gamma law of unit rate, each to about 1e-12 relative for shapes up to 1e4.
 double gamma_cdf(double shape, double x);
 double gamma_survival(double shape, double x);
-/// P(X <= x) of the beta law at x = 1 / (1 + exp(-logit)), so that both ends keep their accuracy.
+/// P(X <= x) of the beta law at x = 1 / (1 + exp(-logit)), so that both ends keep their accuracy; about 1e-14 relative,
+/// times the larger shape.
 double beta_cdf_at_logit(double a, double b, double logit);
 
 /// log x with P(X <= x) = probability, or P(X > x) = probability where `upper_tail`; unit-rate gamma.
