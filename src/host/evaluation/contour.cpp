@@ -30,21 +30,14 @@ double log_error(double alpha, double step, double vertex, double ratio, double 
   return std::max(std::max(inner, outer), std::max(truncation, rounding));
 }
 
-/// Best vertex for an angle and a step: truncation falls with the vertex, the rest rises.
-double best_vertex(double alpha, double step, double ratio, double last_node, double& error) {
-  double low = std::log(0.02), high = std::log(300.0);
-  for (int i = 0; i < 24; ++i) {
-    const double left = low + 0.382 * (high - low), right = low + 0.618 * (high - low);
-    if (log_error(alpha, step, std::exp(left), ratio, last_node) <
-        log_error(alpha, step, std::exp(right), ratio, last_node)) {
-      high = right;
-    } else {
-      low = left;
-    }
-  }
-  const double vertex = std::exp((low + high) / 2);
-  error = log_error(alpha, step, vertex, ratio, last_node);
-  return vertex;
+/// Best vertex for an angle and a step. All four logarithms are linear in the vertex; truncation falls, so the best
+/// vertex is where it first meets one that rises.
+double best_vertex(double alpha, double step, double ratio, double last_node) {
+  const double fall = (std::sin(alpha) * std::cosh(step * last_node) - 1) / ratio;
+  if (!(fall > 0)) return 1;
+  const double meets_outer = 2 * kPi * alpha / step / (fall + 1);
+  const double meets_rounding = -std::log(std::numeric_limits<double>::epsilon() / 2) / (fall + 1 - std::sin(alpha));
+  return std::min(meets_outer, meets_rounding);
 }
 
 /// The fewest nodes that reach `target`, or the most allowed.
@@ -97,8 +90,8 @@ ContourShape best_contour_shape(double ratio, std::int32_t num_nodes) {
       for (int j = 0; j <= kGrid; ++j) {
         const double alpha = alpha_low + i * alpha_width, log_step = step_low + j * step_width;
         const double step = std::exp(log_step) / num_nodes;
-        double error = 0;
-        const double vertex = best_vertex(alpha, step, ratio, last_node, error);
+        const double vertex = best_vertex(alpha, step, ratio, last_node);
+        const double error = log_error(alpha, step, vertex, ratio, last_node);
         if (error < best_error) {
           best_error = error;
           best = {alpha, step, vertex, num_nodes, std::exp(error)};

@@ -18,7 +18,7 @@ struct ContourShape {
   double error = 0;  ///< predicted, relative to the largest value, rounding included
 };
 
-/// The best shape for a number of nodes. Cost: about a millisecond.
+/// The best shape for a number of nodes. Cost: about a thousand trials.
 ContourShape best_contour_shape(double ratio, std::int32_t num_nodes);
 
 /// Inversion of many laws' transforms at a fixed set of times by hyperbolas that all laws share.

@@ -124,7 +124,7 @@ LawOutcome LawPlan::values(std::span<const double> phi, bool gradient, LawValues
     (*logs[kind])[n] = entry.log_value;
     // Not std::max, which would lose a NaN.
     if (!(entry.error <= values.error_bound[n])) values.error_bound[n] = entry.error;
-    if (gradient && outcome.ok) {
+    if (gradient && entry.error <= impl.options.rtol) {
       impl.add_gradient(e, 1, std::span(*gradients[kind]).subspan(n * num_rates, num_rates), workspace);
     }
   }

@@ -13,6 +13,7 @@ constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 /// Outside this range of H the next steps of the computation could leave the range of double.
 constexpr double kSmallest = 1e-200;
 constexpr double kLargest = 1e200;
+constexpr double kLargestPoint = 1e60;
 /// The saddle only has to be near: any vertex right of the poles gives the same integral.
 constexpr double kSaddleTolerance = 0.02;
 constexpr int kMaxSteps = 200;
@@ -48,28 +49,29 @@ void SaddlepointContour::look(std::span<const SaddleRequest> requests, std::span
     replay_->evaluate_real(survival, s, value, first, second, workspace);
     for (std::size_t i = 0; i < members.size(); ++i) {
       Saddle& saddle = saddles[members[i]];
-      double mean = -first[i] / value[i], square = second[i] / value[i];
-      saddle.log_value = std::log(value[i]);
       // NaN stands for a point left of a pole, but inside an overflow it could mean anything.
       const bool near_overflow = std::isnan(value[i]) && saddle.scaled;
-      saddle.scaled = !(value[i] > kSmallest && value[i] < kLargest && std::isfinite(square)) &&
-                      (!std::isnan(value[i]) || near_overflow);
+      saddle.log_value = std::log(value[i]);
+      saddle.mean = -first[i] / value[i];
+      double square = second[i] / value[i] / (saddle.mean * saddle.mean);
+      saddle.scaled = near_overflow || std::abs(s[i]) > kLargestPoint || std::abs(s[i]) < 1 / kLargestPoint ||
+                      (!std::isnan(value[i]) && !(value[i] > kSmallest && value[i] < kLargest && std::isfinite(square)));
+      if (s[i] == 0 && value[i] > kSmallest && value[i] < kLargest && std::isfinite(square)) saddle.scaled = false;
       if (saddle.scaled) {
         ScaledValue exact, exact_first, exact_second;
         replay_->evaluate_real_scaled(survival, s[i], exact, exact_first, exact_second, workspace);
-        mean = -ratio(exact_first, exact);
-        square = ratio(exact_second, exact);
         saddle.log_value = exact.mantissa == 0 ? -kInfinity : log_of(exact);
+        saddle.mean = -ratio(exact_first, exact);
+        square = -ratio(exact_second, exact_first) / saddle.mean;
       }
-      double variance = square - mean * mean;
+      saddle.spread = square - 1;
       if (requests[members[i]].side == LawSide::kCdf) {
-        mean += 1 / s[i];
-        variance += 1 / (s[i] * s[i]);
+        const double steps = saddle.mean * s[i];  // log (D / s): both parts of the spread in units of 1 / s^2
+        saddle.spread = (saddle.spread * steps * steps + 1) / ((steps + 1) * (steps + 1));
+        saddle.mean += 1 / s[i];
         saddle.log_value -= std::log(s[i]);
       }
-      saddle.mean = mean;
-      saddle.variance = variance;
-      saddle.valid = mean > 0 && variance > 0 && std::isfinite(mean);
+      saddle.valid = saddle.mean > 0 && saddle.spread > 0 && std::isfinite(saddle.mean) && std::isfinite(saddle.spread);
     }
   }
 }
@@ -115,7 +117,7 @@ void SaddlepointContour::find_saddles(std::span<const SaddleRequest> requests, s
       if (std::abs(saddle.mean / t - 1) <= kSaddleTolerance) continue;
       (saddle.mean > t ? bracket.low : bracket.high) = saddle.s;
       const double s = saddle.s;
-      double next = s + (1 / t - 1 / saddle.mean) * saddle.mean * saddle.mean / saddle.variance;
+      double next = s + (1 / t - 1 / saddle.mean) / saddle.spread;
       if (!(next > bracket.low)) next = bracket.low > -kInfinity ? 0.5 * (bracket.low + s) : next;
       if (!(next < bracket.high)) next = bracket.high < kInfinity ? 0.5 * (bracket.high + s) : next;
       if (next == s || !std::isfinite(next)) continue;
@@ -141,11 +143,11 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
   const double t = request.t;
   const bool survival = request.side == LawSide::kSurvival, cdf = request.side == LawSide::kCdf;
   const std::size_t num_rates = gradient.size();
-  const double distance = saddle.mean / saddle.variance;
-  // The rule of step h errs by exp(-2 pi^2 / (variance h^2)) where the integrand is a bell and by exp(-4 pi c / h)
+  const double distance = 1 / (saddle.spread * saddle.mean);
+  // The rule of step h errs by exp(-2 pi^2 / (spread mean^2 h^2)) where the integrand is a bell and by exp(-4 pi c / h)
   // where it ends at the poles; a first rule with the goal's two-thirds power passes the comparison with the next one.
   const double exponent = std::max(8.0, -2.0 / 3 * std::log(0.1 * rtol)) + 1;
-  double step = std::min(std::numbers::pi * std::sqrt(2 / (saddle.variance * exponent)),
+  double step = std::min(std::numbers::pi * std::sqrt(2 / (saddle.spread * exponent)) / saddle.mean,
                          4 * std::numbers::pi * distance / exponent);
 
   // Everything is relative to exp(s* t) H(s*).
@@ -157,7 +159,7 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
     const double inverse_unit = saddle.scaled ? 0 : std::exp(-unit_log);
     for (std::size_t k = 0; k < count; ++k) {
       const double y = first_y + static_cast<double>(k) * gap;
-      s[k] = {saddle.s - y * y / (4 * distance), y};
+      s[k] = {saddle.s - y * (y / (4 * distance)), y};
     }
     if (saddle.scaled) {
       for (std::size_t k = 0; k < count; ++k) {
@@ -216,7 +218,7 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
     const double difference = std::abs(before / rule - 1);
     // Halving the step squares the error where the distance of the poles limits it; 3/2 is on the safe side.
     const double discretisation = difference < 0.1 ? 10 * difference * std::sqrt(difference) : kInfinity;
-    const double rounding = kEpsilon * (8 * size / std::abs(sum) + std::abs(saddle.s * t) + std::abs(saddle.log_value));
+    const double rounding = kEpsilon * (16 * size / std::abs(sum) + 2 * std::abs(saddle.s * t) + std::abs(saddle.log_value));
     answer.error = discretisation + rounding + 2 * last / std::abs(sum);
     if (!(sum > 0)) answer.error = kInfinity;
     if (discretisation <= 0.1 * rtol) break;

@@ -46,7 +46,7 @@ class SaddlepointContour {
     double s = 0;
     double log_value = 0;  ///< log H(s)
     double mean = 0;       ///< -H' / H
-    double variance = 0;   ///< (log H)''
+    double spread = 0;     ///< (log H)'' / mean^2; free of units, so that it neither under- nor overflows
     bool valid = false;    ///< s lies right of the poles
     bool scaled = false;   ///< H leaves the range of double
   };
