@@ -127,14 +127,14 @@ inline ZooChain zoo_oscillating_ring() {
   return finish("ring_oscillating", std::move(builder), {4.0, 1.2}, false);
 }
 
-/// Mixture of exponentials with rates 100 and 0.1, probabilities 0.3 and 0.7.
+/// Mixture of exponentials with rates 100 and 0.1, probabilities 1/4 and 3/4 (their sum is exact).
 inline ZooChain zoo_hyperexponential() {
   StateGraphBuilder builder(TimeKind::kContinuous, 2);
   builder.ensure_states(3);
   edge(builder, 0, 2, 0, {{0, 1}});
   edge(builder, 1, 2, 0, {{1, 1}});
-  builder.add_initial(0, 0.3);
-  builder.add_initial(1, 0.7);
+  builder.add_initial(0, 0.25);
+  builder.add_initial(1, 0.75);
   return finish("hyperexponential", std::move(builder), {100, 0.1});
 }
 

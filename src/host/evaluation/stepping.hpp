@@ -24,8 +24,8 @@ struct LawValues {
   std::vector<double> error_bound;  ///< [N] relative error of the worst value at the point
 };
 
-/// A numeric chain at one phi in which every transient state earns at unit rate: rewards are divided out and zero-reward
-/// states eliminated (GTH). Rows are sorted; edges carry d weight / d phi.
+/// A numeric chain at one phi in which every transient state earns at unit rate: rewards are divided out and
+/// zero-reward states eliminated (GTH). Rows are sorted; edges carry d weight / d phi.
 struct NumericChain {
   TimeKind time_kind = TimeKind::kContinuous;
   std::int32_t num_states = 0;  ///< transient states left
@@ -36,13 +36,14 @@ struct NumericChain {
   std::vector<double> weight_gradient;  ///< [edges, num_rates]
   std::vector<double> exit;             ///< [num_states] rate (probability) into absorption
   std::vector<double> exit_gradient;    ///< [num_states, num_rates]
-  std::vector<double> stay;             ///< [num_states] weight of return to the same state (after elimination of zero-reward states)
+  std::vector<double>
+      stay;  ///< [num_states] weight of return to the same state (after elimination of zero-reward states)
   std::vector<double> stay_gradient;
-  std::vector<double> alpha;            ///< [num_states]
-  std::vector<double> alpha_gradient;   ///< [num_states, num_rates]
-  double atom = 0;                      ///< P(Y = 0)
-  std::vector<double> atom_gradient;    ///< [num_rates]
-  std::vector<std::int32_t> state;      ///< [num_states] index in the graph
+  std::vector<double> alpha;           ///< [num_states]
+  std::vector<double> alpha_gradient;  ///< [num_states, num_rates]
+  double atom = 0;                     ///< P(Y = 0)
+  std::vector<double> atom_gradient;   ///< [num_rates]
+  std::vector<std::int32_t> state;     ///< [num_states] index in the graph
 };
 
 /// Evaluates the graph at phi. `gradient` false leaves the gradient arrays empty.
