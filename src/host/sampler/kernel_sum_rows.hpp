@@ -29,7 +29,9 @@ void kernel_direction(const ParticleBlock& u, const ParticleBlock& s, double inv
   constexpr int kLanes = ParticleBlock::kLanes;
   const std::int64_t num_blocks = (row_end - row_begin + kLanes - 1) / kLanes;
   const auto scale = 1.0 / static_cast<double>(u.count);
-#pragma omp parallel num_threads(resolve_threads(num_threads))
+  // Below some tens of microseconds of work a team of threads costs more than it saves.
+  [[maybe_unused]] const bool worth_threads = (row_end - row_begin) * u.count * (u.dim + 2) > 400000;
+#pragma omp parallel num_threads(resolve_threads(num_threads)) if (worth_threads)
   {
     std::vector<double> row_u(static_cast<std::size_t>(u.dim) * kLanes);
     std::vector<double> sum(row_u.size());

@@ -20,8 +20,10 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// Shortened steps tried before a particle that meets a non-finite log density ends the run.
+/// Shortened steps tried when a particle meets a non-finite log density; after that it stays where it is, and a
+/// particle that could not move this many iterations in a row ends the run.
 constexpr int kMaxHalvings = 8;
+constexpr int kMaxHeldIterations = 5;
 
 /// Metric and bandwidth follow the particles at each of the first iterations and then now and then.
 bool refresh_metric(std::int64_t iteration) { return iteration < 20 || iteration % 10 == 0; }
@@ -37,6 +39,7 @@ class Cloud {
         score_(std::move(start.score)),
         prior_covariance_(std::move(start.laplace_covariance)),
         whitening_(target.dimension()),
+        held_(x_.num_rows(), 0),
         dx_(x_.num_rows(), x_.num_cols()),
         trial_(x_.num_rows(), x_.num_cols()),
         trial_log_density_(x_.num_rows()),
@@ -68,7 +71,10 @@ class Cloud {
     std::vector<std::string> status(count);
     target_.evaluate(trial_.view(), trial_log_density_, trial_score_.view(), status);
     for (std::size_t i = 0; i < count; ++i)
-      if (!finite_row(trial_log_density_[i], trial_score_.row(i))) shorten(i, iteration, status[i]);
+      if (finite_row(trial_log_density_[i], trial_score_.row(i)))
+        held_[i] = 0;
+      else
+        shorten(i, iteration, status[i]);
     facts.num_steps += static_cast<std::int64_t>(count);
     seconds_scores += seconds_since(begin);
     std::swap(x_, trial_);
@@ -126,14 +132,19 @@ class Cloud {
       std::ranges::copy(z.row(0), trial_.row(i).begin());
       std::ranges::copy(score.row(0), trial_score_.row(i).begin());
       trial_log_density_[i] = log_density[0];
+      held_[i] = 0;
       return;
     }
-    throw NumericalError(
-        fmt::format("svgd: particle {} at z = {}, iteration {}: the log density is {} ({}), also after {} halvings of "
-                    "its step from "
-                    "z = {}; use a smaller learning rate, a tighter prior or another start",
-                    i, format_position(trial_.row(i)), iteration, trial_log_density_[i],
-                    status.empty() ? "not finite" : status, kMaxHalvings, format_position(x_.row(i))));
+    SOJOURN_EXPECTS(
+        ++held_[i] < kMaxHeldIterations, NumericalError,
+        "svgd: particle {} at z = {}, iteration {}: the log density is {} ({}), also after {} halvings of its "
+        "step from z = {} and for {} iterations in a row; use a smaller learning rate, a tighter prior or "
+        "another start",
+        i, format_position(trial_.row(i)), iteration, trial_log_density_[i], status.empty() ? "not finite" : status,
+        kMaxHalvings, format_position(x_.row(i)), kMaxHeldIterations);
+    std::ranges::copy(x_.row(i), trial_.row(i).begin());
+    std::ranges::copy(score_.row(i), trial_score_.row(i).begin());
+    trial_log_density_[i] = log_density_[i];
   }
 
   void measure_step() {
@@ -152,6 +163,7 @@ class Cloud {
   Matrix<double> prior_covariance_;
   Whitening whitening_;
   std::vector<double> sd_;
+  std::vector<int> held_;  ///< iterations in a row that particle could not move
   double inverse_h2_ = 1;
   Matrix<double> dx_, trial_;
   std::vector<double> trial_log_density_;

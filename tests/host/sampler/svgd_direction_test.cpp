@@ -124,12 +124,12 @@ TEST(SvgdDirection, KernelIsSymmetric) {
 }
 
 TEST(SvgdDirection, ThreadsDoNotChangeBits) {
-  const Matrix<double> x = random_matrix(101, 2, 1), s = random_matrix(101, 2, 2);
+  const Matrix<double> x = random_matrix(401, 2, 1), s = random_matrix(401, 2, 2);
   const Matrix<double> factor = random_factor(2);
-  Matrix<double> one(101, 2);
+  Matrix<double> one(401, 2);
   svgd_direction(Kernel::kImq, 0.7, factor.view(), x.view(), s.view(), one.view(), 1);
   for (const int threads : {2, 3, 7}) {
-    Matrix<double> many(101, 2);
+    Matrix<double> many(401, 2);
     svgd_direction(Kernel::kImq, 0.7, factor.view(), x.view(), s.view(), many.view(), threads);
     EXPECT_EQ(one.values(), many.values());
   }
@@ -142,7 +142,7 @@ TEST(SvgdDirection, RejectsWrongShapesAndBandwidths) {
   EXPECT_THROW(svgd_direction(Kernel::kImq, 1, {}, x.view(), narrow.view(), phi.view()), ShapeError);
   EXPECT_THROW(svgd_direction(Kernel::kImq, 1, {}, x.view(), x.view(), narrow.view()), ShapeError);
   EXPECT_THROW(svgd_direction(Kernel::kImq, 1, factor.view(), x.view(), x.view(), phi.view()), ShapeError);
-  for (const double h : {0.0, -1.0, std::nan(""), INFINITY})
+  for (const double h : {0.0, -1.0, std::nan(""), HUGE_VAL})
     EXPECT_THROW(svgd_direction(Kernel::kImq, h, {}, x.view(), x.view(), phi.view()), UsageError);
 }
 
