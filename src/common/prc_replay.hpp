@@ -16,6 +16,13 @@ SOJOURN_HD inline void add_product(double& acc, double a, double b) { acc += a *
 /// 1 / a.
 SOJOURN_HD inline double reciprocal(double a) { return 1.0 / a; }
 
+/// |a| < |b|, and the choice it makes; packs answer lane by lane.
+SOJOURN_HD inline bool smaller(double a, double b) { return (a < 0 ? -a : a) < (b < 0 ? -b : b); }
+template <class Real>
+SOJOURN_HD inline const Real& select(bool take_first, const Real& first, const Real& second) {
+  return take_first ? first : second;
+}
+
 /// Sees every pivot; the default ignores them.
 struct IgnorePivots {
   template <class Real>
@@ -151,65 +158,119 @@ SOJOURN_HD inline void transposed_solve_component(const PrcView& prc, const PrcC
   }
 }
 
-/// gradient[rate] += y_v * sum over the row's edges of coefficient * (x_target - x_v), with x = `absorbing` at
-/// absorption.
-template <class Real, class XArray, class RealArray>
-SOJOURN_HD inline void add_row_gradient(const PrcView& prc, std::int32_t v, const XArray& x, double absorbing,
-                                        const Real& y, RealArray&& gradient) {
+/// A solution together with its differences, [rows] each. A gradient needs x_j - x_i, and subtracting two solutions
+/// loses everything where a fast transition makes them nearly equal; these differences have equations of their own.
+template <class RealArray>
+struct Differences {
+  RealArray x;        ///< the solution
+  RealArray shifted;  ///< x_v - x_reference, the reference of v's component (0 where it has none)
+  RealArray local;    ///< x_v - x_root, the root being the last row of v's component; unused in components of one row
+};
+
+/// `solve_component` with differences. `out(v)` is the part of row v's exit rate that leads to no row: kill plus
+/// absorbing weight. With e the exits of the factors, z the forward solution of the shifted problem and p the upper
+/// factors: local_v = z_v - e_v shifted_root + sum_j p_vj local_j, because the p of a row and its e sum to one.
+template <class Real, class RateArray, class Rhs, class Kill, class FactorArray, class RealArray>
+SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const PrcComponent& component,
+                                                   const RateArray& rate, const FactorArray& entry,
+                                                   const FactorArray& exit, const FactorArray& inverse, Rhs&& rhs,
+                                                   Kill&& kill, Differences<RealArray> solution) {
+  const std::int64_t base = component.entry_begin;
+  const std::int32_t root = component.row_end - 1;
+  const Real reference = component.reference < 0 ? Real(0.0) : solution.x[component.reference];
+  for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+    const PrcRow& row = prc.rows[v];
+    Real acc = rhs(v);
+    Real out = kill(v);
+    Real shifted(0.0);
+    for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
+      const PrcGroup& group = prc.groups[g];
+      Real sum(0.0), sum_shifted(0.0);
+      for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+        const PrcTerm term = prc.terms[t];
+        add_product(sum, term.coefficient, solution.x[term.column]);
+        if (term.column != component.reference) {
+          add_product(sum_shifted, term.coefficient, solution.x[term.column] - reference);
+        }
+      }
+      add_product(acc, rate[group.rate], sum);
+      add_product(shifted, rate[group.rate], sum_shifted);
+      add_product(out, group.absorbing, rate[group.rate]);
+    }
+    shifted = shifted + (rhs(v) - out * reference);
+    for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
+      add_product(acc, entry[e - base], solution.x[prc.entry_column[e]]);
+      add_product(shifted, entry[e - base], solution.shifted[prc.entry_column[e]]);
+    }
+    solution.x[v] = acc * inverse[v - component.row_begin];
+    solution.shifted[v] = shifted * inverse[v - component.row_begin];
+  }
+  if (root == component.row_begin) return;
+  solution.local[root] = Real(0.0);
+  const Real shifted_root = solution.shifted[root];
+  for (std::int32_t v = root - 1; v >= component.row_begin; --v) {
+    const PrcRow& row = prc.rows[v];
+    Real acc = solution.x[v];
+    Real shifted = solution.shifted[v];
+    Real local = shifted - exit[v - component.row_begin] * shifted_root;
+    for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
+      const std::int32_t column = prc.entry_column[e];
+      add_product(acc, entry[e - base], solution.x[column]);
+      add_product(shifted, entry[e - base], solution.shifted[column]);
+      add_product(local, entry[e - base], solution.local[column]);
+    }
+    solution.x[v] = acc;
+    solution.shifted[v] = shifted;
+    solution.local[v] = local;
+  }
+}
+
+/// gradient[rate] += y_v * sum over the edges of row v of coefficient * (x_target - x_v), with x = `absorbing` at
+/// absorption. The difference is taken in whichever of x, shifted and local has the smaller value at v, so that it
+/// never loses more digits than the closest of the three reference points allows.
+template <class Real, class RealArray, class GradientArray>
+SOJOURN_HD inline void add_row_gradient(const PrcView& prc, const PrcComponent& component, std::int32_t v,
+                                        const Real& reference, const Differences<RealArray>& solution, double absorbing,
+                                        const Real& y, GradientArray&& gradient) {
   const PrcRow& row = prc.rows[v];
-  for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
+  const auto near_reference = smaller(solution.shifted[v], solution.x[v]);
+  const Real offset = select(near_reference, reference, Real(0.0));
+  const Real own = select(near_reference, solution.shifted[v], solution.x[v]);
+  for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
     const PrcGroup& group = prc.groups[g];
     if (group.rate == 0) continue;
-    Real sum(group.absorbing * absorbing);
+    Real sum(0.0);
     for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-      add_product(sum, prc.terms[t].coefficient, x[prc.terms[t].column]);
+      add_product(sum, prc.terms[t].coefficient, solution.x[prc.terms[t].column] - offset);
     }
-    add_product(sum, -group.total, x[v]);
+    if (group.absorbing != 0) add_product(sum, group.absorbing, Real(absorbing) - offset);
+    add_product(sum, -group.total, own);
+    add_product(gradient[group.rate], y, sum);
+  }
+  if (row.group_middle == row.group_end) return;
+  const auto near_root = smaller(solution.local[v], solution.x[v]);
+  const Real own_local = select(near_root, solution.local[v], solution.x[v]);
+  for (std::int64_t g = row.group_middle; g < row.group_end; ++g) {
+    const PrcGroup& group = prc.groups[g];
+    if (group.rate == 0) continue;
+    Real sum(0.0);
+    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+      const std::int32_t column = prc.terms[t].column;
+      add_product(sum, prc.terms[t].coefficient, select(near_root, solution.local[column], solution.x[column]));
+    }
+    add_product(sum, -group.total, own_local);
     add_product(gradient[group.rate], y, sum);
   }
 }
 
-/// `transposed_solve_component` and, in the same pass over the edges, the gradient of one pair (y, x): each coefficient
-/// and column is read once for both. gradient[rate] += sum over edges of y_v coefficient (x_target - x_v).
-template <class Real, class RateArray, class FactorArray, class RealArray, class XArray, class GradientArray>
-SOJOURN_HD inline void transposed_gradient_component(const PrcView& prc, const PrcComponent& component,
-                                                     const RateArray& rate, const FactorArray& entry,
-                                                     const FactorArray& inverse, RealArray&& y, const XArray& x,
-                                                     double absorbing, GradientArray&& gradient) {
-  const std::int64_t base = component.entry_begin;
-  for (std::int32_t v = component.row_begin; v < component.row_end - 1; ++v) {
-    const PrcRow& row = prc.rows[v];
-    const Real from = y[v];
-    for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
-      add_product(y[prc.entry_column[e]], entry[e - base], from);
-    }
-  }
-  for (std::int32_t v = component.row_end - 1; v >= component.row_begin; --v) {
-    const PrcRow& row = prc.rows[v];
-    const Real value = y[v] * inverse[v - component.row_begin];
-    y[v] = value;
-    for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
-      add_product(y[prc.entry_column[e]], entry[e - base], value);
-    }
-    for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
-      const PrcGroup& group = prc.groups[g];
-      Real sum(group.absorbing * absorbing);
-      if (g < row.group_middle) {
-        Real flow(0.0);
-        add_product(flow, rate[group.rate], value);
-        for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-          const PrcTerm term = prc.terms[t];
-          add_product(sum, term.coefficient, x[term.column]);
-          add_product(y[term.column], term.coefficient, flow);
-        }
-      } else {
-        for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-          add_product(sum, prc.terms[t].coefficient, x[prc.terms[t].column]);
-        }
-      }
-      add_product(sum, -group.total, x[v]);
-      add_product(gradient[group.rate], value, sum);
-    }
+/// The gradient of the pair (y, solution) over all edges of one component.
+template <class Real, class RealArray, class YArray, class GradientArray>
+SOJOURN_HD inline void add_component_gradient(const PrcView& prc, const PrcComponent& component,
+                                              const Differences<RealArray>& solution, double absorbing, const YArray& y,
+                                              GradientArray&& gradient) {
+  const Real reference = component.reference < 0 ? Real(0.0) : solution.x[component.reference];
+  for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+    add_row_gradient<Real>(prc, component, v, reference, solution, absorbing, y[v], gradient);
   }
 }
 

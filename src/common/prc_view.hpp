@@ -38,6 +38,7 @@ struct PrcRow {
 struct PrcComponent {
   std::int32_t row_begin, row_end;
   std::int64_t entry_begin, entry_end;
+  std::int32_t reference;  ///< a row outside that the component leads to, for differences; -1 where there is none
 };
 
 /// A direct weight of a factor entry: coefficient * rate.

@@ -151,6 +151,24 @@ class RowWriter {
   std::vector<Part> parts_;
 };
 
+/// The successor row that most edges of the component lead to, the latest one on a tie.
+void choose_reference(PrcComponent& component, const PrcArrays& arrays) {
+  std::map<std::int32_t, std::int64_t> num_edges;
+  for (std::int32_t r = component.row_begin; r < component.row_end; ++r) {
+    for (std::int64_t g = arrays.rows[r].group_begin; g < arrays.rows[r].group_middle; ++g) {
+      for (std::int64_t t = arrays.groups[g].term_begin; t < arrays.groups[g].term_end; ++t) {
+        ++num_edges[arrays.terms[t].column];
+      }
+    }
+  }
+  std::int64_t most = 0;
+  for (const auto& [column, count] : num_edges) {
+    if (count < most) continue;
+    most = count;
+    component.reference = column;
+  }
+}
+
 /// Gives every row a slot that is free again after the last component that reads it, and counts levels.
 void assign_slots_and_levels(PrcArrays& arrays) {
   const std::size_t num_rows = arrays.rows.size();
@@ -228,7 +246,7 @@ Prc eliminate(const StateGraph& graph, std::int64_t max_bytes) {
   for (std::int32_t c = 0; c < components.num_components; ++c) {
     const std::span<std::int32_t> states(list.state.data() + list.begin[c], list.state.data() + list.begin[c + 1]);
     order_component(graph, components, states, local_of);
-    arrays->components.push_back({list.begin[c], list.begin[c + 1], 0, 0});
+    arrays->components.push_back({list.begin[c], list.begin[c + 1], 0, 0, -1});
   }
   arrays->state_of_row = std::move(list.state);
   arrays->rows.resize(arrays->state_of_row.size());
@@ -260,6 +278,7 @@ Prc eliminate(const StateGraph& graph, std::int64_t max_bytes) {
       row.entry_begin = row.entry_middle = row.entry_end = component.entry_begin;
     }
     component.entry_end = static_cast<std::int64_t>(arrays->entry_column.size());
+    choose_reference(component, *arrays);
   }
   assign_slots_and_levels(*arrays);
   finish_cost(*arrays);

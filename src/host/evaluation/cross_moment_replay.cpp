@@ -31,9 +31,10 @@ class CrossMomentBlock {
     last_ = std::min<std::size_t>(phi.num_rows(), first + W);
     replay_.load(phi, first);
     replay_.factor();
-    mean_solution_.resize(num_rewards_ * rows);
+    while (mean_solutions_.size() < num_rewards_) mean_solutions_.emplace_back(rows);
+    if (pair_solution_.empty()) pair_solution_.emplace_back(rows);
     for (std::size_t a = 0; a < num_rewards_; ++a) {
-      replay_.solve([&](std::int32_t v) { return Lanes(reward_[a][v]); }, solution(a));
+      replay_.solve([&](std::int32_t v) { return Lanes(reward_[a][v]); }, mean_solutions_[a].view());
       store(replay_.dot_alpha(solution(a)), means, num_rewards_, a);
     }
     if (gradient) {
@@ -42,22 +43,22 @@ class CrossMomentBlock {
       replay_.transposed_solve_alpha(visits_.data());
       for (std::size_t a = 0; a < num_rewards_; ++a) {
         reset_gradient();
-        replay_.add_gradient(visits_.data(), solution(a), 0, gradient_.data());
+        replay_.add_gradient(visits_.data(), read_only(mean_solutions_[a].view()), 0, gradient_.data());
         store_gradient(means_gradient, num_rewards_, a);
         for (std::int32_t v = 0; v < rows; ++v) rewarded(a)[v] = reward_[a][v] * visits_[v];
         replay_.transposed_solve(rewarded(a));
       }
     }
-    pair_solution_.resize(rows);
+    const Differences<Lanes*> pair = pair_solution_.front().view();
     for (std::size_t a = 0; a < num_rewards_; ++a) {
       for (std::size_t b = a; b < num_rewards_; ++b) {
-        replay_.solve([&](std::int32_t v) { return pair_rhs(a, b, v); }, pair_solution_.data());
-        const Lanes value = replay_.dot_alpha(pair_solution_.data());
+        replay_.solve([&](std::int32_t v) { return pair_rhs(a, b, v); }, pair);
+        const Lanes value = replay_.dot_alpha(pair.x);
         if (gradient) {
           reset_gradient();
-          replay_.add_gradient(visits_.data(), pair_solution_.data(), 0, gradient_.data());
-          replay_.add_gradient(rewarded(a), solution(b), 0, gradient_.data());
-          replay_.add_gradient(rewarded(b), solution(a), 0, gradient_.data());
+          replay_.add_gradient(visits_.data(), read_only(pair), 0, gradient_.data());
+          replay_.add_gradient(rewarded(a), read_only(mean_solutions_[b].view()), 0, gradient_.data());
+          replay_.add_gradient(rewarded(b), read_only(mean_solutions_[a].view()), 0, gradient_.data());
         }
         for (const std::size_t at : {a * num_rewards_ + b, b * num_rewards_ + a}) {
           store(value, second, num_rewards_ * num_rewards_, at);
@@ -68,7 +69,7 @@ class CrossMomentBlock {
   }
 
  private:
-  Lanes* solution(std::size_t a) { return mean_solution_.data() + a * replay_.num_rows(); }
+  Lanes* solution(std::size_t a) { return mean_solutions_[a].view().x; }
   Lanes* rewarded(std::size_t a) { return rewarded_visits_.data() + a * replay_.num_rows(); }
 
   Lanes pair_rhs(std::size_t a, std::size_t b, std::int32_t v) {
@@ -100,7 +101,8 @@ class CrossMomentBlock {
   LaneReplay<W> replay_;
   std::size_t num_rewards_;
   std::vector<std::vector<double>> reward_;
-  PackArray<Lanes> mean_solution_, pair_solution_, visits_, rewarded_visits_, gradient_;
+  std::vector<SolutionArrays<Lanes>> mean_solutions_, pair_solution_;
+  PackArray<Lanes> visits_, rewarded_visits_, gradient_;
   std::size_t first_ = 0, last_ = 0;
   bool folded_ = false;
 };

@@ -78,6 +78,26 @@ SOJOURN_INLINE Pack<L> reciprocal(Pack<L> a) {
   return a;
 }
 
+/// One truth value a lane.
+template <int L>
+struct PackMask {
+  typedef long long VectorMask __attribute__((vector_size(kVectorDoubles * sizeof(double))));
+  VectorMask v[L / kVectorDoubles];
+};
+SOJOURN_INLINE VectorDouble magnitude(const VectorDouble& a) { return a < 0 ? -a : a; }
+template <int L>
+SOJOURN_INLINE PackMask<L> smaller(const Pack<L>& a, const Pack<L>& b) {
+  PackMask<L> mask;
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { mask.v[i] = magnitude(a.v[i]) < magnitude(b.v[i]); });
+  return mask;
+}
+template <int L>
+SOJOURN_INLINE Pack<L> select(const PackMask<L>& mask, const Pack<L>& first, const Pack<L>& second) {
+  Pack<L> result;
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { result.v[i] = mask.v[i] ? first.v[i] : second.v[i]; });
+  return result;
+}
+
 /// Complex lanes, real and imaginary parts apart.
 template <int L>
 struct ComplexPack {
@@ -93,6 +113,9 @@ struct ComplexPack {
     return *this;
   }
   friend SOJOURN_INLINE ComplexPack operator+(ComplexPack a, const ComplexPack& b) { return a += b; }
+  friend SOJOURN_INLINE ComplexPack operator-(const ComplexPack& a, const ComplexPack& b) {
+    return {a.re - b.re, a.im - b.im};
+  }
   friend SOJOURN_INLINE ComplexPack operator*(const ComplexPack& a, const ComplexPack& b) {
     return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
   }
@@ -122,6 +145,20 @@ SOJOURN_INLINE ComplexPack<L> reciprocal(const ComplexPack<L>& a) {
   const Pack<L> norm = a.re * a.re + a.im * a.im;
   const Pack<L> scale = reciprocal(norm);
   return {a.re * scale, -1.0 * (a.im * scale)};
+}
+
+template <int L>
+SOJOURN_INLINE PackMask<L> smaller(const ComplexPack<L>& a, const ComplexPack<L>& b) {
+  PackMask<L> mask;
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA {
+    mask.v[i] = magnitude(a.re.v[i]) + magnitude(a.im.v[i]) < magnitude(b.re.v[i]) + magnitude(b.im.v[i]);
+  });
+  return mask;
+}
+template <int L>
+SOJOURN_INLINE ComplexPack<L> select(const PackMask<L>& mask, const ComplexPack<L>& first,
+                                     const ComplexPack<L>& second) {
+  return {select(mask, first.re, second.re), select(mask, first.im, second.im)};
 }
 
 }  // namespace sojourn

@@ -51,6 +51,23 @@ class PackArray {
   std::size_t size_ = 0;
 };
 
+/// Room for a solution with its differences.
+template <class Real>
+class SolutionArrays {
+ public:
+  explicit SolutionArrays(std::size_t num_rows) : x_(num_rows), shifted_(num_rows), local_(num_rows) {}
+  Differences<Real*> view() { return {x_.data(), shifted_.data(), local_.data()}; }
+  Differences<const Real*> view() const { return {x_.data(), shifted_.data(), local_.data()}; }
+
+ private:
+  PackArray<Real> x_, shifted_, local_;
+};
+
+template <class Real>
+Differences<const Real*> read_only(const Differences<Real*>& solution) {
+  return {solution.x, solution.shifted, solution.local};
+}
+
 /// Replay of one block of lanes, each lane a parameter vector, with all factors kept: any number of solves and
 /// transposed solves may follow. One object per thread.
 template <int W>
@@ -63,10 +80,7 @@ class LaneReplay {
         rate_(1 + prc_.num_rates + prc_.num_forms),
         entry_(prc.arrays().entry_column.size()),
         exit_(prc_.num_rows),
-        inverse_(prc_.num_rows),
-        identity_(prc_.num_rows) {
-    std::iota(identity_.begin(), identity_.end(), 0);
-  }
+        inverse_(prc_.num_rows) {}
 
   [[nodiscard]] const PrcView& prc() const { return prc_; }
   [[nodiscard]] std::int32_t num_rows() const { return prc_.num_rows; }
@@ -108,14 +122,20 @@ class LaneReplay {
     solve_component<Lanes>(prc_, component, rate_.data(), entry_.data(), inverse_.data(), rhs, x, slot);
   }
 
-  /// x [rows] = A^-1 rhs.
-  template <class Rhs>
-  void solve(Rhs&& rhs, Lanes* x) const {
+  /// x = A^-1 rhs with its differences; `kill` as given to `factor`.
+  template <class Rhs, class Kill>
+  void solve(Rhs&& rhs, Kill&& kill, Differences<Lanes*> solution) const {
     for (std::int32_t c = 0; c < prc_.num_components; ++c) {
       const PrcComponent& component = prc_.components[c];
-      solve_component<Lanes>(prc_, component, rate_.data(), entry_.data() + component.entry_begin,
-                             inverse_.data() + component.row_begin, rhs, x, identity_.data());
+      solve_differences_component<Lanes>(prc_, component, rate_.data(), entry_.data() + component.entry_begin,
+                                         exit_.data() + component.row_begin, inverse_.data() + component.row_begin, rhs,
+                                         kill, solution);
     }
+  }
+  template <class Rhs>
+  void solve(Rhs&& rhs, Differences<Lanes*> solution) const {
+    solve(
+        rhs, [](std::int32_t) { return Lanes(0.0); }, solution);
   }
 
   /// In place y [rows] = A^-T y.
@@ -133,16 +153,6 @@ class LaneReplay {
     transposed_solve(y);
   }
 
-  /// y = A^-T alpha, and gradient [extended rates] += the gradient of the pair (y, x), in one pass.
-  void transposed_solve_alpha(Lanes* y, const Lanes* x, double absorbing, Lanes* gradient) const {
-    for (std::int32_t v = 0; v < prc_.num_rows; ++v) y[v] = Lanes(prc_.alpha[v]);
-    for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) {
-      const PrcComponent& component = prc_.components[c];
-      transposed_gradient_component<Lanes>(prc_, component, rate_.data(), entry_.data() + component.entry_begin,
-                                           inverse_.data() + component.row_begin, y, x, absorbing, gradient);
-    }
-  }
-
   [[nodiscard]] Lanes dot_alpha(const Lanes* x) const {
     Lanes sum(0.0);
     for (std::int32_t v = 0; v < prc_.num_rows; ++v) {
@@ -152,8 +162,10 @@ class LaneReplay {
   }
 
   /// gradient [extended rates] += sum over edges of y_i coefficient (x_j - x_i); x is `absorbing` at absorption.
-  void add_gradient(const Lanes* y, const Lanes* x, double absorbing, Lanes* gradient) const {
-    for (std::int32_t v = 0; v < prc_.num_rows; ++v) add_row_gradient<Lanes>(prc_, v, x, absorbing, y[v], gradient);
+  void add_gradient(const Lanes* y, Differences<const Lanes*> solution, double absorbing, Lanes* gradient) const {
+    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
+      add_component_gradient<Lanes>(prc_, prc_.components[c], solution, absorbing, y, gradient);
+    }
   }
 
   /// Weight of a row into absorbing states.
@@ -169,7 +181,6 @@ class LaneReplay {
  private:
   PrcView prc_;
   PackArray<Lanes> rate_, entry_, exit_, inverse_;
-  std::vector<std::int32_t> identity_;
 };
 
 /// Lanes of the wide and of the narrow replay; the narrow one serves a few parameter vectors.

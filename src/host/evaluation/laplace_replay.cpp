@@ -46,23 +46,25 @@ void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const do
     using Lanes = Pack<kWidth>;
     LaneReplay<kWidth> replay(prc);
     const auto& state_of_row = prc.arrays().state_of_row;
-    PackArray<Lanes> x(state_of_row.size()), y(state_of_row.size()), sums;
+    SolutionArrays<Lanes> solution(state_of_row.size());
+    PackArray<Lanes> y(state_of_row.size()), sums;
     const BlockOutput<kWidth> output{values, gradient, s.size()};
     while (const auto first = next_block()) {
       const std::size_t last = std::min<std::size_t>(phi.num_rows(), *first + kWidth);
       replay.load(phi, *first);
       for (std::size_t j = 0; j < s.size(); ++j) {
         // Continuous: (s r + A) x = exit. Discrete: a step in v is worth exp(-s r), so (expm1(s r) + A) x = exit.
-        replay.factor([&](std::int32_t v) {
+        const auto kill = [&](std::int32_t v) {
           const double shift = s[j] * reward[state_of_row[v]];
           return Lanes(discrete ? std::expm1(shift) : shift);
-        });
-        replay.solve([&](std::int32_t v) { return replay.absorbing_weight(v); }, x.data());
-        output.store(replay.dot_alpha(x.data()) + Lanes(at_once), *first, last, j);
+        };
+        replay.factor(kill);
+        replay.solve([&](std::int32_t v) { return replay.absorbing_weight(v); }, kill, solution.view());
+        output.store(replay.dot_alpha(solution.view().x) + Lanes(at_once), *first, last, j);
         if (gradient.empty()) continue;
         replay.transposed_solve_alpha(y.data());
         reset(sums, replay);
-        replay.add_gradient(y.data(), x.data(), 1.0, sums.data());
+        replay.add_gradient(y.data(), read_only(solution.view()), 1.0, sums.data());
         fold_forms(replay.prc(), sums.data());
         output.store_gradient(sums.data(), replay.prc().num_rates, *first, last, j);
       }
@@ -80,7 +82,8 @@ void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView
     using Lanes = Pack<kWidth>;
     LaneReplay<kWidth> replay(prc);
     const auto& state_of_row = prc.arrays().state_of_row;
-    PackArray<Lanes> x(state_of_row.size()), y(state_of_row.size()), sums;
+    SolutionArrays<Lanes> solution(state_of_row.size());
+    PackArray<Lanes> y(state_of_row.size()), sums;
     const BlockOutput<kWidth> output{values, gradient, num_states};
     while (const auto first = next_block()) {
       const std::size_t last = std::min<std::size_t>(phi.num_rows(), *first + kWidth);
@@ -90,9 +93,9 @@ void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView
       for (std::size_t v = 0; v < state_of_row.size(); ++v) {
         output.store(y[v], *first, last, state_of_row[v]);
         if (gradient.empty()) continue;
-        replay.solve([&](std::int32_t row) { return Lanes(std::cmp_equal(row, v) ? 1.0 : 0.0); }, x.data());
+        replay.solve([&](std::int32_t row) { return Lanes(std::cmp_equal(row, v) ? 1.0 : 0.0); }, solution.view());
         reset(sums, replay);
-        replay.add_gradient(y.data(), x.data(), 0, sums.data());
+        replay.add_gradient(y.data(), read_only(solution.view()), 0, sums.data());
         fold_forms(replay.prc(), sums.data());
         output.store_gradient(sums.data(), replay.prc().num_rates, *first, last, state_of_row[v]);
       }

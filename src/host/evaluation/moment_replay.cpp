@@ -108,7 +108,8 @@ class MomentBlock {
     }
   }
 
-  Lanes* x(int j) { return x_.data() + static_cast<std::size_t>(j - 1) * replay_.num_rows(); }
+  Differences<Lanes*> solution(int j) { return solutions_[j - 1].view(); }
+  Lanes* x(int j) { return solution(j).x; }
   Lanes* q(int j) { return q_.data() + static_cast<std::size_t>(j - 1) * replay_.num_rows(); }
   Lanes* y(int j) { return y_.data() + static_cast<std::size_t>(j - 1) * replay_.num_rows(); }
   Lanes scaled_reward(std::int32_t v) const { return reward_[v] * scale_; }
@@ -117,11 +118,11 @@ class MomentBlock {
   /// q_k = sum_l C(k,l) r^l (P m_{k-l}), P m = m - q and P m_0 = 1.
   void solve_chain() {
     const std::int32_t rows = replay_.num_rows();
-    x_.resize(static_cast<std::size_t>(rows) * order_);
+    while (solutions_.size() < static_cast<std::size_t>(order_)) solutions_.emplace_back(rows);
     if (discrete_) q_.resize(static_cast<std::size_t>(rows) * order_);
     mean_.assign(order_ + 1, Lanes(0.0));
     if (order_ > kUnscaledOrder) {
-      replay_.solve([&](std::int32_t v) { return Lanes(reward_[v]); }, x(1));
+      replay_.solve([&](std::int32_t v) { return Lanes(reward_[v]); }, solution(1));
       largest_ = Lanes(0.0);
       for (std::int32_t v = 0; v < rows; ++v) largest_ = lane_max(largest_, x(1)[v]);
       choose_scale();
@@ -129,13 +130,13 @@ class MomentBlock {
     for (int j = 1; j <= order_; ++j) {
       if (discrete_) {
         for (std::int32_t v = 0; v < rows; ++v) q(j)[v] = discrete_rhs(j, v);
-        replay_.solve([&](std::int32_t v) { return q(j)[v]; }, x(j));
+        replay_.solve([&](std::int32_t v) { return q(j)[v]; }, solution(j));
       } else {
         replay_.solve(
             [&](std::int32_t v) {
               return j == 1 ? scaled_reward(v) : static_cast<double>(j) * (scaled_reward(v) * x(j - 1)[v]);
             },
-            x(j));
+            solution(j));
       }
       mean_[j] = replay_.dot_alpha(x(j));
     }
@@ -166,7 +167,8 @@ class MomentBlock {
     const std::int32_t rows = replay_.num_rows();
     reset_gradient();
     y_.resize(static_cast<std::size_t>(rows) * order_);
-    replay_.transposed_solve_alpha(y(1), x(1), 0, gradient_of(1));
+    replay_.transposed_solve_alpha(y(1));
+    replay_.add_gradient(y(1), read_only(solution(1)), 0, gradient_of(1));
     for (int a = 2; a <= order_; ++a) {
       for (std::int32_t v = 0; v < rows; ++v) y(a)[v] = scaled_reward(v) * y(a - 1)[v];
       replay_.transposed_solve(y(a));
@@ -176,11 +178,11 @@ class MomentBlock {
       for (int b = k; b >= 1; --b) {
         const int a = k + 1 - b;
         if (factor == 1) {
-          replay_.add_gradient(y(a), x(b), 0, gradient_of(k));
+          replay_.add_gradient(y(a), read_only(solution(b)), 0, gradient_of(k));
         } else {
           weighted_.resize(rows);
           for (std::int32_t v = 0; v < rows; ++v) weighted_[v] = factor * y(a)[v];
-          replay_.add_gradient(weighted_.data(), x(b), 0, gradient_of(k));
+          replay_.add_gradient(weighted_.data(), read_only(solution(b)), 0, gradient_of(k));
         }
         factor *= b;
       }
@@ -200,7 +202,7 @@ class MomentBlock {
       for (std::int32_t v = 0; v < rows; ++v) at(by_m, k)[v] = Lanes(replay_.prc().alpha[v]);
       for (int j = k; j >= 1; --j) {
         replay_.transposed_solve(at(by_m, j));
-        replay_.add_gradient(at(by_m, j), x(j), 0, gradient_of(k));
+        replay_.add_gradient(at(by_m, j), read_only(solution(j)), 0, gradient_of(k));
         for (std::int32_t v = 0; v < rows; ++v) {
           const Lanes through = at(by_q, j)[v] + at(by_m, j)[v];
           Lanes power(1.0);
@@ -239,6 +241,7 @@ class MomentBlock {
   Lanes scale_, largest_{};
   int exponent_[W];
   std::vector<Lanes> mean_;
+  std::vector<SolutionArrays<Lanes>> solutions_;
   PackArray<Lanes> x_, q_, y_, weighted_, gradient_sums_;
 };
 

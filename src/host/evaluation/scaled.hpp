@@ -82,6 +82,12 @@ void add_product(Scaled<Value>& acc, double a, double b) {
   acc += a * Scaled<Value>(b);
 }
 template <class Value>
+bool smaller(const Scaled<Value>& a, const Scaled<Value>& b) {
+  if (b.is_zero()) return false;
+  if (a.is_zero() || a.exponent != b.exponent) return a.is_zero() || a.exponent < b.exponent;
+  return Scaled<Value>::magnitude(a.mantissa) < Scaled<Value>::magnitude(b.mantissa);
+}
+template <class Value>
 Scaled<Value> reciprocal(const Scaled<Value>& a) {
   return Scaled<Value>(1.0 / a.mantissa, -a.exponent);
 }

@@ -139,7 +139,14 @@ void pass_through_zero_rewards(const PrcView& prc, const Prc& owner, const std::
   for (std::int32_t v = 0; v < rows; ++v) {
     if (reward[v] == 0) {
       atom += prc.alpha[v] * instant[v];
-      add_row_gradient<double>(prc, v, instant.data(), 1.0, visits[v], gradient.data());
+      for (std::int64_t g = prc.rows[v].group_begin; g < prc.rows[v].group_end; ++g) {
+        const PrcGroup& group = prc.groups[g];
+        double sum = group.absorbing - group.total * instant[v];
+        for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+          sum += prc.terms[t].coefficient * instant[prc.terms[t].column];
+        }
+        gradient[group.rate] += visits[v] * sum;
+      }
     }
     for (std::int64_t g = prc.rows[v].group_begin; g < prc.rows[v].group_end; ++g) {
       const PrcGroup& group = prc.groups[g];
@@ -232,8 +239,12 @@ void evaluate_block(TransformNodes<ComplexPack<Lanes>>& nodes, const TransformPa
                                                value.im.lane(static_cast<int>(lane))};
     }
   };
-  if (!density.empty()) store(nodes.solve_density(), density, 1, 0);
-  if (!survival.empty()) store(nodes.solve_survival(), survival, 1, 0);
+  if (!density.empty()) {
+    store(density_gradient.empty() ? nodes.solve_density() : nodes.solve_density_differences(), density, 1, 0);
+  }
+  if (!survival.empty()) {
+    store(survival_gradient.empty() ? nodes.solve_survival() : nodes.solve_survival_differences(), survival, 1, 0);
+  }
   if (density_gradient.empty() && survival_gradient.empty()) return;
   nodes.solve_visits();
   for (const bool is_survival : {false, true}) {
@@ -302,7 +313,9 @@ void TransformReplay::evaluate_scaled(std::complex<double> s, bool survival, Sca
   using Number = Scaled<std::complex<double>>;
   auto& nodes = ensure(workspace.scaled_complex, impl_->prc);
   nodes.factor(workspace.particle, Number(s, 0), IgnorePivots{});
-  const Number result = survival ? nodes.solve_survival() : nodes.solve_density();
+  const bool differences = !gradient.empty();
+  const Number result = survival ? (differences ? nodes.solve_survival_differences() : nodes.solve_survival())
+                                 : (differences ? nodes.solve_density_differences() : nodes.solve_density());
   value = {result.mantissa, result.exponent};
   if (gradient.empty()) return;
   nodes.solve_visits();

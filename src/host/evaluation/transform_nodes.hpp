@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <numeric>
+#include <optional>
 #include <vector>
 
 #include "evaluation/lane_replay.hpp"
@@ -32,6 +34,7 @@ class TransformNodes {
         inverse_(prc_.num_rows),
         density_(prc_.num_rows),
         survival_(prc_.num_rows),
+        again_(prc_.num_rows),
         visits_(prc_.num_rows),
         gradient_(1 + prc_.num_rates + prc_.num_forms),
         identity_(prc_.num_rows) {
@@ -41,20 +44,11 @@ class TransformNodes {
   template <class PivotWatch>
   void factor(const TransformParticle& particle, const Real& shift, PivotWatch&& pivots) {
     particle_ = particle;
+    shift_ = shift;
     for (std::int32_t c = 0; c < prc_.num_components; ++c) {
       const PrcComponent& component = prc_.components[c];
-      factor_component<Real>(
-          prc_, component, particle.rate, [&](std::int32_t v) { return particle.reward[v] * shift; },
-          entry_.data() + component.entry_begin, exit_.data() + component.row_begin,
-          inverse_.data() + component.row_begin, pivots);
-    }
-  }
-  template <class Rhs>
-  void solve(Rhs&& rhs, PackArray<Real>& x) {
-    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
-      const PrcComponent& component = prc_.components[c];
-      solve_component<Real>(prc_, component, particle_.rate, entry_.data() + component.entry_begin,
-                            inverse_.data() + component.row_begin, rhs, x.data(), identity_.data());
+      factor_component<Real>(prc_, component, particle.rate, kill(), entry_.data() + component.entry_begin,
+                             exit_.data() + component.row_begin, inverse_.data() + component.row_begin, pivots);
     }
   }
   Real solve_density() {
@@ -65,13 +59,22 @@ class TransformNodes {
     solve([&](std::int32_t v) { return Real(particle_.reward[v]); }, survival_);
     return dot_start(survival_);
   }
+  /// The same with the differences that `gradient` needs.
+  Real solve_density_differences() {
+    solve_differences([&](std::int32_t v) { return Real(particle_.exit[v]); }, density_differences_);
+    return dot_start(density_differences_->view().x);
+  }
+  Real solve_survival_differences() {
+    solve_differences([&](std::int32_t v) { return Real(particle_.reward[v]); }, survival_differences_);
+    return dot_start(survival_differences_->view().x);
+  }
   /// Value and the two next solutions M R x, M R M R x, for derivatives by the shift.
   void solve_derivatives(bool survival, Real& value, Real& first, Real& second) {
     PackArray<Real>& x = survival ? survival_ : density_;
     value = survival ? solve_survival() : solve_density();
-    solve([&](std::int32_t v) { return particle_.reward[v] * x[v]; }, visits_);
-    first = dot_start(visits_);
-    solve([&](std::int32_t v) { return particle_.reward[v] * visits_[v]; }, x);
+    solve([&](std::int32_t v) { return particle_.reward[v] * x[v]; }, again_);
+    first = dot_start(again_);
+    solve([&](std::int32_t v) { return particle_.reward[v] * again_[v]; }, x);
     second = dot_start(x);
   }
   /// visits = A^-T (start mass that first earns in each row).
@@ -83,24 +86,49 @@ class TransformNodes {
                                        inverse_.data() + component.row_begin, visits_.data());
     }
   }
-  /// Gradient by extended rate of the density or survival transform; needs the solution and `solve_visits`.
+  /// Gradient by extended rate of the density or survival transform; needs the differences and `solve_visits`.
   const PackArray<Real>& gradient(bool survival) {
     for (std::int32_t k = 0; k < 1 + prc_.num_rates + prc_.num_forms; ++k) gradient_[k] = Real(0.0);
-    const PackArray<Real>& x = survival ? survival_ : density_;
-    for (std::int32_t v = 0; v < prc_.num_rows; ++v) {
-      if (particle_.instant == nullptr) {
-        add_row_gradient<Real>(prc_, v, x.data(), survival ? 0.0 : 1.0, visits_[v], gradient_.data());
-        continue;
+    const Differences<const Real*> solution =
+        read_only((survival ? survival_differences_ : density_differences_)->view());
+    const bool pass_through = particle_.instant != nullptr;
+    if (pass_through) {
+      if (!survival) {
+        for (std::int32_t v = 0; v < prc_.num_rows; ++v) add_instant_gradient(v);
       }
-      const Real all_visits = visits_[v] + Real(particle_.visits[v]);
-      add_row_gradient<Real>(prc_, v, x.data(), 0.0, all_visits, gradient_.data());
-      if (!survival) add_instant_gradient(v);
+      for (std::int32_t v = 0; v < prc_.num_rows; ++v) visits_[v] += Real(particle_.visits[v]);
     }
+    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
+      add_component_gradient<Real>(prc_, prc_.components[c], solution, survival || pass_through ? 0.0 : 1.0,
+                                   visits_.data(), gradient_.data());
+    }
+    if (pass_through) solve_visits();
     fold_forms(prc_, gradient_.data());
     return gradient_;
   }
 
  private:
+  [[nodiscard]] auto kill() const {
+    return [this](std::int32_t v) { return particle_.reward[v] * shift_; };
+  }
+  template <class Rhs>
+  void solve(Rhs&& rhs, PackArray<Real>& x) {
+    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
+      const PrcComponent& component = prc_.components[c];
+      solve_component<Real>(prc_, component, particle_.rate, entry_.data() + component.entry_begin,
+                            inverse_.data() + component.row_begin, rhs, x.data(), identity_.data());
+    }
+  }
+  template <class Rhs>
+  void solve_differences(Rhs&& rhs, std::optional<SolutionArrays<Real>>& solution) {
+    if (!solution) solution.emplace(prc_.num_rows);
+    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
+      const PrcComponent& component = prc_.components[c];
+      solve_differences_component<Real>(prc_, component, particle_.rate, entry_.data() + component.entry_begin,
+                                        exit_.data() + component.row_begin, inverse_.data() + component.row_begin, rhs,
+                                        kill(), solution->view());
+    }
+  }
   /// The edge's effect through absorption without earning: visits * coefficient * (instant_j - instant_v).
   void add_instant_gradient(std::int32_t v) {
     const PrcRow& row = prc_.rows[v];
@@ -114,7 +142,8 @@ class TransformNodes {
       add_product(gradient_[group.rate], sum, visits_[v]);
     }
   }
-  Real dot_start(const PackArray<Real>& x) const {
+  template <class Array>
+  Real dot_start(const Array& x) const {
     Real sum(0.0);
     for (std::int32_t v = 0; v < prc_.num_rows; ++v) {
       if (prc_.alpha[v] != 0) add_product(sum, prc_.alpha[v], x[v]);
@@ -124,7 +153,9 @@ class TransformNodes {
 
   PrcView prc_;
   TransformParticle particle_;
-  PackArray<Real> entry_, exit_, inverse_, density_, survival_, visits_, gradient_;
+  Real shift_{};
+  PackArray<Real> entry_, exit_, inverse_, density_, survival_, again_, visits_, gradient_;
+  std::optional<SolutionArrays<Real>> density_differences_, survival_differences_;
   std::vector<std::int32_t> identity_;
 };
 
