@@ -71,7 +71,7 @@ class Inference {
     result_.device = choose_device(options.common.device);
     result_.num_threads = options.common.num_threads();
     run_.sampler.num_threads = result_.num_threads;
-    if (!options.plan) check_output_folder(options.output, options.overwrite);
+    if (!options.plan) check_output_folder(options.output, {options.overwrite});
     load();
   }
 
@@ -155,13 +155,7 @@ class Inference {
   void summarize_result() {
     const double before = elapsed();
     result_.parameters = summarize(*posterior_, result_.svgd);
-    const std::size_t num_particles = result_.svgd.particles.num_rows(), dimension = posterior_->free().size();
-    result_.particles = Matrix<double>(num_particles, dimension);
-    for (std::size_t i = 0; i < num_particles; ++i) {
-      for (std::size_t p = 0; p < dimension; ++p) {
-        result_.particles(i, p) = posterior_->free()[p].transform.to_natural(result_.svgd.particles(i, p));
-      }
-    }
+    result_.particles = natural_particles(*posterior_, result_.svgd);
     result_.predictive = predictive_check(*posterior_, result_.svgd, result_.num_threads);
     result_.routes = posterior_->route_counts();
     result_.seconds["start"] = result_.svgd.seconds_start;

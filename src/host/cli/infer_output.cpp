@@ -1,46 +1,13 @@
 #include "cli/infer_output.hpp"
 
-#include <unistd.h>
 #include <xxhash.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "cli/text_table.hpp"
 #include "expects.hpp"
 
 namespace sojourn::cli {
-namespace {
-
-namespace fs = std::filesystem;
-
-}  // namespace
-
-void check_output_folder(const std::string& folder, bool overwrite) {
-  SOJOURN_EXPECTS(!folder.empty(), UsageError, "--output: the folder's name is empty");
-  std::error_code error;
-  const fs::path path(folder);
-  const fs::file_status status = fs::symlink_status(path, error);
-  if (fs::exists(status)) {
-    SOJOURN_EXPECTS(overwrite, UsageError,
-                    "--output {}: it exists already; give --overwrite to replace it, or another folder", folder);
-    SOJOURN_EXPECTS(fs::is_directory(status), UsageError,
-                    "--output {}: it exists and is not a folder; --overwrite replaces result folders only", folder);
-    SOJOURN_EXPECTS(fs::is_empty(path, error) || fs::exists(path / "summary.json", error), UsageError,
-                    "--output {}: the folder holds something else than results (no summary.json); --overwrite would "
-                    "delete it, so choose another folder",
-                    folder);
-  }
-  fs::path parent = fs::absolute(path, error).lexically_normal();
-  if (!parent.has_filename()) parent = parent.parent_path();
-  parent = parent.parent_path();
-  SOJOURN_EXPECTS(fs::is_directory(parent, error), IoError,
-                  "--output {}: the folder {} does not exist; create it first", folder, parent.string());
-  SOJOURN_EXPECTS(::access(parent.c_str(), W_OK | X_OK) == 0, IoError, "--output {}: cannot write into {}: {}", folder,
-                  parent.string(), std::strerror(errno));
-}
-
 std::string result_text(const InferenceResult& result, const std::string& folder) {
   const auto seconds = result.seconds.find("total");
   std::string text =
@@ -57,7 +24,7 @@ std::string result_text(const InferenceResult& result, const std::string& folder
     text += fmt::format("{:<5} {} = {}\n", diagnostic.verdict, diagnostic.name, format_short(diagnostic.value));
     if (diagnostic.verdict != "PASS") text += fmt::format("      {}\n", diagnostic.explanation);
   }
-  text += fmt::format("\nresults  {}\nreport   {}\n", folder, (fs::path(folder) / "report.html").string());
+  text += fmt::format("\nresults  {}\nreport   {}\n", folder, (std::filesystem::path(folder) / "report.html").string());
   return text;
 }
 

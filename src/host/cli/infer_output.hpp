@@ -6,10 +6,6 @@
 
 namespace sojourn::cli {
 
-/// Rejects an output folder before any work is done: it exists and may not be replaced, it is not a folder of ours, or
-/// its parent cannot be written to. @throws UsageError, IoError.
-void check_output_folder(const std::string& folder, bool overwrite);
-
 /// The posterior in a compact table, the diagnostics with what to do where they are not PASS, and where the files lie.
 std::string result_text(const InferenceResult& result, const std::string& folder);
 

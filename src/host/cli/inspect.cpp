@@ -33,6 +33,14 @@ std::vector<std::string> reward_names(const Model& model) {
   return names;
 }
 
+/// The parameters' names, or phi0, phi1, ... where the model derives its rates.
+std::vector<std::string> rate_names(const Model& model) {
+  if (model.rates.is_identity()) return parameter_names(model);
+  std::vector<std::string> names;
+  for (std::int32_t r = 0; r < model.rates.num_rates(); ++r) names.push_back("phi" + std::to_string(r));
+  return names;
+}
+
 /// The rewards that data may be of: those named, else all of the model's and time.
 std::vector<NamedReward> rewards_to_assess(const Model& model, const std::vector<std::string>& names) {
   if (!names.empty()) return choose_rewards(model, names);
@@ -141,7 +149,7 @@ ExitCode inspect(const InspectOptions& options) {
   evaluator_options.num_threads = options.common.num_threads();
   Model model = load_model(options.model, options.common.limits());
   if (options.dot) {
-    write_stdout(to_dot(model));
+    write_stdout(to_dot(model.graph, rate_names(model)));
     return ExitCode::kDone;
   }
   const std::vector<NamedReward> rewards = rewards_to_assess(model, options.rewards);

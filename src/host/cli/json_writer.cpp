@@ -80,12 +80,6 @@ JsonWriter& JsonWriter::null() {
   return *this;
 }
 
-JsonWriter& JsonWriter::raw(std::string_view json) {
-  separate();
-  text_ += json;
-  return *this;
-}
-
 JsonWriter& JsonWriter::value(std::string_view text) {
   separate();
   text_ += '"';

@@ -30,8 +30,6 @@ class JsonWriter {
   JsonWriter& value(const std::string& text) { return value(std::string_view(text)); }
   JsonWriter& value(const char* text) { return value(std::string_view(text)); }
   JsonWriter& null();
-  /// Text that is a JSON value already.
-  JsonWriter& raw(std::string_view json);
   JsonWriter& values(std::span<const double> numbers);
   JsonWriter& values(std::span<const std::string> texts);
   /// Numbers in row-major order as nested arrays of the given extents; no extents: one bare number.

@@ -2,10 +2,10 @@
 
 #include <filesystem>
 
-#include "cli/json_writer.hpp"
 #include "cli/sampler_block.hpp"
 #include "cli/theta.hpp"
 #include "expects.hpp"
+#include "graph/load_model.hpp"
 #include "model/suggest.hpp"
 
 namespace sojourn::cli {
@@ -73,37 +73,6 @@ void read_fixed(const Document::Value& block, RunFile& run) {
   }
 }
 
-/// The subtree as JSON text, which is YAML too.
-void write_value(const Document::Value& value, JsonWriter& json) {
-  switch (value.kind()) {
-    case ValueKind::kNull:
-      json.null();
-      break;
-    case ValueKind::kScalar:
-      if (value.is_bool()) {
-        json.value(value.as_bool());
-      } else if (value.is_number()) {
-        json.raw(value.text());
-      } else {
-        json.value(value.text());
-      }
-      break;
-    case ValueKind::kSequence:
-      json.begin_array();
-      for (std::size_t i = 0; i < value.size(); ++i) write_value(value[i], json);
-      json.end_array();
-      break;
-    case ValueKind::kMapping:
-      json.begin_object();
-      for (std::size_t i = 0; i < value.size(); ++i) {
-        json.key(value[i].key());
-        write_value(value[i], json);
-      }
-      json.end_object();
-      break;
-  }
-}
-
 RunFile read_run(const Document& document, const std::string& path) {
   const Document::Value root = document.root();
   root.expect(ValueKind::kMapping);
@@ -164,9 +133,7 @@ RunFile parse_run_file(std::string_view text, const std::string& path) {
 
 Model load_run_model(const RunFile& run, const ModelLimits& limits) {
   if (!run.inline_model) return load_model(run.model_path, limits);
-  JsonWriter json;
-  write_value(*run.inline_model, json);
-  return parse_model(json.take(), run.path + " (its model)", limits);
+  return model_from_document(*run.inline_model, limits, false);
 }
 
 void check_parameter_names(const RunFile& run, const Model& model) {

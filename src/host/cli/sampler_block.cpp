@@ -45,8 +45,8 @@ std::uint64_t read_seed(const Document::Value& value) {
 
 void read_sampler(const Document::Value& block, RunFile& run) {
   block.expect(ValueKind::kMapping);
-  block.expect_keys({"method", "particles", "iterations", "kernel", "bandwidth", "whiten", "optimizer", "learning_rate",
-                     "schedule", "decay", "warmup_iterations", "start", "initial", "history_every"});
+  block.expect_keys({"method", "particles", "iterations", "kernel", "bandwidth", "whiten", "linear_weight", "optimizer",
+                     "learning_rate", "schedule", "decay", "warmup_iterations", "start", "initial", "history_every"});
   SvgdOptions& sampler = run.sampler;
   if (const auto value = block.find("method")) choose<int>(*value, {{"svgd", 0}});
   if (const auto value = block.find("particles")) {
@@ -66,6 +66,7 @@ void read_sampler(const Document::Value& block, RunFile& run) {
     }
   }
   if (const auto value = block.find("whiten")) sampler.whiten = value->as_bool();
+  if (const auto value = block.find("linear_weight")) sampler.linear_weight = number(*value, 0, true, 1e300, ">= 0");
   if (const auto value = block.find("optimizer")) {
     sampler.optimizer = choose<Optimizer>(*value, {{"adam", Optimizer::kAdam}, {"gradient", Optimizer::kGradient}});
   }

@@ -42,6 +42,15 @@ void read_start_particles(const Posterior& posterior, bool count_given, RunFile&
   }
   SOJOURN_EXPECTS(differ, ModelError, "{}: all {} particles are equal; they would stay together, so spread them", path,
                   num_particles);
+  std::vector<double> log_density(table.values.num_rows());
+  std::vector<std::string> status(table.values.num_rows());
+  posterior.evaluate(run.sampler.given.view(), log_density, {}, status);
+  for (std::size_t r = 0; r < log_density.size(); ++r) {
+    SOJOURN_EXPECTS(std::isfinite(log_density[r]), ModelError,
+                    "{}: row {}: the posterior cannot be evaluated there: {}", path,
+                    table.first_row + static_cast<std::int64_t>(r),
+                    status[r].empty() ? "log density " + format_number(log_density[r]) : status[r]);
+  }
 }
 
 }  // namespace sojourn::cli

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <thread>
 
 #include "cli/numbers.hpp"
 #include "cli/streams.hpp"
@@ -26,10 +25,8 @@ ModelLimits CommonOptions::limits() const {
 int CommonOptions::num_threads() const {
   const int requested = threads.empty() ? 0 : static_cast<int>(parse_whole("--threads", threads, 1, kMaxThreadsAsked));
   const int used = resolve_num_threads(requested);
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  if (cores > 0 && used > 4 * cores) {
-    warn(fmt::format("{} threads on {} cores will slow each other down; --threads {} is enough", used, cores, cores));
-  }
+  const std::string warning = oversubscription_warning(used);
+  if (!warning.empty()) warn(warning);
   return used;
 }
 

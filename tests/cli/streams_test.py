@@ -1,0 +1,61 @@
+"""Closed and full standard streams: quiet, not zero, and no half file (row 59 of the list of bad inputs)."""
+
+import os
+import subprocess
+import unittest
+
+from program_case import PROGRAM, ProgramCase
+
+
+class Streams(ProgramCase):
+    def shell(self, command):
+        """Runs a bash line in which $SOJOURN is the program."""
+        return subprocess.run(["bash", "-c", command], cwd=self.folder, env=self.environment(SOJOURN=PROGRAM),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=120)
+
+    def test_reader_that_leaves(self):
+        result = self.shell('"$SOJOURN" sample mix.yaml --theta 1,1 -n 1000000 | head -n 1; echo "${PIPESTATUS[0]}"')
+        first, status = result.stdout.split()
+        self.assertGreater(float(first), 0)
+        self.assertNotEqual(status, "0")
+        self.assertEqual(result.stderr, "")
+
+    def test_closed_stdout(self):
+        for command in ("--help", "info", "evaluate mix.yaml --theta 1,1 --moments 1", "simulate run.yaml --theta 1 -n 3"):
+            result = self.shell(f'"$SOJOURN" {command} >&-')
+            self.assertNotEqual(result.returncode, 0, command)
+            self.assertEqual(result.stderr, "", command)
+
+    def test_closed_stdin(self):
+        result = self.shell('"$SOJOURN" inspect - <&-')
+        self.assertEqual(result.returncode, 5, result.stderr)
+        self.assertEqual(result.stdout, "")
+        self.assertEqual(self.shell('"$SOJOURN" evaluate mix.yaml --theta 1,1 --moments 1 <&-').returncode, 0)
+
+    def test_closed_stderr(self):
+        self.assertEqual(self.shell('"$SOJOURN" inspect nowhere.yaml 2>&-').returncode, 5)
+        self.assertEqual(self.shell('"$SOJOURN" infer run.yaml --iterations 20 --output r 2>&-').returncode, 0)
+
+    def test_all_closed_writes_no_output_into_files(self):
+        # Were 1 and 2 free, the result's files would get these numbers and the table would end up inside one of them.
+        result = self.shell('"$SOJOURN" infer run.yaml --iterations 20 --output r <&- >&- 2>&-')
+        self.assertNotEqual(result.returncode, 0)
+        self.assertEqual(self.shell('"$SOJOURN" infer run.yaml --iterations 20 --output s --quiet').returncode, 0)
+        self.assertEqual((self.folder / "r/particles.csv").read_bytes(), (self.folder / "s/particles.csv").read_bytes())
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_full_disk(self):
+        result = self.shell('"$SOJOURN" evaluate mix.yaml --theta 1,1 --moments 1 > /dev/full')
+        self.assertEqual(result.returncode, 5)
+        self.assertRegex(result.stderr, "standard output: cannot write: No space left")
+
+    def test_only_data_on_stdout(self):
+        self.write("unused.yaml", "schema: sojourn/model/1\nname: u\nparameters: [a, b]\nstates: 2\ninitial: [[0, 1]]\n"
+                                  "edges: [[0, 1, 0, [1, 0]]]\n")
+        result = self.run_program("sample", "unused.yaml", "--theta", "1,1", "-n", "2")
+        self.assertRegex(result.stderr, "^warning: ")
+        self.assertEqual(len([float(x) for x in result.stdout.split()]), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

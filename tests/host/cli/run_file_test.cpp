@@ -1,0 +1,151 @@
+#include "cli/run_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sojourn/error.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr char kHead[] = "schema: sojourn/run/1\nmodel: kingman.yaml\n";
+
+RunFile parse(const std::string& rest) { return parse_run_file(kHead + rest, "folder/run.yaml"); }
+
+template <class ErrorType>
+std::string message_of(const std::string& rest) {
+  try {
+    parse(rest);
+  } catch (const ErrorType& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "no error of the kind expected";
+  return "";
+}
+
+TEST(RunFile, ReadsEveryKey) {
+  const RunFile run = parse(
+      "name: mine\ndata: {file: times.csv}\nrewards: length\n"
+      "priors: {theta: {lognormal: {mean: 0, sd: 1}}}\nfixed: {m: 0.5}\n"
+      "sampler: {method: svgd, particles: 64, iterations: 9, kernel: rbf, bandwidth: 0.7, optimizer: gradient,\n"
+      "  learning_rate: 0.2, schedule: warmup, warmup_iterations: 3, history_every: 2, whiten: false, start: prior}\n"
+      "checkpoint: {every_seconds: 60}\nseed: 18446744073709551615\n");
+  EXPECT_EQ(run.name, "mine");
+  EXPECT_EQ(run.model_path, "folder/kingman.yaml");
+  EXPECT_EQ(run.data_path, "folder/times.csv");
+  EXPECT_EQ(run.reward, "length");
+  EXPECT_EQ(run.prior_map().at("theta").describe(), "lognormal(mean=0, sd=1)");
+  EXPECT_EQ(run.fixed_map().at("m"), 0.5);
+  EXPECT_EQ(run.sampler.num_particles, 64);
+  EXPECT_TRUE(run.particles_given);
+  EXPECT_EQ(run.sampler.num_iterations, 9);
+  EXPECT_EQ(run.sampler.kernel, Kernel::kRbf);
+  EXPECT_EQ(run.sampler.bandwidth_rule, BandwidthRule::kFixed);
+  EXPECT_EQ(run.sampler.bandwidth, 0.7);
+  EXPECT_EQ(run.sampler.optimizer, Optimizer::kGradient);
+  EXPECT_EQ(run.sampler.learning_rate, 0.2);
+  EXPECT_EQ(run.sampler.schedule, ScheduleKind::kWarmup);
+  EXPECT_EQ(run.sampler.warmup_iterations, 3);
+  EXPECT_EQ(run.sampler.history_every, 2);
+  EXPECT_FALSE(run.sampler.whiten);
+  EXPECT_EQ(run.sampler.start, StartKind::kPrior);
+  EXPECT_TRUE(run.checkpoint);
+  EXPECT_EQ(run.sampler.seed, 18446744073709551615ULL);
+}
+
+TEST(RunFile, DefaultsAndPaths) {
+  const RunFile run = parse("data: {file: /absolute/times.csv}\nsampler: {initial: start.csv}\n");
+  EXPECT_EQ(run.name, "run");
+  EXPECT_EQ(run.data_path, "/absolute/times.csv");
+  EXPECT_EQ(run.initial_path, "folder/start.csv");
+  EXPECT_EQ(run.sampler.start, StartKind::kGiven);
+  EXPECT_FALSE(run.particles_given);
+  EXPECT_EQ(parse("sampler: {bandwidth: median}\n").sampler.bandwidth_rule, BandwidthRule::kMedian);
+}
+
+TEST(RunFile, InlineModel) {
+  const RunFile run = parse_run_file(
+      "schema: sojourn/run/1\n"
+      "model:\n  name: two\n  parameters: [a]\n  states: 2\n  initial: [[0, 1]]\n  edges: [[0, 1, 0, [1]]]\n",
+      "run.yaml");
+  const Model model = load_run_model(run, {});
+  EXPECT_EQ(model.name, "two");
+  EXPECT_EQ(model.graph.num_states(), 2);
+}
+
+TEST(RunFile, UnknownKeysNameTheNearest) {
+  EXPECT_THAT(message_of<ModelError>("sampler: {partikles: 3}\n"),
+              testing::AllOf(StartsWith("folder/run.yaml:3:"), HasSubstr("did you mean 'particles'")));
+  EXPECT_THAT(message_of<ModelError>("sead: 3\n"), HasSubstr("did you mean 'seed'"));
+  EXPECT_THAT(message_of<ModelError>("sampler: {kernel: imk}\n"), HasSubstr("imq"));
+  EXPECT_THAT(message_of<ModelError>("checkpoint: {every: 3}\n"), HasSubstr("every"));
+  EXPECT_THAT(message_of<ModelError>("data: {path: x}\n"), HasSubstr("path"));
+}
+
+TEST(RunFile, SamplerValuesOutOfRangeAreUsageErrors) {
+  for (const char* text : {"particles: 0", "particles: 1", "particles: -3", "particles: 1000000000", "particles: 1e3",
+                           "particles: 2.5", "iterations: 0", "learning_rate: 0", "learning_rate: -1",
+                           "learning_rate: .nan", "learning_rate: abc", "bandwidth: 0", "bandwidth: -1",
+                           "bandwidth: .nan", "decay: 1.5", "history_every: -1"}) {
+    const std::string message = message_of<UsageError>(std::string("sampler: {") + text + "}\n");
+    EXPECT_THAT(message, StartsWith("folder/run.yaml:3:")) << text;
+  }
+}
+
+TEST(RunFile, SeedsOutOfRangeAreUsageErrors) {
+  for (const char* text : {"-1", "1.5", "18446744073709551616", "abc", "1e3"}) {
+    EXPECT_THAT(message_of<UsageError>(std::string("seed: ") + text + "\n"), HasSubstr("seed")) << text;
+  }
+}
+
+TEST(RunFile, BadPriorsSayWhere) {
+  for (const char* text : {"{normal: {mean: 0, sd: 0}}", "{normal: {mean: 0, sd: -1}}", "{uniform: {lower: 2, upper: 1}}",
+                           "{normla: {mean: 0, sd: 1}}", "{normal: {mean: 0}}", "{normal: {mean: 0, sd: 1, x: 2}}",
+                           "{normal: {mean: 0, sd: 1}, gamma: {shape: 1, rate: 1}}", "3"}) {
+    EXPECT_THAT(message_of<ModelError>(std::string("priors: {theta: ") + text + "}\n"),
+                testing::AllOf(StartsWith("folder/run.yaml:3:"), HasSubstr("priors.theta")))
+        << text;
+  }
+}
+
+TEST(RunFile, SchemaIsCheckedFirst) {
+  const auto message = [](const char* text) -> std::string {
+    try {
+      parse_run_file(text, "run.yaml");
+    } catch (const ModelError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(message("schema: sojourn/run/7\nfoo: 1\n"), HasSubstr("schema 7 is newer than 1; upgrade"));
+  EXPECT_THAT(message("schema: sojourn/run/0\n"), HasSubstr("schema version '0' is unknown"));
+  EXPECT_THAT(message("schema: sojourn/model/1\n"), HasSubstr("is a model file"));
+  EXPECT_THAT(message("model: x\n"), HasSubstr("missing key 'schema'"));
+  EXPECT_THAT(message(""), HasSubstr("empty"));
+  EXPECT_THAT(message("schema: sojourn/run/1\n"), HasSubstr("missing key 'model'"));
+}
+
+TEST(RunFile, StartAndInitialExcludeEachOther) {
+  EXPECT_THAT(message_of<ModelError>("sampler: {start: prior, initial: x.csv}\n"), HasSubstr("exclude each other"));
+}
+
+TEST(RunFile, NamesThatTheModelLacks) {
+  const RunFile run = parse_run_file(
+      "schema: sojourn/run/1\nmodel: {name: m, parameters: [alpha], states: 2, initial: [[0, 1]], edges: [[0, 1, 0, [1]]]}\n"
+      "priors: {alpa: {exponential: {rate: 1}}}\nrewards: nothing\n",
+      "run.yaml");
+  const Model model = load_run_model(run, {});
+  try {
+    check_parameter_names(run, model);
+    FAIL();
+  } catch (const ModelError& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(StartsWith("run.yaml:3:"), HasSubstr("did you mean 'alpha'")));
+  }
+  EXPECT_THROW(observed_reward(run, model), ModelError);
+}
+
+}  // namespace
+}  // namespace sojourn::cli
