@@ -82,12 +82,17 @@ Model two_locus(std::int32_t samples, std::int64_t max_states) {
   const auto transitions = [types, absorbed, to = start, held = start](State state, TransitionSink& sink) mutable {
     if (types.is_absorbed(state)) return;
     std::ranges::copy(state, to.begin());
-    std::int32_t num_held = 0;
-    for (std::int32_t t = 0; t < types.num_types(); ++t)
-      if (state[t] > 0) held[num_held++] = t;
+    std::int32_t num_held = 0, num_blocks = 0;
+    for (std::int32_t t = 0; t < types.num_types(); ++t) {
+      if (state[t] == 0) continue;
+      held[num_held++] = t;
+      num_blocks += state[t];
+    }
+    // An absorbed state is (n, n), or (n, 0) beside (0, n): two blocks at most.
     const auto emit = [&](std::int32_t rate, double coefficient) {
       const RateTerm term{rate, coefficient};
-      sink.emit(types.is_absorbed(to) ? absorbed : to, 0, {&term, 1});
+      const bool is_absorbed = num_blocks <= 3 && types.is_absorbed(to);
+      sink.emit(is_absorbed ? absorbed : to, 0, {&term, 1});
     };
     for (std::int32_t p = 0; p < num_held; ++p) {
       const std::int32_t t = held[p], i = types.first(t), j = types.second(t);
