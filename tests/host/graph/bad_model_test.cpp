@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/random.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/model.hpp"
 
@@ -330,6 +331,61 @@ TEST(BadModel, ParametersAreChecked) {
   EXPECT_THAT(with("[a b]"), HasSubstr("without spaces"));
   EXPECT_THAT(with("a"), HasSubstr("expected a list, got 'a'"));
   EXPECT_THAT(with("[[a]]"), HasSubstr("expected text"));
+}
+
+/// Any bytes end in a model or in an error of ours: no other exception, no crash, no hang.
+TEST(BadModel, DamagedFilesOnlyRaiseErrors) {
+  const std::vector<std::string> originals{
+      explicit_model(kGoodEdges, "rewards: {time: [1, 1, 0], first: [1, 0, 0]}\n"),
+      rule_model("{when: n >= 2 && n < 9, rate: q * n*(n-1)/2, effect: {n: n - 1}}, {when: n == 1, rate: \"2 + q\", "
+                 "effect: {n: 0}}",
+                 "derived: {q: exp(-r) / (1 + r^2)}\nabsorbing: n == 0\nrewards: {x: \"n\"}\n"),
+      "schema: sojourn/model/1\nname: x\nparameters: [{name: rate, lower: 0.5, upper: .inf}]\nfamily: {coalescent: "
+      "{samples: 5, state: blocks}}\n"};
+  for (const std::string& text : originals) EXPECT_EQ(model_fault(text), "none");
+  const std::string alphabet = "[]{}:,'\"&*!|>-?#%@ \n\t0123456789.eE+-/^()<=naqr\\\x01\xc3\xff";
+  ModelLimits limits;
+  limits.max_states = 500;
+  PhiloxStream random(7, kStreamDiagnostics, 0);
+  const auto below = [&](std::size_t bound) {
+    return static_cast<std::size_t>(random.next_uniform() * static_cast<double>(bound));
+  };
+  int num_models = 0, num_refused = 0;
+  for (int round = 0; round < 6000; ++round) {
+    std::string text = originals[below(originals.size())];
+    // Every other round only changes digits, so that more than the YAML reader is tried.
+    const bool only_digits = round % 2 == 0;
+    for (std::size_t edits = 1 + below(3); edits > 0 && !text.empty(); --edits) {
+      std::size_t at = below(text.size());
+      if (only_digits) {
+        at = text.find_first_of("0123456789", at);
+        if (at != std::string::npos) text[at] = "0123456789.-"[below(12)];
+        continue;
+      }
+      switch (below(4)) {
+        case 0:
+          text[at] = alphabet[below(alphabet.size())];
+          break;
+        case 1:
+          text.insert(at, 1, alphabet[below(alphabet.size())]);
+          break;
+        case 2:
+          text.erase(at, 1 + below(8));
+          break;
+        default:
+          text.insert(at, text.substr(below(text.size()), 1 + below(20)));
+      }
+    }
+    try {
+      (void)digest(parse_model(text, "F", limits));
+      ++num_models;
+    } catch (const Error& error) {
+      ASSERT_THAT(error.what(), ContainsRegex("^F(:[0-9]+:[0-9]+)?: ")) << text;
+      ++num_refused;
+    }
+  }
+  EXPECT_GT(num_models, 300);
+  EXPECT_GT(num_refused, 2000);
 }
 
 }  // namespace
