@@ -90,10 +90,12 @@ TEST(SvgdCalibration, NinetyPercentIntervalsCoverTheTruth) {
     for (int k = 0; k < 10; ++k) sum += stream.next_exponential() / theta;
     SvgdOptions options;
     options.seed = set;
+    options.num_threads = 1;
     const SvgdResult result = svgd(testing::log_gamma(13, 2 + sum), options);
     const double lower = quantile(result.particles.values(), 0.05), upper = quantile(result.particles.values(), 0.95);
     covered += lower <= std::log(theta) && std::log(theta) <= upper ? 1 : 0;
   }
+  RecordProperty("covered", covered);
   EXPECT_GE(covered, 168);
   EXPECT_LE(covered, 190);
 }

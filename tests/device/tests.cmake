@@ -1,0 +1,13 @@
+# Device results against the host's on the same inputs. Built wherever CUDA is; without a device a test is skipped and says so.
+if(TARGET sojourn_device)
+  file(GLOB device_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*/*_test.cpp)
+  if(device_tests)
+    add_executable(test_device ${device_tests})
+    get_property(rooms_up_to_sampler GLOBAL PROPERTY SOJOURN_ROOMS_UP_TO_sampler)
+    foreach(room ${rooms_up_to_sampler})
+      target_sources(test_device PRIVATE $<TARGET_OBJECTS:sojourn_${room}>)
+    endforeach()
+    target_link_libraries(test_device PRIVATE sojourn_device sojourn_settings GTest::gtest GTest::gtest_main)
+    gtest_discover_tests(test_device TEST_PREFIX device. DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600 LABELS gpu)
+  endif()
+endif()
