@@ -229,9 +229,9 @@ SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const Prc
 /// absorption. The difference is taken in whichever of x, shifted and local has the smaller value at v, so that it
 /// never loses more digits than the closest of the three reference points allows.
 template <class Real, class RealArray, class GradientArray>
-SOJOURN_HD inline void add_row_gradient(const PrcView& prc, const PrcComponent& component, std::int32_t v,
-                                        const Real& reference, const Differences<RealArray>& solution, double absorbing,
-                                        const Real& y, GradientArray&& gradient) {
+SOJOURN_HD inline void add_row_gradient(const PrcView& prc, std::int32_t v, const Real& reference,
+                                        const Differences<RealArray>& solution, double absorbing, const Real& y,
+                                        GradientArray&& gradient) {
   const PrcRow& row = prc.rows[v];
   const auto near_reference = smaller(solution.shifted[v], solution.x[v]);
   const Real offset = select(near_reference, reference, Real(0.0));
@@ -270,7 +270,7 @@ SOJOURN_HD inline void add_component_gradient(const PrcView& prc, const PrcCompo
                                               GradientArray&& gradient) {
   const Real reference = component.reference < 0 ? Real(0.0) : solution.x[component.reference];
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
-    add_row_gradient<Real>(prc, component, v, reference, solution, absorbing, y[v], gradient);
+    add_row_gradient<Real>(prc, v, reference, solution, absorbing, y[v], gradient);
   }
 }
 
