@@ -87,9 +87,10 @@ Figure mean_density_figure(const std::vector<double>& values) {
   const Polyline line = thinned(values);
   plot.line(line.x, line.y, "line post");
   return {plot.svg(),
-          std::string("It should climb and then stay level. A line that still rises at the right end asks for more "
-                      "iterations.") +
-              (cut ? " The first climb runs out of the picture below." : "")};
+          std::string(
+              "It should end level. A line that still rises or falls at the right end asks for more iterations; a peak "
+              "on the way is the particles spreading out from the mode.") +
+              (cut ? " The first iterations lie below the picture." : "")};
 }
 
 Figure step_figure(const std::vector<double>& values) {
