@@ -12,7 +12,8 @@ differences below. exp(Qt) of the generator with its absorbing state is a Taylor
 Q + rate*I followed by squarings, so each entry keeps its relative accuracy however small it is; the squarings also
 serve all times, which are (1..15) * 2^j. Discrete chains: powers of the one-step matrix. Queues beyond that: the
 transform of the passage to 0 by its backward recursion, inverted along the saddle's parabola by the trapezoid rule,
-halving the step until 32 digits stand still. Gradients: central differences with relative step 2^-100 (error 2^-200),
+halving the step until 32 digits stand still; queues beyond 1000 states are left out (from 1 customer their law is that
+of the queue with 1000 to all digits as long as log pdf > -800). Gradients: central differences with relative step 2^-100 (error 2^-200),
 or forward derivatives in the queue recursion.
 
 Output: one object per chain with `times` (doubles), `log_pdf`, `log_cdf`, `log_survival` (null where the value is 0),
@@ -29,6 +30,7 @@ from flint import acb, arb, arb_mat, ctx, fmpq
 BITS = 600
 DIFFERENCE = 100  # central differences: step phi * 2^-100
 DENSE_LIMIT = 60
+QUEUE_LIMIT = 1001
 MOMENT_LIMIT = 200
 
 
@@ -275,8 +277,12 @@ def choose_times(law, mean):
     return sorted({four_bits(t) for t in times if t > 0}, key=lambda p: p[0] * 2.0 ** p[1])
 
 
-def log_or_none(x):
-    return None if x == 0 else x.log()
+def log_values(law, point):
+    """Logs of density, cdf, survival; of cdf and survival the larger comes from the smaller, which is not rounded to 1."""
+    density, cdf, survival = law.at(*point)
+    log_cdf = None if cdf == 0 else (-survival).log1p() if survival < 0.5 else cdf.log()
+    log_survival = None if survival == 0 else (-cdf).log1p() if cdf < 0.5 else survival.log()
+    return [None if density == 0 else density.log(), log_cdf, log_survival]
 
 
 def dense_case(chain, with_law):
@@ -315,8 +321,8 @@ def dense_case(chain, with_law):
         for name in names:
             result[name], result[name + "_gradient"] = [], []
         for point in points:
-            values = [log_or_none(v) for v in law.at(*point)]
-            gradient = difference(lambda one: [log_or_none(v) for v in one.at(*point)])
+            values = log_values(law, point)
+            gradient = difference(lambda one: log_values(one, point))
             for i, name in enumerate(names):
                 result[name].append(rounded(values[i]) if values[i] is not None else None)
                 result[name + "_gradient"].append([rounded(g[i]) for g in gradient])
@@ -505,7 +511,7 @@ def queue_case(capacity, start, birth, death, progress):
         small, large = ("cdf", "survival") if values["cdf"][0] < values["survival"][0] else ("survival", "cdf")
         assert abs((values["cdf"][0].exp() + values["survival"][0].exp()) - 1) < arb("1e-25")
         p = values[small][0].exp()
-        values[large] = ((1 - p).log(), -values[small][1] * p / (1 - p), -values[small][2] * p / (1 - p))
+        values[large] = ((-p).log1p(), -values[small][1] * p / (1 - p), -values[small][2] * p / (1 - p))
         for kind in ("pdf", "cdf", "survival"):
             log_value, by_lam, by_mu = values[kind]
             result["log_" + kind].append(digits(log_value.mid()))
@@ -524,7 +530,7 @@ def main():
             golden = json.load(source, parse_float=Number)
     for chain in chains:
         name = chain["name"]
-        if only and name not in only:
+        if chain["states"] > QUEUE_LIMIT or (only and name not in only):
             continue
         print(name, file=sys.stderr)
         entry = {"phi": chain["phi"]}
