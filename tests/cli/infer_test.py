@@ -81,7 +81,7 @@ class Infer(ProgramCase):
         self.bad(2, "times.csv", "infer", "run.yaml", "--output", "times.csv", "--overwrite")
 
     def test_output_cannot_be_written(self):
-        self.bad(5, "nowhere", "infer", "run.yaml", "--output", "times.csv/below/nowhere")
+        self.bad(5, "times.csv: .*Not a directory", "infer", "run.yaml", "--output", "times.csv/below/nowhere")
 
     def test_max_seconds_writes_what_there_is(self):
         started = time.monotonic()

@@ -120,8 +120,8 @@ Action add_check(CLI::App& app) {
   add_thread_option(app, options->common);
   add_limit_options(app, options->common);
   app.footer(
-      "Tells the kind of file by its `schema` key, its ending (.csv is data) or its first line. A run file is checked\n"
-      "together with its model, data, priors and starting particles.\n\n"
+      "Tells the kind of file by its `schema` key, its ending (.csv is data) or its first line. A run file\n"
+      "is checked together with its model, data, priors and starting particles.\n\n"
       "Example:\n  sojourn check run.yaml && sojourn infer run.yaml");
   return [options] { return check(*options); };
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/arguments.hpp"
+#include "cli/help_format.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/streams.hpp"
 #include "cli/verb.hpp"
@@ -35,23 +36,30 @@ constexpr VerbEntry kVerbs[] = {
 };
 
 constexpr char kDescription[] =
-    "Sojourn: Bayesian inference with parametric phase-type distributions, the time (or reward) that a Markov\n"
-    "chain gathers until it is absorbed.";
+    "Sojourn: Bayesian inference with parametric phase-type distributions, the time (or reward)\n"
+    "that a Markov chain gathers until it is absorbed.";
 
 constexpr char kFooter[] =
-    "Example: write a model, look at it, evaluate its density, fit it to data\n"
+    "Example: from a model to a posterior\n"
     "  cat > kingman.yaml <<END\n"
     "  schema: sojourn/model/1\n"
     "  name: kingman\n"
     "  parameters: [theta]\n"
     "  family: {coalescent: {samples: 10, state: lineages}}\n"
     "  END\n"
+    "  cat > run.yaml <<END\n"
+    "  schema: sojourn/run/1\n"
+    "  model: kingman.yaml\n"
+    "  data: {file: times.csv}\n"
+    "  priors: {theta: {lognormal: {mean: 0, sd: 1}}}\n"
+    "  END\n"
     "  sojourn inspect kingman.yaml\n"
     "  sojourn evaluate kingman.yaml --theta 1.5 --moments 2 --pdf 0.5,1,2\n"
+    "  sojourn simulate run.yaml --theta 1.5 -n 200 --output times.csv\n"
     "  sojourn infer run.yaml\n\n"
     "sojourn VERB --help explains a verb. Data goes to standard output, messages to standard error.\n"
-    "Exit status: 0 done, 1 internal failure, 2 usage, 3 invalid file, 4 numerical failure, 5 input or output,\n"
-    "6 device or communication, 130 interrupted.";
+    "Exit status: 0 done, 1 internal failure, 2 usage, 3 invalid file, 4 numerical failure,\n"
+    "5 input or output, 6 device or communication, 130 interrupted.";
 
 std::vector<std::string> verb_names() {
   std::vector<std::string> names;
@@ -89,12 +97,10 @@ bool wants_help(const std::vector<std::string>& arguments) {
 ExitCode run(const std::vector<std::string>& arguments) {
   CLI::App app(kDescription, "sojourn");
   app.footer(kFooter);
-  app.set_version_flag("--version", [] { return "sojourn " + build_info().version; });
-  app.get_formatter()->column_width(32);
-  app.get_formatter()->label("SUBCOMMAND", "VERB");
-  app.get_formatter()->label("Subcommands", "Verbs");
-  app.get_formatter()->label("OPTIONS", "options");
-  app.get_formatter()->label("REQUIRED", "");
+  app.set_version_flag(
+      "--version", [] { return "sojourn " + build_info().version; }, "Print the version");
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.set_help_flag("-h,--help", "Print this help");
   std::vector<std::pair<CLI::App*, Action>> actions;
   for (const VerbEntry& verb : kVerbs) {
     CLI::App* sub = app.add_subcommand(verb.name, verb.description)->group("Verbs");
@@ -114,7 +120,7 @@ ExitCode run(const std::vector<std::string>& arguments) {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
     const auto chosen = app.get_subcommands();
-    write_stdout(chosen.empty() ? app.help() : chosen.front()->help("sojourn " + chosen.front()->get_name()));
+    write_stdout(chosen.empty() ? app.help() : chosen.front()->help("sojourn"));
     return ExitCode::kDone;
   } catch (const CLI::CallForVersion& version) {
     write_stdout(std::string(version.what()) + '\n');

@@ -293,8 +293,8 @@ Action add_evaluate(CLI::App& app) {
   add_limit_options(app, options->common);
   app.add_flag("--json", options->json, "Print one JSON object (17 significant digits) instead of a table");
   app.footer(
-      "Values without an error bound are exact to rounding. A value that cannot be certified is null (nan in the\n"
-      "table), `status` says why, and the exit status is 4.\n\n"
+      "Values without an error bound are exact to rounding. A value that cannot be certified is null in\n"
+      "the JSON and nan in the table, `status` says why, and the exit status is 4.\n\n"
       "Examples:\n"
       "  sojourn evaluate kingman.yaml --theta 1.5 --moments 2 --pdf 0.5,1,2 --gradient\n"
       "  sojourn evaluate mix.yaml --theta 1,2 --theta 1.1,2 --cdf 0:10:101 --json\n"

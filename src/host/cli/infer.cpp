@@ -201,7 +201,8 @@ Action add_infer(CLI::App& app) {
   app.add_flag("--overwrite", options->overwrite, "Replace the results that are in the folder");
   app.add_flag("--plan", options->plan, "Print predicted time and memory, run nothing");
   app.add_option("--max-seconds", options->max_seconds,
-                 "Stop after this time, write the results reached so far and mark them as interrupted (exit status 0)")
+                 "Stop after this time in seconds, write the results reached so far and say so in them; the "
+                 "exit status is 0")
       ->type_name("T");
   app.add_flag("--strict", options->strict, "Exit with status 4 if a diagnostic fails; the results are written");
   app.add_flag("--resume", options->resume, "Not in this version: runs write no checkpoints yet");
@@ -218,16 +219,15 @@ Action add_infer(CLI::App& app) {
   add_thread_option(app, options->common);
   add_limit_options(app, options->common);
   app.footer(
-      "Ctrl-C stops after the current iteration, writes the results reached so far and exits with status 130; a "
-      "second\n"
-      "Ctrl-C leaves at once and writes nothing.\n\n"
+      "Ctrl-C stops after the current iteration, writes the results reached so far and exits with status\n"
+      "130; a second Ctrl-C leaves at once and writes nothing.\n\n"
       "Example:\n"
       "  cat > run.yaml <<END\n"
       "  schema: sojourn/run/1\n"
       "  model: kingman.yaml\n"
       "  data: {file: times.csv}\n"
       "  priors: {theta: {lognormal: {mean: 0, sd: 1}}}\n"
-      "  sampler: {method: svgd, particles: 200, iterations: 500, kernel: imq, learning_rate: 0.05}\n"
+      "  sampler: {particles: 200, iterations: 500, kernel: imq, learning_rate: 0.05}\n"
       "  seed: 1\n"
       "  END\n"
       "  sojourn infer run.yaml --output result");

@@ -130,9 +130,11 @@ std::string as_text(const Evaluator& evaluator, const Identifiability& identifie
   }
   const std::string from = fmt::format("moments 1 to {} of {}", identified.order, list_names(identified.rewards, 6));
   if (identified.silent_directions.empty()) {
-    line("identifiability", fmt::format("{} tell {} apart (smallest singular value {:.1e} of the largest)", from,
-                                        model.num_parameters() == 1 ? "every value of the parameter" : "all parameters",
-                                        identified.singular_values.back()));
+    line("identifiability",
+         model.num_parameters() == 1
+             ? from + " move with the parameter"
+             : fmt::format("{} tell all parameters apart (smallest singular value {:.1e} of the largest)", from,
+                           identified.singular_values.back()));
     return text;
   }
   line("identifiability", fmt::format("{} fix only {} of {} directions; nothing moves along", from, identified.rank,

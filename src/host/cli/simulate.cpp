@@ -65,8 +65,8 @@ Action add_simulate(CLI::App& app) {
   add_thread_option(app, options->common);
   add_limit_options(app, options->common);
   app.footer(
-      "Writes a data file with one column, time (count in discrete time): independent draws of the run's model and\n"
-      "reward. All observations are exact; censoring of the run's own data is not imitated.\n\n"
+      "Writes a data file with one column, time (count in discrete time): independent draws of the run's\n"
+      "model and reward. All observations are exact; censoring in the run's own data is not imitated.\n\n"
       "Example:\n  sojourn simulate run.yaml --theta 1.5 -n 200 --seed 7 --output synthetic.csv");
   return [options] { return simulate(*options); };
 }

@@ -20,7 +20,8 @@ TEST(Identifiability, AllParametersOfAHypoexponential) {
 }
 
 TEST(Identifiability, OnlyAProductIsSeen) {
-  const Evaluator evaluator(two_stage("states: 2\ninitial: [[0, 1]]\nedges: [[0, 1, 0, [1]]]\n", "derived: {r: a * b}\n"));
+  const Evaluator evaluator(
+      two_stage("states: 2\ninitial: [[0, 1]]\nedges: [[0, 1, 0, [1]]]\n", "derived: {r: a * b}\n"));
   const Identifiability result = identifiability(evaluator, all_rewards(evaluator.model()));
   ASSERT_TRUE(result.assessed);
   EXPECT_EQ(result.rank, 1);
@@ -47,10 +48,10 @@ TEST(Identifiability, AGeneralLawOfOrderTwoHasThreeDegreesOfFreedom) {
 }
 
 TEST(Identifiability, DiscreteModelsAreTriedAtSmallerValues) {
-  const Evaluator evaluator(parse_model(
-      "schema: sojourn/model/1\nname: g\ntime: discrete\nparameters: [p]\nstates: 2\ninitial: [[0, 1]]\n"
-      "edges: [[0, 1, 0, [0.5]]]\n",
-      "model.yaml"));
+  const Evaluator evaluator(
+      parse_model("schema: sojourn/model/1\nname: g\ntime: discrete\nparameters: [p]\nstates: 2\ninitial: [[0, 1]]\n"
+                  "edges: [[0, 1, 0, [0.5]]]\n",
+                  "model.yaml"));
   const Identifiability result = identifiability(evaluator, all_rewards(evaluator.model()));
   ASSERT_TRUE(result.assessed);
   EXPECT_EQ(result.rank, 1);

@@ -66,7 +66,8 @@ TEST(ParsePoints, TheEndOfARangeIsExact) {
 }
 
 TEST(ParsePoints, BreakingTheRuleIsAUsageError) {
-  for (const char* text : {"-1", "nan", "inf", "1,,2", "", "1:2", "1:2:3:4", "1:2:0", "1:2:2.5", "a", "0:1:99999999999"}) {
+  for (const char* text :
+       {"-1", "nan", "inf", "1,,2", "", "1:2", "1:2:3:4", "1:2:0", "1:2:2.5", "a", "0:1:99999999999"}) {
     EXPECT_THROW(parse_points("--pdf", text, PointRule::kNonNegative), UsageError) << text;
   }
   EXPECT_THROW(parse_points("--pmf", "1.5", PointRule::kCount), UsageError);

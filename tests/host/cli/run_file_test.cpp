@@ -86,10 +86,10 @@ TEST(RunFile, UnknownKeysNameTheNearest) {
 }
 
 TEST(RunFile, SamplerValuesOutOfRangeAreUsageErrors) {
-  for (const char* text : {"particles: 0", "particles: 1", "particles: -3", "particles: 1000000000", "particles: 1e3",
-                           "particles: 2.5", "iterations: 0", "learning_rate: 0", "learning_rate: -1",
-                           "learning_rate: .nan", "learning_rate: abc", "bandwidth: 0", "bandwidth: -1",
-                           "bandwidth: .nan", "decay: 1.5", "history_every: -1"}) {
+  for (const char* text :
+       {"particles: 0", "particles: 1", "particles: -3", "particles: 1000000000", "particles: 1e3", "particles: 2.5",
+        "iterations: 0", "learning_rate: 0", "learning_rate: -1", "learning_rate: .nan", "learning_rate: abc",
+        "bandwidth: 0", "bandwidth: -1", "bandwidth: .nan", "decay: 1.5", "history_every: -1"}) {
     const std::string message = message_of<UsageError>(std::string("sampler: {") + text + "}\n");
     EXPECT_THAT(message, StartsWith("folder/run.yaml:3:")) << text;
   }
@@ -102,9 +102,10 @@ TEST(RunFile, SeedsOutOfRangeAreUsageErrors) {
 }
 
 TEST(RunFile, BadPriorsSayWhere) {
-  for (const char* text : {"{normal: {mean: 0, sd: 0}}", "{normal: {mean: 0, sd: -1}}", "{uniform: {lower: 2, upper: 1}}",
-                           "{normla: {mean: 0, sd: 1}}", "{normal: {mean: 0}}", "{normal: {mean: 0, sd: 1, x: 2}}",
-                           "{normal: {mean: 0, sd: 1}, gamma: {shape: 1, rate: 1}}", "3"}) {
+  for (const char* text :
+       {"{normal: {mean: 0, sd: 0}}", "{normal: {mean: 0, sd: -1}}", "{uniform: {lower: 2, upper: 1}}",
+        "{normla: {mean: 0, sd: 1}}", "{normal: {mean: 0}}", "{normal: {mean: 0, sd: 1, x: 2}}",
+        "{normal: {mean: 0, sd: 1}, gamma: {shape: 1, rate: 1}}", "3"}) {
     EXPECT_THAT(message_of<ModelError>(std::string("priors: {theta: ") + text + "}\n"),
                 testing::AllOf(StartsWith("folder/run.yaml:3:"), HasSubstr("priors.theta")))
         << text;
@@ -134,7 +135,8 @@ TEST(RunFile, StartAndInitialExcludeEachOther) {
 
 TEST(RunFile, NamesThatTheModelLacks) {
   const RunFile run = parse_run_file(
-      "schema: sojourn/run/1\nmodel: {name: m, parameters: [alpha], states: 2, initial: [[0, 1]], edges: [[0, 1, 0, [1]]]}\n"
+      "schema: sojourn/run/1\nmodel: {name: m, parameters: [alpha], states: 2, initial: [[0, 1]], edges: [[0, 1, 0, "
+      "[1]]]}\n"
       "priors: {alpa: {exponential: {rate: 1}}}\nrewards: nothing\n",
       "run.yaml");
   const Model model = load_run_model(run, {});
