@@ -16,6 +16,8 @@ constexpr std::int32_t kLargestNumNodes = 64;
 /// How far the check nodes are turned towards the axis, as a part of the whole way.
 constexpr double kCheckShift = 0.75;
 
+constexpr double kSmallestTransform = 1e-250;
+
 // Factors of the error bound, set so that it stays above the true error on all chains of the tests with real spectrum.
 constexpr double kRoundingFactor = 8;
 constexpr double kTruncationFactor = 2;
@@ -214,6 +216,7 @@ void SharedContour::invert(std::span<const std::complex<double>> transform, std:
       parts[num_nodes + k] = node.imag();
       sizes[k] = size_of(node);
     }
+    const double largest = *std::max_element(sizes, sizes + num_nodes);
     for (std::size_t k = 0; k < num_checks; ++k) check_sizes[k] = size_of(check[window.check_begin + k]);
 
     for (std::size_t n = 0; n < window.times.size(); ++n) {
@@ -229,7 +232,9 @@ void SharedContour::invert(std::span<const std::complex<double>> transform, std:
       for (std::size_t k = 0; k < num_checks; ++k) check_size += check_weights[k] * check_sizes[k];
       const double last =
           weight_sizes[num_nodes - 1] * sizes[num_nodes - 1] + weight_sizes[num_nodes - 2] * sizes[num_nodes - 2];
-      const double scale = size * window.decay[n];
+      // Where the transform underflows, sizes say nothing.
+      const double scale =
+          largest > kSmallestTransform ? size * window.decay[n] : std::numeric_limits<double>::infinity();
       const double growth = check_size * window.check_decay[n] / scale;
       const double discretisation = window.outer[n] + inner_error(window.inner_exponent, growth);
       const std::size_t time = window.times[n];

@@ -16,7 +16,7 @@ constexpr double kChainPerEdge = 20;
 /// One Poisson weight: an exponential and its bookkeeping.
 constexpr double kWeightCost = 20;
 /// Nodes and real trial points of one saddlepoint contour, as measured over the tests.
-constexpr double kSaddleNodes = 56;
+constexpr double kSaddleNodes = 80;
 constexpr double kSaddleTrials = 8;
 
 }  // namespace

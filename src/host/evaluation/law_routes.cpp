@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "expects.hpp"
@@ -87,8 +88,11 @@ void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
     entry.error = error / value;
     entry.log_value = std::log(value);
     entry.slope_factor = slope / value;
-    if (!(value > 0) || !(entry.error <= options.rtol)) {
-      if (!(value > 0)) entry.error = kInfinity;
+    const double t = points[point(e)].value;
+    // Beyond these times products of two nodes leave the range of double.
+    const bool in_range = t > 1e-90 && t < 1e90;
+    if (!(value > 0) || !in_range) entry.error = kInfinity;
+    if (!(entry.error <= options.rtol)) {
       workspace.pending.push_back(e);
     }
   };
@@ -133,46 +137,97 @@ bool LawPlan::Impl::solve_all_atom(Workspace& workspace) const {
 }
 
 void LawPlan::Impl::solve_by_saddlepoint(Workspace& workspace) const {
-  std::vector<SaddleRequest> requests;
-  for (const std::size_t e : workspace.pending) {
-    requests.push_back({points[point(e)].value, static_cast<LawSide>(kind(e))});
-  }
-  std::vector<SaddleAnswer> answers(requests.size());
-  std::vector<double> gradient(workspace.gradient ? requests.size() * num_rates : 0);
-  SaddlepointContour(*replay).invert(requests, options.rtol, answers, gradient, *workspace.replay);
-
-  const double atom = replay->atom(*workspace.replay);
-  const auto atom_gradient = replay->atom_gradient(*workspace.replay);
-  std::vector<std::size_t> left;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    const std::size_t e = workspace.pending[i];
-    LawEntry& entry = workspace.entries[e];
-    entry = {};
-    entry.method = LawMethod::kSaddlepoint;
-    entry.log_value = answers[i].log_value;
-    entry.error = answers[i].error;
-    double part = 1;  // of the value that the integral makes up
-    if (kind(e) == 2 && atom > 0) {
-      const double value = std::exp(answers[i].log_value);
-      part = value / (atom + value);
-      entry.log_value = std::log(atom + value);
-      entry.error = entry.error * part + kEpsilon;
+  const double zero = 0;
+  double mass = 0, first = 0, second = 0;  // 1 - atom, - its mean
+  replay->evaluate_real(false, {&zero, 1}, {&mass, 1}, {&first, 1}, {&second, 1}, *workspace.replay);
+  const double mean = -first / mass;
+  // Below the mean the survival function is one minus a small cdf, above it the cdf one minus a small survival: the
+  // smaller one is what a saddle sees. Where it turns out not to be small, the value itself is asked in a second pass.
+  const std::vector<std::size_t> all = workspace.pending;
+  std::vector<std::size_t> open = all, failed;
+  for (const bool direct : {false, true}) {
+    std::vector<SaddleRequest> requests;
+    for (const std::size_t e : open) {
+      const double t = points[point(e)].value;
+      auto side = static_cast<LawSide>(kind(e));
+      if (!direct && side == LawSide::kSurvival && t < mean)
+        side = LawSide::kCdf;
+      else if (!direct && side == LawSide::kCdf && t > mean)
+        side = LawSide::kSurvival;
+      requests.push_back({t, side});
     }
-    if (workspace.gradient) {
-      const std::span<double> row = new_row(entry, workspace);
-      for (std::size_t p = 0; p < num_rates; ++p) {
-        row[p] = part * gradient[i * num_rates + p];
-        if (part < 1) row[p] += (1 - part) * atom_gradient[p] / atom;
+    std::vector<SaddleAnswer> answers(requests.size());
+    std::vector<double> gradient(workspace.gradient ? requests.size() * num_rates : 0);
+    SaddlepointContour(*replay).invert(requests, options.rtol, answers, gradient, *workspace.replay);
+    std::vector<std::size_t> again;
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const std::size_t e = open[i];
+      const std::span<const double> slope(gradient.data() + (workspace.gradient ? i * num_rates : 0),
+                                          workspace.gradient ? num_rates : 0);
+      if (!settle_saddle(e, requests[i].side, answers[i], slope, mass, workspace)) {
+        again.push_back(e);
+      } else if (!(workspace.entries[e].error <= options.rtol)) {
+        failed.push_back(e);
       }
     }
-    if (!(entry.error <= options.rtol)) left.push_back(e);
+    open = std::move(again);
+    if (open.empty()) break;
   }
-  workspace.pending = std::move(left);
+  std::sort(failed.begin(), failed.end());
+  workspace.pending = std::move(failed);
+}
+
+bool LawPlan::Impl::settle_saddle(std::size_t e, LawSide side, const SaddleAnswer& answer,
+                                  std::span<const double> slope, double mass, Workspace& workspace) const {
+  LawEntry& entry = workspace.entries[e];
+  entry = {};
+  entry.method = LawMethod::kSaddlepoint;
+  entry.log_value = answer.log_value;
+  entry.error = answer.error;
+  const double atom = replay->atom(*workspace.replay);
+  const auto atom_slope = replay->atom_gradient(*workspace.replay);
+  double own = 1, by_atom = 0;  // d log value = own * d log integral + by_atom * d atom
+  if (static_cast<LawSide>(kind(e)) != side) {
+    const double part = std::exp(answer.log_value);
+    if (!(part <= 0.5 * mass)) return false;
+    const bool survival = kind(e) == 1;
+    const double rest = survival ? mass - part : 1 - part;
+    own = -part / rest;
+    by_atom = survival ? -1 / rest : 0;
+    entry.log_value = survival ? std::log(rest) : std::log1p(-part);
+    entry.error = answer.error * part / rest + 2 * kEpsilon;
+  } else if (side == LawSide::kCdf && atom > 0) {
+    const double part = std::exp(answer.log_value), whole = atom + part;
+    own = part / whole;
+    by_atom = 1 / whole;
+    entry.log_value = std::log(whole);
+    entry.error = answer.error * own + kEpsilon;
+  }
+  if (!workspace.gradient) return true;
+  const std::span<double> row = new_row(entry, workspace);
+  for (std::size_t p = 0; p < num_rates; ++p) {
+    row[p] = own == 0 ? 0.0 : own * slope[p];
+    if (by_atom != 0) row[p] += by_atom * atom_slope[p];
+  }
+  return true;
 }
 
 std::string LawPlan::Impl::solve_by_steps(std::span<const double> phi, Workspace& workspace) const {
   const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
   const LawMethod method = discrete ? LawMethod::kStepping : LawMethod::kUniformization;
+  // Points that would take too many steps stay behind, so that they do not keep the others from their values.
+  std::vector<std::size_t> left;
+  if (!discrete) {
+    const double rate = cost->uniformization_rate(phi);
+    const double steps = static_cast<double>(options.max_terms) / static_cast<double>(graph.num_edges());
+    const auto too_far = [&](std::size_t e) { return rate * points[point(e)].value > steps; };
+    std::copy_if(workspace.pending.begin(), workspace.pending.end(), std::back_inserter(left), too_far);
+    if (left.size() < workspace.pending.size()) {
+      std::erase_if(workspace.pending, too_far);
+    } else {
+      left.clear();
+    }
+  }
   // One request per point, whatever is asked of it.
   std::vector<std::int32_t> place(points.size(), -1);
   std::vector<LawPoint> requests;
@@ -193,9 +248,10 @@ std::string LawPlan::Impl::solve_by_steps(std::span<const double> phi, Workspace
       uniformization(chain, requests, 0.1 * options.rtol, options.max_terms, workspace.gradient, workspace.values);
     }
   } catch (const NumericalError& error) {
+    workspace.pending.insert(workspace.pending.end(), left.begin(), left.end());
     return error.what();
   }
-  std::vector<std::size_t> left;
+  const bool some_too_far = !left.empty();
   for (const std::size_t e : workspace.pending) {
     const auto i = static_cast<std::size_t>(place[point(e)]);
     LawEntry& entry = workspace.entries[e];
@@ -214,6 +270,9 @@ std::string LawPlan::Impl::solve_by_steps(std::span<const double> phi, Workspace
     if (!(entry.error <= options.rtol) || std::isnan(entry.log_value)) left.push_back(e);
   }
   workspace.pending = std::move(left);
+  if (some_too_far) {
+    return fmt::format("uniformization would need more than the {} terms allowed; raise max_terms", options.max_terms);
+  }
   return {};
 }
 

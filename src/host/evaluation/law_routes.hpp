@@ -72,6 +72,10 @@ struct LawPlan::Impl {
   /// Closed values where no mass lies above zero; true if so.
   bool solve_all_atom(Workspace& workspace) const;
   void solve_by_saddlepoint(Workspace& workspace) const;
+  /// Stores a saddlepoint answer for `side` as the value of an entry; false where `side` is the complement of what the
+  /// entry asks for and not small. `mass` is 1 - atom.
+  bool settle_saddle(std::size_t entry, LawSide side, const SaddleAnswer& answer, std::span<const double> slope,
+                     double mass, Workspace& workspace) const;
   /// Uniformization or stepping of what is pending; returns a message where it would cost too much.
   std::string solve_by_steps(std::span<const double> phi, Workspace& workspace) const;
   void count_routes(LawOutcome& outcome, Workspace& workspace) const;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
 
 namespace sojourn {
 namespace {
@@ -18,9 +19,15 @@ constexpr double kLargestPoint = 1e60;
 constexpr double kSaddleTolerance = 0.02;
 constexpr int kMaxSteps = 200;
 constexpr std::size_t kBlock = 16;
-constexpr std::size_t kMaxNodes = 8192;
-constexpr int kMaxHalvings = 6;
+constexpr std::int32_t kMaxNodes = 8192;
+constexpr int kMaxRefinements = 8;
+/// Ratio of two steps that are compared. Rules whose steps have a common multiple can agree on a wrong value: a part of
+/// the transform that turns by nearly whole turns between nodes looks smooth to both. No two powers of the golden ratio
+/// have a common multiple.
+constexpr double kRefinement = std::numbers::phi;
 constexpr double kNegligible = 1e-17;
+/// Goal for the rule, as a part of rtol: derivatives converge more slowly than the value that is looked at.
+constexpr double kGoal = 0.003;
 
 double log_of(const ScaledValue& value) {
   return std::log(value.mantissa) + static_cast<double>(value.exponent) * std::numbers::ln2;
@@ -54,8 +61,9 @@ void SaddlepointContour::look(std::span<const SaddleRequest> requests, std::span
       saddle.log_value = std::log(value[i]);
       saddle.mean = -first[i] / value[i];
       double square = second[i] / value[i] / (saddle.mean * saddle.mean);
-      saddle.scaled = near_overflow || std::abs(s[i]) > kLargestPoint || std::abs(s[i]) < 1 / kLargestPoint ||
-                      (!std::isnan(value[i]) && !(value[i] > kSmallest && value[i] < kLargest && std::isfinite(square)));
+      saddle.scaled =
+          near_overflow || std::abs(s[i]) > kLargestPoint || std::abs(s[i]) < 1 / kLargestPoint ||
+          (!std::isnan(value[i]) && !(value[i] > kSmallest && value[i] < kLargest && std::isfinite(square)));
       if (s[i] == 0 && value[i] > kSmallest && value[i] < kLargest && std::isfinite(square)) saddle.scaled = false;
       if (saddle.scaled) {
         ScaledValue exact, exact_first, exact_second;
@@ -146,7 +154,7 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
   const double distance = 1 / (saddle.spread * saddle.mean);
   // The rule of step h errs by exp(-2 pi^2 / (spread mean^2 h^2)) where the integrand is a bell and by exp(-4 pi c / h)
   // where it ends at the poles; a first rule with the goal's two-thirds power passes the comparison with the next one.
-  const double exponent = std::max(8.0, -2.0 / 3 * std::log(0.1 * rtol)) + 1;
+  const double exponent = std::max(8.0, -2.0 / 3 * std::log(kGoal * rtol)) + 1;
   double step = std::min(std::numbers::pi * std::sqrt(2 / (saddle.spread * exponent)) / saddle.mean,
                          4 * std::numbers::pi * distance / exponent);
 
@@ -155,10 +163,10 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
   std::vector<Complex> s(kBlock), value(kBlock), by_rate(kBlock * num_rates);
   std::vector<double> slope(num_rates, 0.0);
   double sum = 0, size = 0;
-  const auto add = [&](std::size_t count, double first_y, double gap) {
+  const auto add = [&](std::size_t count, double first_y) {
     const double inverse_unit = saddle.scaled ? 0 : std::exp(-unit_log);
     for (std::size_t k = 0; k < count; ++k) {
-      const double y = first_y + static_cast<double>(k) * gap;
+      const double y = first_y + static_cast<double>(k) * step;
       s[k] = {saddle.s - y * (y / (4 * distance)), y};
     }
     if (saddle.scaled) {
@@ -183,7 +191,7 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
     }
     double last = 0;
     for (std::size_t k = 0; k < count; ++k) {
-      const double y = first_y + static_cast<double>(k) * gap;
+      const double y = first_y + static_cast<double>(k) * step;
       Complex factor = std::exp((s[k] - saddle.s) * t) * Complex(1, y / (2 * distance));
       if (y == 0) factor *= 0.5;
       if (!saddle.scaled) factor *= inverse_unit;
@@ -198,30 +206,27 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
     return last;
   };
 
-  std::size_t num_nodes = 0;
-  double last = kInfinity;
-  while (!(last <= kNegligible * size)) {
-    if (num_nodes >= kMaxNodes || !std::isfinite(size)) return answer;
-    last = add(kBlock, static_cast<double>(num_nodes) * step, step);
-    num_nodes += kBlock;
-  }
-  double rule = sum * step;
-  for (int halving = 0; halving < kMaxHalvings && answer.num_nodes < static_cast<std::int32_t>(kMaxNodes); ++halving) {
-    // The midpoints reach as far as the nodes did.
-    for (std::size_t k = 0; k < num_nodes; k += kBlock) {
-      add(std::min(kBlock, num_nodes - k), (static_cast<double>(k) + 0.5) * step, step);
+  double rule = 0;
+  for (int level = 0; level <= kMaxRefinements; ++level) {
+    sum = size = 0;
+    std::fill(slope.begin(), slope.end(), 0.0);
+    double last = kInfinity;
+    for (std::size_t num_nodes = 0; !(last <= kNegligible * size); num_nodes += kBlock) {
+      if (answer.num_nodes >= kMaxNodes || !std::isfinite(size)) return answer;
+      last = add(kBlock, static_cast<double>(num_nodes) * step);
     }
-    num_nodes *= 2;
-    step /= 2;
     const double before = rule;
     rule = sum * step;
-    const double difference = std::abs(before / rule - 1);
-    // Halving the step squares the error where the distance of the poles limits it; 3/2 is on the safe side.
-    const double discretisation = difference < 0.1 ? 10 * difference * std::sqrt(difference) : kInfinity;
-    const double rounding = kEpsilon * (16 * size / std::abs(sum) + 2 * std::abs(saddle.s * t) + std::abs(saddle.log_value));
-    answer.error = discretisation + rounding + 2 * last / std::abs(sum);
-    if (!(sum > 0)) answer.error = kInfinity;
-    if (discretisation <= 0.1 * rtol) break;
+    if (level > 0) {
+      const double difference = std::abs(before / rule - 1);
+      // Where the distance of the poles limits it, the error falls by the power kRefinement; 3/2 is on the safe side.
+      const double discretisation = difference < 0.1 ? 10 * difference * std::sqrt(difference) : kInfinity;
+      const double rounding =
+          kEpsilon * (16 * size / std::abs(sum) + 2 * std::abs(saddle.s * t) + std::abs(saddle.log_value));
+      answer.error = sum > 0 ? discretisation + rounding + 2 * last / sum : kInfinity;
+      if (discretisation <= kGoal * rtol) break;
+    }
+    if (level < kMaxRefinements) step /= kRefinement;
   }
   answer.log_value = saddle.s * t + saddle.log_value + std::log(rule / std::numbers::pi);
   for (std::size_t p = 0; p < num_rates; ++p) gradient[p] = slope[p] / sum;

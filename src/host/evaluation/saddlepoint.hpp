@@ -28,9 +28,9 @@ struct SaddleAnswer {
 /// The integrand exp(s t) H(s), H = D, G or D / s, has one minimum s* on the real axis right of the poles. The contour
 /// is the parabola s = s* + iy - y^2 / (4 c), which encloses every real pole for any c > 0; c = -H' / H over
 /// (log H)'' at s* is the distance of the poles as seen from there. Along it the integrand falls at once from its
-/// largest value, so nothing cancels, and the trapezoid rule is halved until two rules agree.
+/// largest value, so nothing cancels, and the trapezoid rule is refined until two rules agree.
 /// Source: Daniels (1954) for the saddlepoint; the step from its second derivative and from the distance c.
-/// Cost: about 6 real and 50 complex replays a request.
+/// Cost: about 6 real and 80 complex replays a request.
 class SaddlepointContour {
  public:
   explicit SaddlepointContour(const TransformReplay& replay) : replay_(&replay) {}
