@@ -19,7 +19,7 @@ namespace {
 class PointWriter {
  public:
   PointWriter(const NumericChain& chain, std::span<const LawPoint> points, std::size_t num_rates, LawValues& values)
-      : chain_(chain), points_(points), num_rates_(num_rates), values_(values), ratio_(num_rates) {}
+      : chain_(chain), points_(points), num_rates_(num_rates), values_(values) {}
 
   void density(std::size_t point, const StepScalar& mass) {
     if (points_[point].density) {
@@ -74,7 +74,6 @@ class PointWriter {
   std::span<const LawPoint> points_;
   std::size_t num_rates_;
   LawValues& values_;
-  std::vector<double> ratio_;
 };
 
 /// Steps through the counts in `order` (ascending). @return those whose values dropped mass might touch.
