@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from program_case import PROGRAM, RUN, ProgramCase
+from program_case import PROGRAM, RUN, ProgramCase, take_interrupts
 
 
 class Infer(ProgramCase):
@@ -56,6 +56,14 @@ class Infer(ProgramCase):
         self.assertNotIn("\r", result.stderr)
         quiet = self.run_program("infer", "run.yaml", "--output", "q", "--quiet")
         self.assertEqual((quiet.returncode, quiet.stderr), (0, ""))
+
+    def test_log_level(self):
+        self.write("run.yaml", RUN + "checkpoint: {}\n")
+        for level, lines in (("error", 0), ("warning", 1), ("info", 3)):
+            result = self.run_program("infer", "run.yaml", "--output", level, "--iterations", "3", env={"SOJOURN_LOG": level})
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(len(result.stderr.splitlines()), lines, result.stderr)
+        self.bad(2, "SOJOURN_LOG='loud'", "infer", "run.yaml", "--output", "r", env={"SOJOURN_LOG": "loud"})
 
     def test_json_prints_the_summary(self):
         printed = self.good_json("infer", "run.yaml", "--output", "r", "--iterations", "5")
@@ -134,7 +142,7 @@ class Infer(ProgramCase):
 
     def start(self, *arguments):
         return subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=take_interrupts)
 
     def wait_for_progress(self, process):
         # The first line tells that model and data are read; a moment later the particles move.

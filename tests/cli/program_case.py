@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -51,6 +52,11 @@ seed: 1
 """
 
 TIMES = "time\n0.5\n1.25\n0.75\n2\n0.1\n"
+
+
+def take_interrupts():
+    """For preexec_fn: a test run in the background ignores Ctrl-C, and its children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class ProgramCase(unittest.TestCase):

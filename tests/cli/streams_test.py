@@ -1,10 +1,12 @@
 """Closed and full standard streams: quiet, not zero, and no half file (row 59 of the list of bad inputs)."""
 
 import os
+import signal
 import subprocess
+import time
 import unittest
 
-from program_case import PROGRAM, ProgramCase
+from program_case import PROGRAM, ProgramCase, take_interrupts
 
 
 class Streams(ProgramCase):
@@ -48,6 +50,22 @@ class Streams(ProgramCase):
         result = self.shell('"$SOJOURN" evaluate mix.yaml --theta 1,1 --moments 1 > /dev/full')
         self.assertEqual(result.returncode, 5)
         self.assertRegex(result.stderr, "standard output: cannot write: No space left")
+
+    def test_out_of_memory_is_one_line(self):
+        # 7.2 GB of draws in 4 GB of address space.
+        result = self.shell('ulimit -v 4000000; "$SOJOURN" sample mix.yaml --theta 1,1 -n 900000000')
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertRegex(result.stderr, r"\Aerror: out of memory[^\n]*\n\Z")
+        self.assertEqual(result.stdout, "")
+
+    def test_interrupt_ends_a_long_call_with_130(self):
+        process = subprocess.Popen([PROGRAM, "sample", "mix.yaml", "--theta", "1,1", "-n", "50000000"], cwd=self.folder,
+                                   env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True, preexec_fn=take_interrupts)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, errors), (130, ""))
 
     def test_only_data_on_stdout(self):
         self.write("unused.yaml", "schema: sojourn/model/1\nname: u\nparameters: [a, b]\nstates: 2\ninitial: [[0, 1]]\n"

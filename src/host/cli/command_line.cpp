@@ -111,6 +111,7 @@ ExitCode run(const std::vector<std::string>& arguments) {
     return ExitCode::kUsage;
   }
   const std::vector<std::string> behind_verb = arguments_of_verb(arguments);
+  (void)log_level();
   if (!wants_help(behind_verb)) {
     for (const auto& [sub, action] : actions) {
       if (sub->get_name() == arguments.front()) check_arguments(*sub, behind_verb);

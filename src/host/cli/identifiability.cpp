@@ -11,10 +11,11 @@
 namespace sojourn::cli {
 namespace {
 
-constexpr double kRankTolerance = 1e-10;
+/// Rounding leaves 1e-16 to 1e-17 of the largest singular value where the exact one is zero.
+constexpr double kRankTolerance = 1e-14;
 constexpr double kMaxMultiplyAdds = 1e10;
 constexpr int kNumVectors = 3;
-constexpr int kMaxOrder = 12;
+constexpr int kMaxOrder = 24;
 constexpr std::uint64_t kSeed = 1;
 
 /// A parameter vector spread over the ranges; unbounded ones get values between 0.5 and 2 above the lower end.
@@ -66,6 +67,16 @@ std::optional<Eigen::MatrixXd> scaled_derivatives(const Evaluator& evaluator, co
   return rows;
 }
 
+/// Largest weight 1, weights below 1e-6 set to 0.
+std::vector<double> scaled_direction(Eigen::VectorXd direction) {
+  Eigen::Index largest = 0;
+  direction.cwiseAbs().maxCoeff(&largest);
+  direction /= direction(largest);
+  std::vector<double> weights;
+  for (const double weight : direction) weights.push_back(std::abs(weight) < 1e-6 ? 0.0 : weight);
+  return weights;
+}
+
 }  // namespace
 
 Identifiability identifiability(const Evaluator& evaluator, const std::vector<NamedReward>& rewards) {
@@ -79,6 +90,10 @@ Identifiability identifiability(const Evaluator& evaluator, const std::vector<Na
     return result;
   }
   result.order = std::clamp(num_parameters + 1, 3, kMaxOrder);
+  if (result.order * static_cast<int>(rewards.size()) < num_parameters) {
+    result.reason = "the model has more parameters than moments that can be told apart";
+    return result;
+  }
   const PrcCost& cost = evaluator.prc().cost();
   const double multiply_adds = kNumVectors * (static_cast<double>(cost.factor_multiply_adds) +
                                               2.0 * result.order * static_cast<double>(rewards.size()) *
@@ -107,16 +122,9 @@ Identifiability identifiability(const Evaluator& evaluator, const std::vector<Na
       result.singular_values = singular;
       result.silent_directions.clear();
       for (int i = rank; i < num_parameters; ++i) {
-        Eigen::VectorXd direction = svd.matrixV().col(i);
-        Eigen::Index largest_entry = 0;
-        direction.cwiseAbs().maxCoeff(&largest_entry);
-        direction /= direction(largest_entry);
-        std::vector<double> weights;
-        for (Eigen::Index p = 0; p < num_parameters; ++p) {
-          weights.push_back(std::abs(direction(p)) < 1e-6 ? 0.0 : direction(p));
-        }
-        result.silent_directions.push_back(std::move(weights));
+        result.silent_directions.push_back(scaled_direction(svd.matrixV().col(i)));
       }
+      result.weakest_direction = scaled_direction(svd.matrixV().col(num_parameters - 1));
       break;
     }
   }
@@ -124,9 +132,8 @@ Identifiability identifiability(const Evaluator& evaluator, const std::vector<Na
   return result;
 }
 
-std::string describe_direction(const Model& model, const Identifiability& result, std::size_t direction) {
+std::string describe_direction(const Model& model, const Identifiability& result, std::span<const double> weights) {
   std::string text;
-  const std::vector<double>& weights = result.silent_directions[direction];
   for (std::size_t p = 0; p < weights.size(); ++p) {
     const double weight = weights[p];
     if (weight == 0) continue;

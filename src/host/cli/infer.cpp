@@ -100,8 +100,10 @@ class Inference {
  private:
   [[nodiscard]] double elapsed() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
+  [[nodiscard]] bool quiet() const { return options_.quiet || log_level() < LogLevel::kInfo; }
+
   void say(const std::string& text) const {
-    if (!options_.quiet) write_stderr(text + '\n');
+    if (!quiet()) write_stderr(text + '\n');
   }
 
   void note(const std::string& warning) {
@@ -138,7 +140,7 @@ class Inference {
   }
 
   void move_particles() {
-    Progress progress(Progress::style_of_stderr(options_.quiet));
+    Progress progress(Progress::style_of_stderr(quiet()));
     const GracefulSection section;
     result_.svgd = svgd(*posterior_, run_.sampler, [&](const SvgdProgress& state) {
       progress.update(state);

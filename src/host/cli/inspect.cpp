@@ -16,6 +16,9 @@
 namespace sojourn::cli {
 namespace {
 
+/// Singular values below this share of the largest take millions of observations to feel.
+constexpr double kWeak = 1e-4;
+
 struct InspectOptions {
   CommonOptions common;
   std::string model;
@@ -86,7 +89,7 @@ std::string as_json(const Evaluator& evaluator, const Identifiability& identifie
   json.key("theta").values(identified.theta);
   json.key("unidentifiable").begin_array();
   for (std::size_t i = 0; i < identified.silent_directions.size(); ++i) {
-    json.begin_object().member("direction", describe_direction(model, identified, i));
+    json.begin_object().member("direction", describe_direction(model, identified, identified.silent_directions[i]));
     json.key("weights").values(identified.silent_directions[i]).end_object();
   }
   json.end_array().end_object();
@@ -130,17 +133,20 @@ std::string as_text(const Evaluator& evaluator, const Identifiability& identifie
   }
   const std::string from = fmt::format("moments 1 to {} of {}", identified.order, list_names(identified.rewards, 6));
   if (identified.silent_directions.empty()) {
+    const double smallest = identified.singular_values.back();
     line("identifiability",
-         model.num_parameters() == 1
-             ? from + " move with the parameter"
-             : fmt::format("{} tell all parameters apart (smallest singular value {:.1e} of the largest)", from,
-                           identified.singular_values.back()));
+         model.num_parameters() == 1 ? from + " move with the parameter" : from + " tell all parameters apart");
+    if (smallest < kWeak) {
+      line("", fmt::format("but hardly along {} (singular value {:.0e} of the largest):",
+                           describe_direction(model, identified, identified.weakest_direction), smallest));
+      line("", "priors will decide there unless there are very many data");
+    }
     return text;
   }
   line("identifiability", fmt::format("{} fix only {} of {} directions; nothing moves along", from, identified.rank,
                                       model.num_parameters()));
   for (std::size_t i = 0; i < identified.silent_directions.size(); ++i) {
-    line("", describe_direction(model, identified, i));
+    line("", describe_direction(model, identified, identified.silent_directions[i]));
   }
   return text;
 }

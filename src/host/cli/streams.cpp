@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "cli/interrupt.hpp"
@@ -49,7 +50,19 @@ void write_stdout(std::string_view text) {
 
 void write_stderr(std::string_view text) { write_all(STDERR_FILENO, text); }
 
-void warn(const std::string& message) { write_stderr("warning: " + message + '\n'); }
+LogLevel log_level() {
+  const char* variable = std::getenv("SOJOURN_LOG");
+  const std::string name = variable == nullptr || *variable == '\0' ? "info" : variable;
+  if (name == "error") return LogLevel::kError;
+  if (name == "warning") return LogLevel::kWarning;
+  SOJOURN_EXPECTS(name == "info" || name == "debug", UsageError,
+                  "SOJOURN_LOG='{}' is no level; allowed: error, warning, info, debug", name);
+  return LogLevel::kInfo;
+}
+
+void warn(const std::string& message) {
+  if (log_level() >= LogLevel::kWarning) write_stderr("warning: " + message + '\n');
+}
 
 void write_file(const std::string& path, std::string_view text, bool overwrite) {
   if (path.empty() || path == "-") {

@@ -19,7 +19,12 @@ void write_stdout(std::string_view text);
 /// Writes to standard error; failures are ignored, for there is no better place to report them.
 void write_stderr(std::string_view text);
 
-/// "warning: ..." on standard error.
+/// How much of what is no error goes to standard error: the level SOJOURN_LOG names, `info` without it.
+enum class LogLevel { kError, kWarning, kInfo };
+/// @throws UsageError for a level that is none.
+LogLevel log_level();
+
+/// "warning: ..." on standard error, unless SOJOURN_LOG is `error`.
 void warn(const std::string& message);
 
 /// Writes a file whole or not at all: a temporary file beside it, fsync, rename; interrupts wait until it is done.

@@ -15,7 +15,8 @@ TEST(HelpFormatter, WrapsDescriptionsInTheirColumn) {
   CLI::App app("Does a thing.", "thing");
   app.formatter(std::make_shared<HelpFormatter>());
   std::string value;
-  app.add_option("--quite-a-long-name-of-an-option", value, std::string(20, 'a') + ' ' + std::string(70, 'b'))->type_name("X");
+  app.add_option("--quite-a-long-name-of-an-option", value, std::string(20, 'a') + ' ' + std::string(70, 'b'))
+      ->type_name("X");
   const std::string help = app.help();
   std::istringstream lines(help);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), kHelpWidth) << line;

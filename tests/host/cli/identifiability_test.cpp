@@ -19,6 +19,14 @@ TEST(Identifiability, AllParametersOfAHypoexponential) {
   EXPECT_TRUE(result.silent_directions.empty());
 }
 
+TEST(Identifiability, ManyRatesAreHardButNotSilent) {
+  const Evaluator evaluator(hypoexponential(8));
+  const Identifiability result = identifiability(evaluator, all_rewards(evaluator.model()));
+  ASSERT_TRUE(result.assessed);
+  EXPECT_EQ(result.rank, 8);
+  EXPECT_LT(result.singular_values.back(), 1e-8);
+}
+
 TEST(Identifiability, OnlyAProductIsSeen) {
   const Evaluator evaluator(
       two_stage("states: 2\ninitial: [[0, 1]]\nedges: [[0, 1, 0, [1]]]\n", "derived: {r: a * b}\n"));
@@ -35,7 +43,7 @@ TEST(Identifiability, UnusedParameter) {
   const Identifiability result = identifiability(evaluator, all_rewards(evaluator.model()));
   ASSERT_TRUE(result.assessed);
   EXPECT_EQ(result.rank, 1);
-  EXPECT_EQ(describe_direction(evaluator.model(), result, 0), "log(b)");
+  EXPECT_EQ(describe_direction(evaluator.model(), result, result.silent_directions[0]), "log(b)");
 }
 
 TEST(Identifiability, AGeneralLawOfOrderTwoHasThreeDegreesOfFreedom) {
