@@ -1,5 +1,6 @@
 """`sojourn evaluate` against closed forms."""
 
+import json
 import math
 import unittest
 
@@ -112,6 +113,15 @@ class Evaluate(ProgramCase):
         self.write("zero.csv", "time\n1\n0\n")
         out = self.good_json("evaluate", "mix.yaml", "--theta", "1,1", "--rewards", "first", "--loglik", "zero.csv")
         self.close(out["log_likelihood"][0], math.log(0.9) - 1 + math.log(0.1), 1e-9)
+
+    def test_what_cannot_be_computed_is_null_with_status_4(self):
+        result = self.run_program("evaluate", "exponential.yaml", "--theta", "0", "--theta", "2", "--moments", "1", "--json")
+        self.assertEqual(result.returncode, 4)
+        out = json.loads(result.stdout)
+        self.assertEqual(out["moments"], [[None], [0.5]])
+        self.assertNotEqual(out["status"][0], "ok")
+        self.assertEqual(out["status"][1], "ok")
+        self.assertRegex(result.stderr, r"\Aerror: rate=0: [^\n]+\n\Z")
 
     def test_infinite_log_density_is_null_with_a_status(self):
         self.write("erlang.yaml", "schema: sojourn/model/1\nname: e\nfamily: {erlang: {stages: 2}}\n")

@@ -146,6 +146,8 @@ class EvaluationBuilder {
     }
     quantity.gradient = std::move(gradient.values());
     const Posterior::RouteCounts counts = posterior.route_counts();
+    // Of the densities and probabilities that enter the sum, whichever theta and row has the largest.
+    quantity.error_bound = Matrix<double>(num_thetas, 1, counts.worst_error_bound);
     add("log_likelihood", {}, {options_.loglik}, std::move(quantity));
     result_.blocks.back().route_counts = {counts.contour, counts.saddlepoint, counts.uniformization, counts.stepping,
                                           counts.closed};
@@ -237,7 +239,13 @@ ExitCode evaluate(const EvaluateOptions& options) {
   builder.add_log_likelihood();
   write_stdout(options.json ? evaluation_json(builder.model(), builder.result())
                             : evaluation_table(builder.model(), builder.result()));
-  return builder.failed() ? ExitCode::kNumerical : ExitCode::kDone;
+  if (!builder.failed()) return ExitCode::kDone;
+  for (std::size_t k = 0; k < builder.result().status.size(); ++k) {
+    if (builder.result().status[k] == "ok") continue;
+    write_stderr(fmt::format("error: {}: {}\n", describe_theta(builder.model(), builder.result().thetas.row(k)),
+                             builder.result().status[k]));
+  }
+  return ExitCode::kNumerical;
 }
 
 }  // namespace
