@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <numbers>
 #include <numeric>
 
@@ -21,7 +23,7 @@ constexpr double kSmallestTransform = 1e-250;
 // Factors of the error bound, set so that it stays above the true error on all chains of the tests with real spectrum.
 constexpr double kRoundingFactor = 8;
 constexpr double kTruncationFactor = 2;
-constexpr double kDiscretisationFactor = 10;
+constexpr double kDiscretisationFactor = 40;
 
 /// Logarithm of the worst relative error over the window, after the estimates of Weideman and Trefethen (2007).
 double log_error(double alpha, double step, double vertex, double ratio, double last_node) {
@@ -43,7 +45,7 @@ double best_vertex(double alpha, double step, double ratio, double last_node) {
 }
 
 /// The fewest nodes that reach `target`, or the most allowed.
-ContourShape cheapest_shape(double ratio, double target) {
+ContourShape search_cheapest_shape(double ratio, double target) {
   std::int32_t low = 1, high = kLargestNumNodes / 8;  // in eights, the replay's lanes
   ContourShape best = best_contour_shape(ratio, 8 * high);
   while (low < high) {
@@ -75,6 +77,17 @@ double inner_error(double exponent, double growth) {
   if (!(order < exponent)) return std::numeric_limits<double>::infinity();
   // The factor in front covers what the bound leaves out; it was found on Erlang laws of order 2 to 50.
   return (1 + order * order / 2) * std::exp(order * (1 + std::log(exponent / order)) - exponent);
+}
+
+/// The same, remembered for a single time: quantiles make many such contours, all of one shape.
+ContourShape cheapest_shape(double ratio, double target) {
+  if (ratio != 1) return search_cheapest_shape(ratio, target);
+  static std::mutex mutex;
+  static std::map<double, ContourShape> by_target;
+  const std::lock_guard lock(mutex);
+  const auto found = by_target.find(target);
+  return found != by_target.end() ? found->second
+                                  : by_target.emplace(target, search_cheapest_shape(ratio, target)).first->second;
 }
 
 }  // namespace
