@@ -23,6 +23,8 @@ SOJOURN_HD inline const Real& select(bool take_first, const Real& first, const R
   return take_first ? first : second;
 }
 
+SOJOURN_HD inline bool any(bool mask) { return mask; }
+
 /// Sees every pivot; the default ignores them.
 struct IgnorePivots {
   template <class Real>
@@ -125,12 +127,24 @@ SOJOURN_HD inline void solve_component(const PrcView& prc, const PrcComponent& c
   }
 }
 
-/// Solves A^T y = u on one component once its predecessors are done, and passes what flows on to its successors.
-/// `y` [rows] holds u on entry (contributions of predecessors included) and the solution on return.
+/// Solves A^T y = u on one component once its predecessors are solved. `y` [rows] holds u on entry and the solution on
+/// return.
 template <class Real, class RateArray, class FactorArray, class RealArray>
 SOJOURN_HD inline void transposed_solve_component(const PrcView& prc, const PrcComponent& component,
                                                   const RateArray& rate, const FactorArray& entry,
                                                   const FactorArray& inverse, RealArray&& y) {
+  for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+    Real acc = y[v];
+    for (std::int64_t g = prc.rows[v].arrival_begin; g < prc.rows[v].arrival_end; ++g) {
+      const PrcGroup& group = prc.arrivals[g];
+      Real sum(0.0);
+      for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+        add_product(sum, prc.arrival_terms[t].coefficient, y[prc.arrival_terms[t].column]);
+      }
+      add_product(acc, rate[group.rate], sum);
+    }
+    y[v] = acc;
+  }
   const std::int64_t base = component.entry_begin;
   for (std::int32_t v = component.row_begin; v < component.row_end - 1; ++v) {
     const PrcRow& row = prc.rows[v];
@@ -146,58 +160,104 @@ SOJOURN_HD inline void transposed_solve_component(const PrcView& prc, const PrcC
     for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
       add_product(y[prc.entry_column[e]], entry[e - base], value);
     }
-    for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
-      const PrcGroup& group = prc.groups[g];
-      if (group.term_begin == group.term_end) continue;
-      Real flow(0.0);
-      add_product(flow, rate[group.rate], value);
-      for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-        add_product(y[prc.terms[t].column], prc.terms[t].coefficient, flow);
-      }
-    }
   }
 }
 
-/// A solution together with its differences, [rows] each. A gradient needs x_j - x_i, and subtracting two solutions
-/// loses everything where a fast transition makes them nearly equal; these differences have equations of their own.
+/// A solution together with its differences. A gradient needs x_j - x_i, and subtracting two solutions loses everything
+/// where a fast transition makes them nearly equal; these differences have equations of their own.
 template <class RealArray>
 struct Differences {
-  RealArray x;        ///< the solution
-  RealArray shifted;  ///< x_v - x_reference, the reference of v's component (0 where it has none)
-  RealArray local;    ///< x_v - x_root, the root being the last row of v's component; unused in components of one row
+  RealArray x;        ///< [rows] the solution
+  RealArray shifted;  ///< [rows] x_v - x_reference, the reference of v's component (0 where it has none)
+  RealArray local;    ///< [rows] x_v - x_root, the root being the last row of v's component; only where it has several
+  RealArray slope;    ///< [groups] sum over the group of coefficient * (x_target - x_v): what a gradient reads
 };
 
-/// `solve_component` with differences. `out(v)` is the part of row v's exit rate that leads to no row: kill plus
-/// absorbing weight. With e the exits of the factors, z the forward solution of the shifted problem and p the upper
-/// factors: local_v = z_v - e_v shifted_root + sum_j p_vj local_j, because the p of a row and its e sum to one.
+/// Turns the slopes of one solved row, which hold sum coefficient * (x_target - reference) in external groups, into
+/// differences from x_v. They are taken in whichever of x, shifted and local has the smaller value at v, so that no
+/// more digits are lost than the closest of the three reference points allows. x is `absorbing` at absorption.
+template <class Real, class RealArray>
+SOJOURN_HD inline void finish_slopes(const PrcView& prc, std::int32_t v, const Real& reference, double absorbing,
+                                     const Differences<RealArray>& solution) {
+  const PrcRow& row = prc.rows[v];
+  const auto near_zero = smaller(solution.x[v], solution.shifted[v]);
+  const bool any_near_zero = any(near_zero);
+  for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
+    const PrcGroup& group = prc.groups[g];
+    Real slope = solution.slope[g];
+    if (group.absorbing != 0) add_product(slope, group.absorbing, Real(absorbing) - reference);
+    add_product(slope, -group.total, solution.shifted[v]);
+    if (any_near_zero) {
+      Real plain(group.absorbing * absorbing);
+      for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+        add_product(plain, prc.terms[t].coefficient, solution.x[prc.terms[t].column]);
+      }
+      add_product(plain, -group.total, solution.x[v]);
+      slope = select(near_zero, plain, slope);
+    }
+    solution.slope[g] = slope;
+  }
+  if (row.group_middle == row.group_end) return;
+  const auto near_root = smaller(solution.local[v], solution.x[v]);
+  const Real own = select(near_root, solution.local[v], solution.x[v]);
+  for (std::int64_t g = row.group_middle; g < row.group_end; ++g) {
+    const PrcGroup& group = prc.groups[g];
+    Real slope(0.0);
+    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+      const std::int32_t column = prc.terms[t].column;
+      add_product(slope, prc.terms[t].coefficient, select(near_root, solution.local[column], solution.x[column]));
+    }
+    add_product(slope, -group.total, own);
+    solution.slope[g] = slope;
+  }
+}
+
+/// `solve_component` with differences and slopes. `kill(v)` is row v's extra exit rate. With e the exits of the
+/// factors, z the forward solution of the shifted problem and p the upper factors: local_v = z_v - e_v shifted_root +
+/// sum_j p_vj local_j, because the p of a row and its e sum to one.
 template <class Real, class RateArray, class Rhs, class Kill, class FactorArray, class RealArray>
 SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const PrcComponent& component,
                                                    const RateArray& rate, const FactorArray& entry,
                                                    const FactorArray& exit, const FactorArray& inverse, Rhs&& rhs,
-                                                   Kill&& kill, Differences<RealArray> solution) {
+                                                   Kill&& kill, double absorbing, Differences<RealArray> solution) {
+  // Below this share of the reference's part, adding that part back would cost x more than two bits.
+  constexpr double kSafeShare = 0.25;
   const std::int64_t base = component.entry_begin;
   const std::int32_t root = component.row_end - 1;
   const Real reference = component.reference < 0 ? Real(0.0) : solution.x[component.reference];
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
     const PrcRow& row = prc.rows[v];
-    Real acc = rhs(v);
     Real out = kill(v);
-    Real shifted(0.0);
+    Real shifted(0.0), moving(0.0);
     for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
       const PrcGroup& group = prc.groups[g];
-      Real sum(0.0), sum_shifted(0.0);
+      Real sum(0.0);
       for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-        const PrcTerm term = prc.terms[t];
-        add_product(sum, term.coefficient, solution.x[term.column]);
-        if (term.column != component.reference) {
-          add_product(sum_shifted, term.coefficient, solution.x[term.column] - reference);
-        }
+        add_product(sum, prc.terms[t].coefficient, solution.x[prc.terms[t].column] - reference);
       }
-      add_product(acc, rate[group.rate], sum);
-      add_product(shifted, rate[group.rate], sum_shifted);
-      add_product(out, group.absorbing, rate[group.rate]);
+      solution.slope[g] = sum;
+      add_product(shifted, rate[group.rate], sum);
+      if (group.absorbing != 0) add_product(out, group.absorbing, rate[group.rate]);
+      add_product(moving, group.moving, rate[group.rate]);
     }
-    shifted = shifted + (rhs(v) - out * reference);
+    const Real from_reference = moving * reference;
+    Real acc = from_reference + shifted;
+    const auto unsafe = smaller(acc, kSafeShare * from_reference);
+    if (any(unsafe)) {
+      Real plain(0.0);
+      for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
+        const PrcGroup& group = prc.groups[g];
+        Real sum(0.0);
+        for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+          add_product(sum, prc.terms[t].coefficient, solution.x[prc.terms[t].column]);
+        }
+        add_product(plain, rate[group.rate], sum);
+      }
+      acc = select(unsafe, plain, acc);
+    }
+    const Real gained = rhs(v);
+    acc += gained;
+    shifted = shifted + (gained - out * reference);
     for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
       add_product(acc, entry[e - base], solution.x[prc.entry_column[e]]);
       add_product(shifted, entry[e - base], solution.shifted[prc.entry_column[e]]);
@@ -205,72 +265,38 @@ SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const Prc
     solution.x[v] = acc * inverse[v - component.row_begin];
     solution.shifted[v] = shifted * inverse[v - component.row_begin];
   }
-  if (root == component.row_begin) return;
-  solution.local[root] = Real(0.0);
-  const Real shifted_root = solution.shifted[root];
-  for (std::int32_t v = root - 1; v >= component.row_begin; --v) {
-    const PrcRow& row = prc.rows[v];
-    Real acc = solution.x[v];
-    Real shifted = solution.shifted[v];
-    Real local = shifted - exit[v - component.row_begin] * shifted_root;
-    for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
-      const std::int32_t column = prc.entry_column[e];
-      add_product(acc, entry[e - base], solution.x[column]);
-      add_product(shifted, entry[e - base], solution.shifted[column]);
-      add_product(local, entry[e - base], solution.local[column]);
+  if (root > component.row_begin) {
+    solution.local[root] = Real(0.0);
+    const Real shifted_root = solution.shifted[root];
+    for (std::int32_t v = root - 1; v >= component.row_begin; --v) {
+      const PrcRow& row = prc.rows[v];
+      Real acc = solution.x[v];
+      Real shifted = solution.shifted[v];
+      Real local = shifted - exit[v - component.row_begin] * shifted_root;
+      for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
+        const std::int32_t column = prc.entry_column[e];
+        add_product(acc, entry[e - base], solution.x[column]);
+        add_product(shifted, entry[e - base], solution.shifted[column]);
+        add_product(local, entry[e - base], solution.local[column]);
+      }
+      solution.x[v] = acc;
+      solution.shifted[v] = shifted;
+      solution.local[v] = local;
     }
-    solution.x[v] = acc;
-    solution.shifted[v] = shifted;
-    solution.local[v] = local;
   }
-}
-
-/// gradient[rate] += y_v * sum over the edges of row v of coefficient * (x_target - x_v), with x = `absorbing` at
-/// absorption. The difference is taken in whichever of x, shifted and local has the smaller value at v, so that it
-/// never loses more digits than the closest of the three reference points allows.
-template <class Real, class RealArray, class GradientArray>
-SOJOURN_HD inline void add_row_gradient(const PrcView& prc, std::int32_t v, const Real& reference,
-                                        const Differences<RealArray>& solution, double absorbing, const Real& y,
-                                        GradientArray&& gradient) {
-  const PrcRow& row = prc.rows[v];
-  const auto near_reference = smaller(solution.shifted[v], solution.x[v]);
-  const Real offset = select(near_reference, reference, Real(0.0));
-  const Real own = select(near_reference, solution.shifted[v], solution.x[v]);
-  for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
-    const PrcGroup& group = prc.groups[g];
-    if (group.rate == 0) continue;
-    Real sum(0.0);
-    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-      add_product(sum, prc.terms[t].coefficient, solution.x[prc.terms[t].column] - offset);
-    }
-    if (group.absorbing != 0) add_product(sum, group.absorbing, Real(absorbing) - offset);
-    add_product(sum, -group.total, own);
-    add_product(gradient[group.rate], y, sum);
-  }
-  if (row.group_middle == row.group_end) return;
-  const auto near_root = smaller(solution.local[v], solution.x[v]);
-  const Real own_local = select(near_root, solution.local[v], solution.x[v]);
-  for (std::int64_t g = row.group_middle; g < row.group_end; ++g) {
-    const PrcGroup& group = prc.groups[g];
-    if (group.rate == 0) continue;
-    Real sum(0.0);
-    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-      const std::int32_t column = prc.terms[t].column;
-      add_product(sum, prc.terms[t].coefficient, select(near_root, solution.local[column], solution.x[column]));
-    }
-    add_product(sum, -group.total, own_local);
-    add_product(gradient[group.rate], y, sum);
-  }
-}
-
-/// The gradient of the pair (y, solution) over all edges of one component.
-template <class Real, class RealArray, class YArray, class GradientArray>
-SOJOURN_HD inline void add_component_gradient(const PrcView& prc, const PrcComponent& component,
-                                              const Differences<RealArray>& solution, double absorbing, const YArray& y,
-                                              GradientArray&& gradient) {
-  const Real reference = component.reference < 0 ? Real(0.0) : solution.x[component.reference];
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
-    add_row_gradient<Real>(prc, v, reference, solution, absorbing, y[v], gradient);
+    finish_slopes<Real>(prc, v, reference, absorbing, solution);
+  }
+}
+
+/// gradient[rate] += sum over rows and groups of y_v * slope: the gradient of the pair (y, solution).
+template <class Real, class RealArray, class YArray, class GradientArray>
+SOJOURN_HD inline void add_gradient(const PrcView& prc, const Differences<RealArray>& solution, const YArray& y,
+                                    GradientArray&& gradient) {
+  for (std::int32_t v = 0; v < prc.num_rows; ++v) {
+    for (std::int64_t g = prc.rows[v].group_begin; g < prc.rows[v].group_end; ++g) {
+      if (prc.groups[g].rate != 0) add_product(gradient[prc.groups[g].rate], y[v], solution.slope[g]);
+    }
   }
 }
 

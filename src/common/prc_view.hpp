@@ -20,17 +20,19 @@ struct PrcGroup {
   std::int32_t internal;  ///< 1 where the targets lie in the row's own component
   std::int64_t term_begin, term_end;
   double absorbing;  ///< sum of the coefficients into absorbing states (external groups only)
+  double moving;     ///< sum of the coefficients of the terms
   double total;      ///< sum of all coefficients, absorbing included
 };
 struct PrcTerm {
   double coefficient;
-  std::int32_t column;  ///< row index of the target state
+  std::int32_t column;  ///< row index of the target state; of the source state in an arrival group
 };
 
 /// A row: one transient state in elimination order.
 struct PrcRow {
   std::int64_t group_begin, group_middle, group_end;  ///< external groups, then internal ones
   std::int64_t entry_begin, entry_middle, entry_end;  ///< lower entries (columns eliminated before), then upper ones
+  std::int64_t arrival_begin, arrival_end;            ///< arrival groups: external edges into the row, by rate
 };
 
 /// Rows of one strongly connected component, contiguous. Entries are numbered along the rows, so the factor slots of a
@@ -68,6 +70,8 @@ struct PrcView {
   const PrcRow* rows;
   const PrcGroup* groups;
   const PrcTerm* terms;
+  const PrcGroup* arrivals;  ///< the external groups again, by target
+  const PrcTerm* arrival_terms;
   const std::int32_t* entry_column;        ///< [entries] row index
   const std::int64_t* entry_weight_begin;  ///< [entries + 1]
   const PrcWeight* entry_weights;

@@ -130,7 +130,7 @@ class RowWriter {
     if (fresh) {
       if (part.internal == 1 && row.group_middle < 0) row.group_middle = num_groups;
       const auto begin = static_cast<std::int64_t>(arrays_.terms.size());
-      arrays_.groups.push_back({part.rate, part.internal, begin, begin, 0, 0});
+      arrays_.groups.push_back({part.rate, part.internal, begin, begin, 0, 0, 0});
     }
     PrcGroup& group = arrays_.groups.back();
     group.total += part.coefficient;
@@ -138,6 +138,7 @@ class RowWriter {
       group.absorbing += part.coefficient;
     } else {
       arrays_.terms.push_back({part.coefficient, part.column});
+      group.moving += part.coefficient;
       group.term_end = static_cast<std::int64_t>(arrays_.terms.size());
       if (part.internal == 0) ++arrays_.cost.solve_multiply_adds;
     }
@@ -150,6 +151,42 @@ class RowWriter {
   std::vector<PrcWeight> weights_;
   std::vector<Part> parts_;
 };
+
+/// Lists the external edges again by target and rate, so that a transposed solve gathers instead of scattering.
+void list_arrivals(PrcArrays& arrays) {
+  struct Arrival {
+    std::int32_t to, rate, from;
+    double coefficient;
+  };
+  std::vector<Arrival> edges;
+  for (std::size_t v = 0; v < arrays.rows.size(); ++v) {
+    for (std::int64_t g = arrays.rows[v].group_begin; g < arrays.rows[v].group_middle; ++g) {
+      for (std::int64_t t = arrays.groups[g].term_begin; t < arrays.groups[g].term_end; ++t) {
+        edges.push_back(
+            {arrays.terms[t].column, arrays.groups[g].rate, static_cast<std::int32_t>(v), arrays.terms[t].coefficient});
+      }
+    }
+  }
+  std::sort(edges.begin(), edges.end(), [](const Arrival& x, const Arrival& y) {
+    return std::tie(x.to, x.rate, x.from) < std::tie(y.to, y.rate, y.from);
+  });
+  std::size_t next = 0;
+  for (std::size_t v = 0; v < arrays.rows.size(); ++v) {
+    arrays.rows[v].arrival_begin = static_cast<std::int64_t>(arrays.arrivals.size());
+    for (; next < edges.size() && std::cmp_equal(edges[next].to, v); ++next) {
+      const Arrival& edge = edges[next];
+      const bool fresh = std::cmp_equal(arrays.arrivals.size(), arrays.rows[v].arrival_begin) ||
+                         arrays.arrivals.back().rate != edge.rate;
+      const auto at = static_cast<std::int64_t>(arrays.arrival_terms.size());
+      if (fresh) arrays.arrivals.push_back({edge.rate, 0, at, at, 0, 0, 0});
+      arrays.arrival_terms.push_back({edge.coefficient, edge.from});
+      arrays.arrivals.back().term_end = at + 1;
+      arrays.arrivals.back().moving += edge.coefficient;
+      arrays.arrivals.back().total += edge.coefficient;
+    }
+    arrays.rows[v].arrival_end = static_cast<std::int64_t>(arrays.arrivals.size());
+  }
+}
 
 /// The successor row that most edges of the component lead to, the latest one on a tie.
 void choose_reference(PrcComponent& component, const PrcArrays& arrays) {
@@ -228,10 +265,11 @@ void finish_cost(PrcArrays& arrays) {
   cost.num_slots =
       arrays.num_value_slots + largest_factor + 1 + arrays.num_rates + static_cast<std::int64_t>(arrays.forms.size());
   cost.bytes = bytes_of(arrays.forms) + bytes_of(arrays.form_terms) + bytes_of(arrays.components) +
-               bytes_of(arrays.rows) + bytes_of(arrays.groups) + bytes_of(arrays.terms) +
-               bytes_of(arrays.entry_column) + bytes_of(arrays.entry_weight_begin) + bytes_of(arrays.entry_weights) +
-               bytes_of(arrays.entry_pair_begin) + bytes_of(arrays.pairs) + bytes_of(arrays.value_slot) +
-               bytes_of(arrays.state_of_row) + bytes_of(arrays.row_of_state) + bytes_of(arrays.alpha);
+               bytes_of(arrays.rows) + bytes_of(arrays.groups) + bytes_of(arrays.terms) + bytes_of(arrays.arrivals) +
+               bytes_of(arrays.arrival_terms) + bytes_of(arrays.entry_column) + bytes_of(arrays.entry_weight_begin) +
+               bytes_of(arrays.entry_weights) + bytes_of(arrays.entry_pair_begin) + bytes_of(arrays.pairs) +
+               bytes_of(arrays.value_slot) + bytes_of(arrays.state_of_row) + bytes_of(arrays.row_of_state) +
+               bytes_of(arrays.alpha);
 }
 
 }  // namespace
@@ -280,6 +318,7 @@ Prc eliminate(const StateGraph& graph, std::int64_t max_bytes) {
     component.entry_end = static_cast<std::int64_t>(arrays->entry_column.size());
     choose_reference(component, *arrays);
   }
+  list_arrivals(*arrays);
   assign_slots_and_levels(*arrays);
   finish_cost(*arrays);
   return Prc(std::move(arrays));

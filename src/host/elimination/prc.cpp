@@ -19,6 +19,8 @@ PrcView PrcArrays::view() const {
   v.rows = rows.data();
   v.groups = groups.data();
   v.terms = terms.data();
+  v.arrivals = arrivals.data();
+  v.arrival_terms = arrival_terms.data();
   v.entry_column = entry_column.data();
   v.entry_weight_begin = entry_weight_begin.data();
   v.entry_weights = entry_weights.data();

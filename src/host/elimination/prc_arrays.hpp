@@ -18,6 +18,8 @@ struct PrcArrays {
   std::vector<PrcRow> rows;
   std::vector<PrcGroup> groups;
   std::vector<PrcTerm> terms;
+  std::vector<PrcGroup> arrivals;
+  std::vector<PrcTerm> arrival_terms;
   std::vector<std::int32_t> entry_column;
   std::vector<std::int64_t> entry_weight_begin;
   std::vector<PrcWeight> entry_weights;

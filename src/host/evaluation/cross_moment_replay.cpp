@@ -16,7 +16,10 @@ class CrossMomentBlock {
   using Lanes = Pack<W>;
 
   CrossMomentBlock(const StateGraph& graph, const Prc& prc, const std::vector<std::span<const double>>& rewards)
-      : discrete_(graph.time_kind() == TimeKind::kDiscrete), replay_(prc), num_rewards_(rewards.size()) {
+      : discrete_(graph.time_kind() == TimeKind::kDiscrete),
+        arrays_(prc.arrays()),
+        replay_(prc),
+        num_rewards_(rewards.size()) {
     for (const auto& reward : rewards) {
       std::vector<double>& by_row = reward_.emplace_back();
       for (const std::int32_t state : prc.arrays().state_of_row) by_row.push_back(reward[state]);
@@ -31,8 +34,8 @@ class CrossMomentBlock {
     last_ = std::min<std::size_t>(phi.num_rows(), first + W);
     replay_.load(phi, first);
     replay_.factor();
-    while (mean_solutions_.size() < num_rewards_) mean_solutions_.emplace_back(rows);
-    if (pair_solution_.empty()) pair_solution_.emplace_back(rows);
+    while (mean_solutions_.size() < num_rewards_) mean_solutions_.emplace_back(arrays_);
+    if (pair_solution_.empty()) pair_solution_.emplace_back(arrays_);
     for (std::size_t a = 0; a < num_rewards_; ++a) {
       replay_.solve([&](std::int32_t v) { return Lanes(reward_[a][v]); }, mean_solutions_[a].view());
       store(replay_.dot_alpha(solution(a)), means, num_rewards_, a);
@@ -43,7 +46,7 @@ class CrossMomentBlock {
       replay_.transposed_solve_alpha(visits_.data());
       for (std::size_t a = 0; a < num_rewards_; ++a) {
         reset_gradient();
-        replay_.add_gradient(visits_.data(), read_only(mean_solutions_[a].view()), 0, gradient_.data());
+        replay_.add_gradient(visits_.data(), mean_solutions_[a].view(), gradient_.data());
         store_gradient(means_gradient, num_rewards_, a);
         for (std::int32_t v = 0; v < rows; ++v) rewarded(a)[v] = reward_[a][v] * visits_[v];
         replay_.transposed_solve(rewarded(a));
@@ -56,9 +59,9 @@ class CrossMomentBlock {
         const Lanes value = replay_.dot_alpha(pair.x);
         if (gradient) {
           reset_gradient();
-          replay_.add_gradient(visits_.data(), read_only(pair), 0, gradient_.data());
-          replay_.add_gradient(rewarded(a), read_only(mean_solutions_[b].view()), 0, gradient_.data());
-          replay_.add_gradient(rewarded(b), read_only(mean_solutions_[a].view()), 0, gradient_.data());
+          replay_.add_gradient(visits_.data(), pair, gradient_.data());
+          replay_.add_gradient(rewarded(a), mean_solutions_[b].view(), gradient_.data());
+          replay_.add_gradient(rewarded(b), mean_solutions_[a].view(), gradient_.data());
         }
         for (const std::size_t at : {a * num_rewards_ + b, b * num_rewards_ + a}) {
           store(value, second, num_rewards_ * num_rewards_, at);
@@ -98,6 +101,7 @@ class CrossMomentBlock {
   }
 
   bool discrete_;
+  const PrcArrays& arrays_;
   LaneReplay<W> replay_;
   std::size_t num_rewards_;
   std::vector<std::vector<double>> reward_;

@@ -92,6 +92,14 @@ SOJOURN_INLINE PackMask<L> smaller(const Pack<L>& a, const Pack<L>& b) {
   return mask;
 }
 template <int L>
+SOJOURN_INLINE bool any(const PackMask<L>& mask) {
+  typename PackMask<L>::VectorMask all{};
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { all |= mask.v[i]; });
+  bool result = false;
+  for (int lane = 0; lane < kVectorDoubles; ++lane) result |= all[lane] != 0;
+  return result;
+}
+template <int L>
 SOJOURN_INLINE Pack<L> select(const PackMask<L>& mask, const Pack<L>& first, const Pack<L>& second) {
   Pack<L> result;
   Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { result.v[i] = mask.v[i] ? first.v[i] : second.v[i]; });

@@ -55,18 +55,13 @@ class PackArray {
 template <class Real>
 class SolutionArrays {
  public:
-  explicit SolutionArrays(std::size_t num_rows) : x_(num_rows), shifted_(num_rows), local_(num_rows) {}
-  Differences<Real*> view() { return {x_.data(), shifted_.data(), local_.data()}; }
-  Differences<const Real*> view() const { return {x_.data(), shifted_.data(), local_.data()}; }
+  explicit SolutionArrays(const PrcArrays& prc)
+      : x_(prc.rows.size()), shifted_(prc.rows.size()), local_(prc.rows.size()), slope_(prc.groups.size()) {}
+  Differences<Real*> view() { return {x_.data(), shifted_.data(), local_.data(), slope_.data()}; }
 
  private:
-  PackArray<Real> x_, shifted_, local_;
+  PackArray<Real> x_, shifted_, local_, slope_;
 };
-
-template <class Real>
-Differences<const Real*> read_only(const Differences<Real*>& solution) {
-  return {solution.x, solution.shifted, solution.local};
-}
 
 /// Replay of one block of lanes, each lane a parameter vector, with all factors kept: any number of solves and
 /// transposed solves may follow. One object per thread.
@@ -78,7 +73,8 @@ class LaneReplay {
   explicit LaneReplay(const Prc& prc)
       : prc_(prc.arrays().view()),
         rate_(1 + prc_.num_rates + prc_.num_forms),
-        entry_(prc.arrays().entry_column.size()),
+        num_entries_(prc.arrays().entry_column.size()),
+        entry_(num_entries_),
         exit_(prc_.num_rows),
         inverse_(prc_.num_rows) {}
 
@@ -96,59 +92,76 @@ class LaneReplay {
     extend_rates(prc_, gathered.data(), rate_.data());
   }
 
-  /// Factors every component; `kill(row)` is an extra exit rate per lane.
+  /// Prepares solves with an extra exit rate `kill(row)` per lane.
   template <class Kill>
   void factor(Kill&& kill) {
-    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
-      const PrcComponent& component = prc_.components[c];
-      factor_component<Lanes>(prc_, component, rate_.data(), kill, entry_.data() + component.entry_begin,
-                              exit_.data() + component.row_begin, inverse_.data() + component.row_begin,
-                              IgnorePivots{});
-    }
+    factor_again_ = false;
+    for (std::int32_t c = 0; c < prc_.num_components; ++c) factor_component_at(prc_.components[c], kill, true);
   }
+  /// Prepares solves without one. Factors that would not stay in the core's cache are computed again on each sweep
+  /// instead: arithmetic is cheaper than the trip to memory, and the bits are the same.
   void factor() {
-    factor([](std::int32_t) { return Lanes(0.0); });
+    factor_again_ = num_entries_ * sizeof(Lanes) > kFactorCacheBytes;
+    if (!factor_again_) factor([](std::int32_t) { return Lanes(0.0); });
   }
 
-  /// The same pair for one component alone, its factors overwriting those of the component before: the form that keeps
-  /// the fewest slots alive where no transposed solve follows.
+  /// Visits the components, successors first (or last): body(component, entry, exit, inverse) with their factors.
+  template <class Body>
+  void forward(Body&& body) {
+    for (std::int32_t c = 0; c < prc_.num_components; ++c) visit(prc_.components[c], body);
+  }
+  template <class Body>
+  void backward(Body&& body) {
+    for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) visit(prc_.components[c], body);
+  }
+
+  /// The same for one component alone, its factors overwriting those of the component before: the form that keeps the
+  /// fewest slots alive where no transposed solve follows.
   void factor_in_place(const PrcComponent& component) {
-    factor_component<Lanes>(
-        prc_, component, rate_.data(), [](std::int32_t) { return Lanes(0.0); }, entry_.data(), exit_.data(),
-        inverse_.data(), IgnorePivots{});
+    factor_component_at(
+        component, [](std::int32_t) { return Lanes(0.0); }, false);
   }
   template <class Rhs>
   void solve_in_place(const PrcComponent& component, Rhs&& rhs, Lanes* x, const std::int32_t* slot) const {
-    solve_component<Lanes>(prc_, component, rate_.data(), entry_.data(), inverse_.data(), rhs, x, slot);
+    const Lanes* entry = entry_.data();
+    const Lanes* inverse = inverse_.data();
+    solve_component<Lanes>(prc_, component, rate_.data(), entry, inverse, rhs, x, slot);
   }
 
-  /// x = A^-1 rhs with its differences; `kill` as given to `factor`.
+  /// One component's part of x = A^-1 rhs with its differences, its factors as `forward` hands them out.
   template <class Rhs, class Kill>
-  void solve(Rhs&& rhs, Kill&& kill, Differences<Lanes*> solution) const {
-    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
-      const PrcComponent& component = prc_.components[c];
-      solve_differences_component<Lanes>(prc_, component, rate_.data(), entry_.data() + component.entry_begin,
-                                         exit_.data() + component.row_begin, inverse_.data() + component.row_begin, rhs,
-                                         kill, solution);
-    }
+  void solve_part(const PrcComponent& component, const Lanes* entry, const Lanes* exit, const Lanes* inverse, Rhs&& rhs,
+                  Kill&& kill, double absorbing, Differences<Lanes*> solution) const {
+    solve_differences_component<Lanes>(prc_, component, rate_.data(), entry, exit, inverse, rhs, kill, absorbing,
+                                       solution);
+  }
+  /// One component's part of y = A^-T y, its factors as `backward` hands them out.
+  void transposed_solve_part(const PrcComponent& component, const Lanes* entry, const Lanes* inverse, Lanes* y) const {
+    transposed_solve_component<Lanes>(prc_, component, rate_.data(), entry, inverse, y);
+  }
+
+  /// x = A^-1 rhs with its differences; `kill` as given to `factor`, x is `absorbing` at absorption.
+  template <class Rhs, class Kill>
+  void solve(Rhs&& rhs, Kill&& kill, double absorbing, Differences<Lanes*> solution) {
+    forward([&](const PrcComponent& component, const Lanes* entry, const Lanes* exit, const Lanes* inverse) {
+      solve_part(component, entry, exit, inverse, rhs, kill, absorbing, solution);
+    });
   }
   template <class Rhs>
-  void solve(Rhs&& rhs, Differences<Lanes*> solution) const {
+  void solve(Rhs&& rhs, Differences<Lanes*> solution) {
     solve(
-        rhs, [](std::int32_t) { return Lanes(0.0); }, solution);
+        rhs, [](std::int32_t) { return Lanes(0.0); }, 0.0, solution);
   }
 
   /// In place y [rows] = A^-T y.
-  void transposed_solve(Lanes* y) const {
-    for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) {
-      const PrcComponent& component = prc_.components[c];
-      transposed_solve_component<Lanes>(prc_, component, rate_.data(), entry_.data() + component.entry_begin,
-                                        inverse_.data() + component.row_begin, y);
-    }
+  void transposed_solve(Lanes* y) {
+    backward([&](const PrcComponent& component, const Lanes* entry, const Lanes*, const Lanes* inverse) {
+      transposed_solve_part(component, entry, inverse, y);
+    });
   }
 
   /// y = A^-T alpha.
-  void transposed_solve_alpha(Lanes* y) const {
+  void transposed_solve_alpha(Lanes* y) {
     for (std::int32_t v = 0; v < prc_.num_rows; ++v) y[v] = Lanes(prc_.alpha[v]);
     transposed_solve(y);
   }
@@ -161,11 +174,9 @@ class LaneReplay {
     return sum;
   }
 
-  /// gradient [extended rates] += sum over edges of y_i coefficient (x_j - x_i); x is `absorbing` at absorption.
-  void add_gradient(const Lanes* y, Differences<const Lanes*> solution, double absorbing, Lanes* gradient) const {
-    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
-      add_component_gradient<Lanes>(prc_, prc_.components[c], solution, absorbing, y, gradient);
-    }
+  /// gradient [extended rates] += the gradient of the pair (y, solution).
+  void add_gradient(const Lanes* y, Differences<Lanes*> solution, Lanes* gradient) const {
+    sojourn::add_gradient<Lanes>(prc_, solution, y, gradient);
   }
 
   /// Weight of a row into absorbing states.
@@ -179,12 +190,35 @@ class LaneReplay {
   }
 
  private:
+  /// Half of a small core's L2.
+  static constexpr std::size_t kFactorCacheBytes = 256 << 10;
+
+  template <class Kill>
+  void factor_component_at(const PrcComponent& component, Kill&& kill, bool own_place) {
+    const std::int64_t entry = own_place ? component.entry_begin : 0;
+    const std::int32_t row = own_place ? component.row_begin : 0;
+    factor_component<Lanes>(prc_, component, rate_.data(), kill, entry_.data() + entry, exit_.data() + row,
+                            inverse_.data() + row, IgnorePivots{});
+  }
+  template <class Body>
+  void visit(const PrcComponent& component, Body&& body) {
+    if (factor_again_) factor_in_place(component);
+    const std::int64_t entry = factor_again_ ? 0 : component.entry_begin;
+    const std::int32_t row = factor_again_ ? 0 : component.row_begin;
+    body(component, static_cast<const Lanes*>(entry_.data() + entry), static_cast<const Lanes*>(exit_.data() + row),
+         static_cast<const Lanes*>(inverse_.data() + row));
+  }
+
   PrcView prc_;
+  std::size_t num_entries_;
+  bool factor_again_ = false;
   PackArray<Lanes> rate_, entry_, exit_, inverse_;
 };
 
 /// Lanes of the wide and of the narrow replay; the narrow one serves a few parameter vectors.
 inline constexpr int kWideLanes = 8 * kVectorDoubles;
 inline constexpr int kNarrowLanes = kVectorDoubles;
+/// Lanes of a replay with gradient, which keeps more arrays alive and more numbers in registers.
+inline constexpr int kGradientLanes = 4 * kVectorDoubles;
 
 }  // namespace sojourn

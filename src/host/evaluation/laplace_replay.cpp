@@ -46,7 +46,7 @@ void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const do
     using Lanes = Pack<kWidth>;
     LaneReplay<kWidth> replay(prc);
     const auto& state_of_row = prc.arrays().state_of_row;
-    SolutionArrays<Lanes> solution(state_of_row.size());
+    SolutionArrays<Lanes> solution(prc.arrays());
     PackArray<Lanes> y(state_of_row.size()), sums;
     const BlockOutput<kWidth> output{values, gradient, s.size()};
     while (const auto first = next_block()) {
@@ -59,12 +59,12 @@ void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const do
           return Lanes(discrete ? std::expm1(shift) : shift);
         };
         replay.factor(kill);
-        replay.solve([&](std::int32_t v) { return replay.absorbing_weight(v); }, kill, solution.view());
+        replay.solve([&](std::int32_t v) { return replay.absorbing_weight(v); }, kill, 1.0, solution.view());
         output.store(replay.dot_alpha(solution.view().x) + Lanes(at_once), *first, last, j);
         if (gradient.empty()) continue;
         replay.transposed_solve_alpha(y.data());
         reset(sums, replay);
-        replay.add_gradient(y.data(), read_only(solution.view()), 1.0, sums.data());
+        replay.add_gradient(y.data(), solution.view(), sums.data());
         fold_forms(replay.prc(), sums.data());
         output.store_gradient(sums.data(), replay.prc().num_rates, *first, last, j);
       }
@@ -82,7 +82,7 @@ void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView
     using Lanes = Pack<kWidth>;
     LaneReplay<kWidth> replay(prc);
     const auto& state_of_row = prc.arrays().state_of_row;
-    SolutionArrays<Lanes> solution(state_of_row.size());
+    SolutionArrays<Lanes> solution(prc.arrays());
     PackArray<Lanes> y(state_of_row.size()), sums;
     const BlockOutput<kWidth> output{values, gradient, num_states};
     while (const auto first = next_block()) {
@@ -95,7 +95,7 @@ void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView
         if (gradient.empty()) continue;
         replay.solve([&](std::int32_t row) { return Lanes(std::cmp_equal(row, v) ? 1.0 : 0.0); }, solution.view());
         reset(sums, replay);
-        replay.add_gradient(y.data(), read_only(solution.view()), 0, sums.data());
+        replay.add_gradient(y.data(), solution.view(), sums.data());
         fold_forms(replay.prc(), sums.data());
         output.store_gradient(sums.data(), replay.prc().num_rates, *first, last, state_of_row[v]);
       }

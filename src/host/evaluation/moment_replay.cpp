@@ -28,6 +28,7 @@ class MomentBlock {
       : discrete_(graph.time_kind() == TimeKind::kDiscrete),
         order_(order),
         gradient_(gradient),
+        arrays_(prc.arrays()),
         replay_(prc),
         reward_(prc.arrays().rows.size()),
         value_slot_(prc.arrays().value_slot.data()),
@@ -118,7 +119,7 @@ class MomentBlock {
   /// q_k = sum_l C(k,l) r^l (P m_{k-l}), P m = m - q and P m_0 = 1.
   void solve_chain() {
     const std::int32_t rows = replay_.num_rows();
-    while (solutions_.size() < static_cast<std::size_t>(order_)) solutions_.emplace_back(rows);
+    while (solutions_.size() < static_cast<std::size_t>(order_)) solutions_.emplace_back(arrays_);
     if (discrete_) q_.resize(static_cast<std::size_t>(rows) * order_);
     mean_.assign(order_ + 1, Lanes(0.0));
     if (order_ > kUnscaledOrder) {
@@ -127,19 +128,20 @@ class MomentBlock {
       for (std::int32_t v = 0; v < rows; ++v) largest_ = lane_max(largest_, x(1)[v]);
       choose_scale();
     }
-    for (int j = 1; j <= order_; ++j) {
-      if (discrete_) {
-        for (std::int32_t v = 0; v < rows; ++v) q(j)[v] = discrete_rhs(j, v);
-        replay_.solve([&](std::int32_t v) { return q(j)[v]; }, solution(j));
-      } else {
-        replay_.solve(
-            [&](std::int32_t v) {
-              return j == 1 ? scaled_reward(v) : static_cast<double>(j) * (scaled_reward(v) * x(j - 1)[v]);
-            },
-            solution(j));
+    // A component finishes all its right-hand sides while its factors are warm.
+    const auto no_kill = [](std::int32_t) { return Lanes(0.0); };
+    replay_.forward([&](const PrcComponent& component, const Lanes* entry, const Lanes* exit, const Lanes* inverse) {
+      for (int j = 1; j <= order_; ++j) {
+        const auto rhs = [&](std::int32_t v) {
+          if (discrete_) return q(j)[v];
+          return j == 1 ? scaled_reward(v) : (j * reward_[v]) * (scale_ * x(j - 1)[v]);
+        };
+        for (std::int32_t v = component.row_begin; discrete_ && v < component.row_end; ++v)
+          q(j)[v] = discrete_rhs(j, v);
+        replay_.solve_part(component, entry, exit, inverse, rhs, no_kill, 0.0, solution(j));
       }
-      mean_[j] = replay_.dot_alpha(x(j));
-    }
+    });
+    for (int j = 1; j <= order_; ++j) mean_[j] = replay_.dot_alpha(x(j));
   }
 
   Lanes discrete_rhs(int j, std::int32_t v) {
@@ -167,22 +169,25 @@ class MomentBlock {
     const std::int32_t rows = replay_.num_rows();
     reset_gradient();
     y_.resize(static_cast<std::size_t>(rows) * order_);
-    replay_.transposed_solve_alpha(y(1));
-    replay_.add_gradient(y(1), read_only(solution(1)), 0, gradient_of(1));
-    for (int a = 2; a <= order_; ++a) {
-      for (std::int32_t v = 0; v < rows; ++v) y(a)[v] = scaled_reward(v) * y(a - 1)[v];
-      replay_.transposed_solve(y(a));
-    }
+    replay_.backward([&](const PrcComponent& component, const Lanes* entry, const Lanes*, const Lanes* inverse) {
+      for (int a = 1; a <= order_; ++a) {
+        for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+          y(a)[v] = a == 1 ? Lanes(replay_.prc().alpha[v]) : scaled_reward(v) * y(a - 1)[v];
+        }
+        replay_.transposed_solve_part(component, entry, inverse, y(a));
+      }
+    });
+    replay_.add_gradient(y(1), solution(1), gradient_of(1));
     for (int k = 2; k <= order_; ++k) {
       double factor = 1;  // k! / b!
       for (int b = k; b >= 1; --b) {
         const int a = k + 1 - b;
         if (factor == 1) {
-          replay_.add_gradient(y(a), read_only(solution(b)), 0, gradient_of(k));
+          replay_.add_gradient(y(a), solution(b), gradient_of(k));
         } else {
           weighted_.resize(rows);
           for (std::int32_t v = 0; v < rows; ++v) weighted_[v] = factor * y(a)[v];
-          replay_.add_gradient(weighted_.data(), read_only(solution(b)), 0, gradient_of(k));
+          replay_.add_gradient(weighted_.data(), solution(b), gradient_of(k));
         }
         factor *= b;
       }
@@ -202,7 +207,7 @@ class MomentBlock {
       for (std::int32_t v = 0; v < rows; ++v) at(by_m, k)[v] = Lanes(replay_.prc().alpha[v]);
       for (int j = k; j >= 1; --j) {
         replay_.transposed_solve(at(by_m, j));
-        replay_.add_gradient(at(by_m, j), read_only(solution(j)), 0, gradient_of(k));
+        replay_.add_gradient(at(by_m, j), solution(j), gradient_of(k));
         for (std::int32_t v = 0; v < rows; ++v) {
           const Lanes through = at(by_q, j)[v] + at(by_m, j)[v];
           Lanes power(1.0);
@@ -234,6 +239,7 @@ class MomentBlock {
   bool discrete_;
   int order_;
   bool gradient_;
+  const PrcArrays& arrays_;
   LaneReplay<W> replay_;
   std::vector<double> reward_;
   const std::int32_t* value_slot_;
@@ -250,10 +256,15 @@ class MomentBlock {
 void replay_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                     std::span<const double> reward, int order, std::span<double> values, std::span<double> gradient,
                     int num_threads) {
-  for_lane_blocks(phi.num_rows(), num_threads, [&](auto width, auto&& next_block) {
+  const auto run = [&](auto width, auto&& next_block) {
     MomentBlock<decltype(width)::value> block(graph, prc, reward, order, !gradient.empty());
     while (const auto first = next_block()) block.run(phi, *first, values, gradient);
-  });
+  };
+  if (gradient.empty()) {
+    for_lane_blocks(phi.num_rows(), num_threads, run);
+  } else {
+    for_lane_blocks<kGradientLanes>(phi.num_rows(), num_threads, run);
+  }
 }
 
 }  // namespace sojourn

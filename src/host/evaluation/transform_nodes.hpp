@@ -28,7 +28,8 @@ template <class Real>
 class TransformNodes {
  public:
   explicit TransformNodes(const Prc& prc)
-      : prc_(prc.arrays().view()),
+      : arrays_(&prc.arrays()),
+        prc_(prc.arrays().view()),
         entry_(prc.arrays().entry_column.size()),
         exit_(prc_.num_rows),
         inverse_(prc_.num_rows),
@@ -61,11 +62,12 @@ class TransformNodes {
   }
   /// The same with the differences that `gradient` needs.
   Real solve_density_differences() {
-    solve_differences([&](std::int32_t v) { return Real(particle_.exit[v]); }, density_differences_);
+    solve_differences([&](std::int32_t v) { return Real(particle_.exit[v]); }, particle_.instant == nullptr ? 1.0 : 0.0,
+                      density_differences_);
     return dot_start(density_differences_->view().x);
   }
   Real solve_survival_differences() {
-    solve_differences([&](std::int32_t v) { return Real(particle_.reward[v]); }, survival_differences_);
+    solve_differences([&](std::int32_t v) { return Real(particle_.reward[v]); }, 0.0, survival_differences_);
     return dot_start(survival_differences_->view().x);
   }
   /// Value and the two next solutions M R x, M R M R x, for derivatives by the shift.
@@ -89,8 +91,7 @@ class TransformNodes {
   /// Gradient by extended rate of the density or survival transform; needs the differences and `solve_visits`.
   const PackArray<Real>& gradient(bool survival) {
     for (std::int32_t k = 0; k < 1 + prc_.num_rates + prc_.num_forms; ++k) gradient_[k] = Real(0.0);
-    const Differences<const Real*> solution =
-        read_only((survival ? survival_differences_ : density_differences_)->view());
+    const Differences<Real*> solution = (survival ? survival_differences_ : density_differences_)->view();
     const bool pass_through = particle_.instant != nullptr;
     if (pass_through) {
       if (!survival) {
@@ -98,10 +99,7 @@ class TransformNodes {
       }
       for (std::int32_t v = 0; v < prc_.num_rows; ++v) visits_[v] += Real(particle_.visits[v]);
     }
-    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
-      add_component_gradient<Real>(prc_, prc_.components[c], solution, survival || pass_through ? 0.0 : 1.0,
-                                   visits_.data(), gradient_.data());
-    }
+    add_gradient<Real>(prc_, solution, visits_.data(), gradient_.data());
     if (pass_through) solve_visits();
     fold_forms(prc_, gradient_.data());
     return gradient_;
@@ -120,13 +118,13 @@ class TransformNodes {
     }
   }
   template <class Rhs>
-  void solve_differences(Rhs&& rhs, std::optional<SolutionArrays<Real>>& solution) {
-    if (!solution) solution.emplace(prc_.num_rows);
+  void solve_differences(Rhs&& rhs, double absorbing, std::optional<SolutionArrays<Real>>& solution) {
+    if (!solution) solution.emplace(*arrays_);
     for (std::int32_t c = 0; c < prc_.num_components; ++c) {
       const PrcComponent& component = prc_.components[c];
       solve_differences_component<Real>(prc_, component, particle_.rate, entry_.data() + component.entry_begin,
                                         exit_.data() + component.row_begin, inverse_.data() + component.row_begin, rhs,
-                                        kill(), solution->view());
+                                        kill(), absorbing, solution->view());
     }
   }
   /// The edge's effect through absorption without earning: visits * coefficient * (instant_j - instant_v).
@@ -151,6 +149,7 @@ class TransformNodes {
     return sum;
   }
 
+  const PrcArrays* arrays_;
   PrcView prc_;
   TransformParticle particle_;
   Real shift_{};

@@ -44,8 +44,8 @@ TEST(Moments, ValueAloneEqualsValueWithGradient) {
   for (const ZooChain& chain : {oracle::zoo_two_deme(6), oracle::zoo_queue(20, 20), oracle::zoo_slow_ring()}) {
     const Moments full = moments(chain, 9);
     const Moments lean = moments(chain, 9, false);
-    // The lean form scales by a power of two from the same first moments: the same bits.
-    for (int k = 0; k < 9; ++k) EXPECT_EQ(full.values[k], lean.values[k]) << chain.name << " " << k;
+    // Two forms of the same positive sums; each loses a few roundings a row.
+    for (int k = 0; k < 9; ++k) EXPECT_LT(relative_error(full.values[k], lean.values[k]), 2e-14) << chain.name << k;
   }
 }
 
