@@ -80,9 +80,11 @@ TEST(MomentsGolden, LaplaceTransforms) {
     const std::size_t num_points = golden.laplace_s.size(), num_rates = chain.phi.size();
     const Prc prc = eliminate(chain.graph);
     std::vector<double> values(num_points), gradient(num_points * num_rates);
-    replay_laplace(chain.graph, prc, {chain.phi.data(), 1, num_rates}, chain.reward, golden.laplace_s, values, gradient, 1);
+    replay_laplace(chain.graph, prc, {chain.phi.data(), 1, num_rates}, chain.reward, golden.laplace_s, values, gradient,
+                   1);
     for (std::size_t j = 0; j < num_points; ++j) {
-      EXPECT_NEAR(values[j], golden.laplace[j], 1e-13 * golden.laplace[j]) << chain.name << " s " << golden.laplace_s[j];
+      EXPECT_NEAR(values[j], golden.laplace[j], 1e-13 * golden.laplace[j])
+          << chain.name << " s " << golden.laplace_s[j];
       for (std::size_t r = 0; r < num_rates; ++r) {
         const double truth = golden.laplace_gradient[j][r];
         const double floor = 1e-15 * golden.laplace[j] / chain.phi[r];
