@@ -119,7 +119,7 @@ def table(session):
                 "guide's load: 500 particles x 50 times x 1,000 SVGD iterations, 2 threads",
                 f"{spread(wall)} s of wall time",
                 "the guide's estimate: 69.4 h",
-                f"{250000 / statistics.median(wall):.2g} x",
+                f"{statistics.median([250000 / seconds for seconds in wall]):.2g} x",
                 "< 20 s",
                 verdict(statistics.median(wall) < 20),
             ]
@@ -128,7 +128,7 @@ def table(session):
 
 
 def markdown(rows):
-    header = ["name", "ours", "peer", "ratio: median (range of 5)", "goal", "met"]
+    header = ["name", "ours", "peer", "ratio: median (range)", "goal", "met"]
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in [header, *rows]]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
@@ -164,6 +164,7 @@ def main():
     text = markdown(table(session))
     print(text)
     name, description = machine()
+    repetitions = max(len(runs) for runs in session.runs.values())
     today = datetime.date.today().isoformat()
     page = [
         f"# Benchmarks of {today}",
@@ -172,7 +173,7 @@ def main():
         f"- Command: `{arguments.command}`" + (f" at commit {arguments.commit}." if arguments.commit else "."),
         f"- Load average before {arguments.load_before}, after {arguments.load_after}.",
         "- One thread and processor time, the guide's load apart (2 threads, wall time). Both sides of a ratio of"
-        " moments alternate in one process; spread is the range over the repetitions.",
+        f" moments alternate in one process; the range is over {repetitions} repetitions.",
     ]
     if session.scipy:
         page.append(
