@@ -82,6 +82,14 @@ void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
                    workspace.gradient ? std::span(workspace.survival_gradient) : none, *workspace.replay);
   replay->evaluate(contour.check_nodes(), workspace.density_check, workspace.survival_check, none, none,
                    *workspace.replay);
+  // States far from the start can overflow without touching the value; a gradient that is no number settles nothing.
+  const auto finite = [](std::span<const std::complex<double>> slopes) {
+    double sum = 0;
+    for (const std::complex<double>& slope : slopes) sum += 0 * slope.real() + 0 * slope.imag();
+    return sum == 0;
+  };
+  const bool density_finite = !workspace.gradient || finite(workspace.density_gradient);
+  const bool survival_finite = !workspace.gradient || finite(workspace.survival_gradient);
   const auto settle = [&](std::size_t e, double value, double error, double slope) {
     LawEntry& entry = workspace.entries[e];
     entry.method = LawMethod::kContour;
@@ -91,7 +99,7 @@ void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
     const double t = points[point(e)].value;
     // Beyond these times products of two nodes leave the range of double.
     const bool in_range = t > 1e-90 && t < 1e90;
-    if (!(value > 0) || !in_range) entry.error = kInfinity;
+    if (!(value > 0) || !in_range || !(kind(e) == 0 ? density_finite : survival_finite)) entry.error = kInfinity;
     if (!(entry.error <= options.rtol)) {
       workspace.pending.push_back(e);
     }

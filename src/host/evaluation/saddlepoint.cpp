@@ -151,12 +151,17 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
   const double t = request.t;
   const bool survival = request.side == LawSide::kSurvival, cdf = request.side == LawSide::kCdf;
   const std::size_t num_rates = gradient.size();
-  const double distance = 1 / (saddle.spread * saddle.mean);
+  // Where the poles crowd towards the rightmost one (spread above 1), H hardly changes at its saddle, which then lies
+  // far nearer to the poles than exp(s t) asks for. A vertex 1 / t further right loses no more than a factor e.
+  const bool crowded = saddle.spread > 1;
+  const double vertex = crowded ? saddle.s + 1 / t : saddle.s;
+  const double distance = crowded ? 1 / t : 1 / (saddle.spread * saddle.mean);
   // The rule of step h errs by exp(-2 pi^2 / (spread mean^2 h^2)) where the integrand is a bell and by exp(-4 pi c / h)
   // where it ends at the poles; a first rule with the goal's two-thirds power passes the comparison with the next one.
   const double exponent = std::max(8.0, -2.0 / 3 * std::log(kGoal * rtol)) + 1;
-  double step = std::min(std::numbers::pi * std::sqrt(2 / (saddle.spread * exponent)) / saddle.mean,
-                         4 * std::numbers::pi * distance / exponent);
+  double step =
+      std::min(crowded ? kInfinity : std::numbers::pi * std::sqrt(2 / (saddle.spread * exponent)) / saddle.mean,
+               4 * std::numbers::pi * distance / exponent);
 
   // Everything is relative to exp(s* t) H(s*).
   const double unit_log = cdf ? saddle.log_value + std::log(saddle.s) : saddle.log_value;  // log D(s*), log G(s*)
@@ -167,7 +172,7 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
     const double inverse_unit = saddle.scaled ? 0 : std::exp(-unit_log);
     for (std::size_t k = 0; k < count; ++k) {
       const double y = first_y + static_cast<double>(k) * step;
-      s[k] = {saddle.s - y * (y / (4 * distance)), y};
+      s[k] = {vertex - y * (y / (4 * distance)), y};
     }
     if (saddle.scaled) {
       for (std::size_t k = 0; k < count; ++k) {
@@ -242,6 +247,13 @@ void SaddlepointContour::invert(std::span<const SaddleRequest> requests, double 
     const auto row = gradient.subspan(m * num_rates, num_rates);
     std::fill(row.begin(), row.end(), 0.0);
     answers[m] = integrate(requests[m], saddles[m], rtol, row, workspace);
+    const bool finite = std::all_of(row.begin(), row.end(), [](double slope) { return std::isfinite(slope); });
+    if (!finite && !saddles[m].scaled) {
+      // States far from the start can overflow without touching the value.
+      saddles[m].scaled = true;
+      std::fill(row.begin(), row.end(), 0.0);
+      answers[m] = integrate(requests[m], saddles[m], rtol, row, workspace);
+    }
   }
 }
 

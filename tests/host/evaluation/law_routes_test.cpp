@@ -93,6 +93,30 @@ TEST(LawRoutes, ShortTimesGoToUniformization) {
   EXPECT_EQ(outcome.num_uniformization, 3);
 }
 
+TEST(LawRoutes, QueueOfTenThousandStatesIsABusyPeriod) {
+  // Until the queue is full, which it is not at these times, the time from 1 to 0 is the busy period of M/M/1:
+  // f(t) = exp(-(a + b) t) I_1(2 t sqrt(a b)) / (t sqrt(a / b)).
+  std::vector<LawPoint> points = densities(0.01, 100, 9);
+  points.push_back({250, true, false, false});
+  for (const LawMethod method : {LawMethod::kAuto, LawMethod::kSaddlepoint}) {
+    Law law(oracle::zoo_queue(10'000, 1, 1.0, 1.5), points, method);
+    const LawOutcome outcome = law.values(true);
+    EXPECT_TRUE(outcome.ok) << outcome.message;
+    for (std::size_t n = 0; n < points.size(); ++n) {
+      const double t = points[n].value;
+      const double truth =
+          std::exp(-2.5 * t) * std::cyl_bessel_i(1.0, 2 * t * std::sqrt(1.5)) / (t * std::sqrt(1 / 1.5));
+      // The Bessel function of the standard library is good to about 1e-12.
+      EXPECT_NEAR(law.law.log_density[n], std::log(truth), 2e-9) << "t " << t;
+      // By d I_1(x) / dx = I_0(x) - I_1(x) / x: log f changes with a by -t + x (I_0 / I_1 - 1 / x) / (2 a) - 1 / (2 a).
+      const double x = 2 * t * std::sqrt(1.5);
+      const double bend = x * std::cyl_bessel_i(0.0, x) / std::cyl_bessel_i(1.0, x) - 1;
+      EXPECT_NEAR(law.law.density_gradient[2 * n], -t + (bend - 1) / 2, 1e-8 * (1 + t)) << "t " << t;
+      EXPECT_NEAR(law.law.density_gradient[2 * n + 1], -t + (bend + 1) / 3, 1e-8 * (1 + t)) << "t " << t;
+    }
+  }
+}
+
 TEST(LawRoutes, MaxTermsIsRespected) {
   Law law(oracle::zoo_complex_ring(), densities(1e6, 1e6, 1), LawMethod::kAuto, 1e-9, 100'000);
   const LawOutcome outcome = law.values();
