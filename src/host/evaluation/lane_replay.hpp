@@ -72,8 +72,8 @@ class LaneReplay {
 
   explicit LaneReplay(const Prc& prc)
       : prc_(prc.arrays().view()),
-        rate_(1 + prc_.num_rates + prc_.num_forms),
         num_entries_(prc.arrays().entry_column.size()),
+        rate_(1 + prc_.num_rates + prc_.num_forms),
         entry_(num_entries_),
         exit_(prc_.num_rows),
         inverse_(prc_.num_rows) {}
