@@ -175,6 +175,14 @@ def main():
         "- One thread and processor time, the guide's load apart (2 threads, wall time). Both sides of a ratio of"
         f" moments alternate in one process; the range is over {repetitions} repetitions.",
     ]
+    if max(float(arguments.load_before), float(arguments.load_after)) > 2.5:
+        page.append(
+            "- **Other programs shared the machine**: wall times are too long, and so, by shared caches and spinning"
+            " threads, are processor times."
+        )
+    processor = session.column("guide_bench", "guide/svgd", "cpu_time")
+    if processor:
+        page.append(f"- Processor time of the guide's load, both threads: {spread(processor)} s.")
     if session.scipy:
         page.append(
             f"- scipy {session.scipy['scipy']}, numpy {session.scipy['numpy']}: {session.scipy['num_particles']}"
