@@ -45,19 +45,22 @@ inline std::string column(const std::string& name, const std::vector<double>& va
 /// A log-normal prior seen on the log scale, Jacobian included.
 inline double lognormal_on_line(double z, double mean, double sd) { return -0.5 * (z - mean) * (z - mean) / (sd * sd); }
 
-/// Density of the coalescent's height for `samples` lineages at pair rate 1: exponentials of rates k (k - 1) / 2 in a
-/// row, by partial fractions. Ten samples cost 4 of the 19 digits away from t = 0.
-inline double coalescent_density(int samples, double t) {
+/// Sum over the partial fractions of the coalescent's height for `samples` lineages at pair rate 1, exponentials of
+/// rates k (k - 1) / 2 in a row: their density where `power` is 1, their survival where it is 0. Ten samples cost 4 of
+/// the 19 digits away from t = 0.
+inline double coalescent_sum(int samples, double t, int power) {
   long double sum = 0;
   for (int i = 2; i <= samples; ++i) {
     const long double rate = 0.5L * i * (i - 1);
-    long double share = rate;
+    long double share = power == 1 ? rate : 1;
     for (int k = 2; k <= samples; ++k)
       if (k != i) share *= 0.5L * k * (k - 1) / (0.5L * k * (k - 1) - rate);
     sum += share * std::exp(-rate * static_cast<long double>(t));
   }
   return static_cast<double>(sum);
 }
+inline double coalescent_density(int samples, double t) { return coalescent_sum(samples, t, 1); }
+inline double coalescent_survival(int samples, double t) { return coalescent_sum(samples, t, 0); }
 
 inline Case coalescent_case() {
   Model model = coalescent_lineages(10);

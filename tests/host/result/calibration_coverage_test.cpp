@@ -36,7 +36,8 @@ Outcome infer_once(std::uint64_t set, const SvgdOptions& options) {
                             {{"theta", Prior(PriorFamily::kLognormal, 0, 0.8)}}, {}, reward);
   const SvgdResult result = svgd(posterior, options);
   Outcome outcome{truth, summarize(posterior, result)[0], 0};
-  for (const double theta : natural_particles(posterior, result).values()) outcome.rank += theta < truth ? 1 : 0;
+  const Matrix<double> particles = natural_particles(posterior, result);
+  for (const double theta : particles.values()) outcome.rank += theta < truth ? 1 : 0;
   return outcome;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 
+#include "host/result/calibration_cases.hpp"
 #include "sojourn/result.hpp"
 #include "sojourn/svgd.hpp"
 
@@ -42,6 +43,14 @@ TEST(Demonstration, CoalescentFindsThePopulationSize) {
   // them tell N to 3.5 %; an interval that covers by being wide would not do.
   EXPECT_LT(size.sd / size.mean, 0.045);
   RecordProperty("N", fmt::format("{:.0f} sd {:.0f}, {:.0f} .. {:.0f}", size.mean, size.sd, size.q025, size.q975));
+  // The predictive band holds the survival curve that the data come from, at every point but where both are 1 or 0 to
+  // the picture's accuracy of 1e-6.
+  const PredictiveCheck check = predictive_check(posterior, result, 0);
+  for (std::size_t k = 0; k < check.grid.size(); ++k) {
+    const double truth = calibration::coalescent_survival(10, check.grid[k] / 20'000);
+    EXPECT_LE(check.lower[k], truth + 2e-6) << check.grid[k];
+    EXPECT_GE(check.upper[k], truth - 2e-6) << check.grid[k];
+  }
   for (const Diagnostic& diagnostic : result.diagnostics)
     EXPECT_NE(diagnostic.verdict, "FAIL") << diagnostic.name << ": " << diagnostic.explanation;
 }
