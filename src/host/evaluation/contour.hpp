@@ -26,6 +26,10 @@ ContourShape best_contour_shape(double ratio, std::int32_t num_nodes);
 /// f(t) = Re sum_k E_k(t) F(s_k): the nodes s_k are fixed by the times alone. Valid where every pole of F is real and
 /// negative (or near enough: |Im| t much below 1). Times are cut into windows of at most 50-fold, each with its nodes.
 ///
+/// A law may tilt each window: with c below F's lowest decay rate, exp(c t) f(t) has the transform F(s - c), whose poles
+/// are still negative. The weights stay, the nodes move by -c, and a c near the saddlepoint at a time of the window makes
+/// what is inverted flat around it, so that a tail keeps its relative accuracy.
+///
 /// The trapezoid rule converges like exp(-2 pi d / h), d the distance at which the hyperbola, turned towards the
 /// negative axis, meets the poles. How much F grows on the way there decides whether that is small: a cluster of m
 /// poles grows like distance^-m. So every window also has check nodes three quarters of the way, where F's size is
@@ -42,19 +46,26 @@ class SharedContour {
   [[nodiscard]] std::span<const std::complex<double>> check_nodes() const { return check_nodes_; }
   [[nodiscard]] std::size_t num_times() const { return num_times_; }
   [[nodiscard]] std::size_t num_windows() const { return windows_.size(); }
+  [[nodiscard]] std::size_t window_of(std::size_t time) const { return place_[time].first; }
+  /// The time around which a tilted law should be flat.
+  [[nodiscard]] double reference_time(std::size_t window) const { return windows_[window].reference_time; }
+  /// Nodes and check nodes for tilts [num_windows].
+  void tilt_nodes(std::span<const double> tilts, std::span<std::complex<double>> nodes,
+                  std::span<std::complex<double>> check_nodes) const;
   /// Doubles of scratch that the members below need.
   [[nodiscard]] std::size_t scratch_size() const { return 4 * nodes_.size(); }
 
-  /// Values and bounds on their absolute errors, [N] each, from the transform at the nodes and the check nodes.
+  /// Values and bounds on their absolute errors, [N] each, of exp(c t) f(t), from the transform at the tilted nodes and
+  /// check nodes.
   ///
   /// The bound adds rounding (epsilon times the sum of the terms' sizes), truncation (the last terms) and the error of
   /// the trapezoid rule on either side. Towards the poles the best shift of the contour gives
   /// exp(-X) (e X / m)^m, X = 2 pi d / h, where F grows like distance^-m; m is taken from the check nodes.
   void invert(std::span<const std::complex<double>> transform, std::span<const std::complex<double>> check,
-              std::span<double> value, std::span<double> error, std::span<double> scratch) const;
+              std::span<const double> tilts, std::span<double> value, std::span<double> error, std::span<double> scratch) const;
 
-  /// gradient[p] += sum_n by_value[n] * d f(t_n) / d phi_p, from the transform's gradient at the nodes,
-  /// [num_nodes, num_rates]. Times of weight 0 cost nothing; the others 2 num_nodes multiply-adds each.
+  /// gradient[p] += sum_n by_value[n] * d exp(c t_n) f(t_n) / d phi_p at fixed c, from the transform's gradient at the
+  /// nodes, [num_nodes, num_rates]. Times of weight 0 cost nothing; the others 2 num_nodes multiply-adds each.
   void add_gradient(std::span<const double> by_value, std::span<const std::complex<double>> transform_gradient,
                     std::span<double> gradient, std::span<double> scratch) const;
 
@@ -66,8 +77,11 @@ class SharedContour {
   struct Window {
     std::size_t node_begin = 0, num_nodes = 0;
     std::size_t check_begin = 0, num_checks = 0;
+    double reference_time = 0;
     double inner_exponent = 0;        ///< X = 2 pi d / h towards the poles
+    double check_exponential = 0;     ///< exp(-2 pi d' / h) up to the turned hyperbola
     std::vector<std::size_t> times;   ///< indices into the caller's times
+    std::vector<double> exact_times;  ///< the times themselves
     std::vector<double> weights;      ///< per time [2 num_nodes]: Re E, then -Im E
     std::vector<double> sizes;        ///< per time [num_nodes]: |E|
     std::vector<double> check_sizes;  ///< per time [num_checks]: the same on the turned hyperbola

@@ -91,6 +91,9 @@ LawPlan::WorkspacePtr LawPlan::make_workspace() const {
     workspace->survival_gradient.resize(nodes * impl.num_rates);
     workspace->survival_check.resize(checks);
   }
+  workspace->nodes.resize(nodes);
+  workspace->check_nodes.resize(checks);
+  workspace->tilts.resize(impl.contour.num_windows());
   workspace->contour_scratch.resize(impl.contour.scratch_size());
   workspace->inverted.resize(impl.times.size());
   workspace->inverted_error.resize(impl.times.size());

@@ -75,55 +75,6 @@ void LawPlan::Impl::solve_at_zero(Workspace& workspace) const {
   }
 }
 
-void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
-  const auto none = std::span<std::complex<double>>();
-  replay->evaluate(contour.nodes(), workspace.density, workspace.survival,
-                   workspace.gradient ? std::span(workspace.density_gradient) : none,
-                   workspace.gradient ? std::span(workspace.survival_gradient) : none, *workspace.replay);
-  replay->evaluate(contour.check_nodes(), workspace.density_check, workspace.survival_check, none, none,
-                   *workspace.replay);
-  // States far from the start can overflow without touching the value; a gradient that is no number settles nothing.
-  const auto finite = [](std::span<const std::complex<double>> slopes) {
-    double sum = 0;
-    for (const std::complex<double>& slope : slopes) sum += 0 * slope.real() + 0 * slope.imag();
-    return sum == 0;
-  };
-  const bool density_finite = !workspace.gradient || finite(workspace.density_gradient);
-  const bool survival_finite = !workspace.gradient || finite(workspace.survival_gradient);
-  const auto settle = [&](std::size_t e, double value, double error, double slope) {
-    LawEntry& entry = workspace.entries[e];
-    entry.method = LawMethod::kContour;
-    entry.error = error / value;
-    entry.log_value = std::log(value);
-    entry.slope_factor = slope / value;
-    const double t = points[point(e)].value;
-    // Beyond these times products of two nodes leave the range of double.
-    const bool in_range = t > 1e-90 && t < 1e90;
-    if (!(value > 0) || !in_range || !(kind(e) == 0 ? density_finite : survival_finite)) entry.error = kInfinity;
-    if (!(entry.error <= options.rtol)) {
-      workspace.pending.push_back(e);
-    }
-  };
-  const std::size_t num_points = points.size();
-  if (wants_density) {
-    contour.invert(workspace.density, workspace.density_check, workspace.inverted, workspace.inverted_error,
-                   workspace.contour_scratch);
-    for (std::size_t j = 0; j < times.size(); ++j) {
-      if (points[times[j]].density) settle(times[j], workspace.inverted[j], workspace.inverted_error[j], 1);
-    }
-  }
-  if (wants_survival) {
-    contour.invert(workspace.survival, workspace.survival_check, workspace.inverted, workspace.inverted_error,
-                   workspace.contour_scratch);
-    for (std::size_t j = 0; j < times.size(); ++j) {
-      const double survival = workspace.inverted[j], error = workspace.inverted_error[j];
-      if (points[times[j]].survival) settle(num_points + times[j], survival, error, 1);
-      // 1 - survival: the absolute error stays, and the bound relative to the cdf says whether that loses anything.
-      if (points[times[j]].cdf) settle(2 * num_points + times[j], 1 - survival, error + kEpsilon, -1);
-    }
-  }
-}
-
 bool LawPlan::Impl::solve_all_atom(Workspace& workspace) const {
   const double zero = 0;
   double mass = 0, first = 0, second = 0;

@@ -28,6 +28,9 @@ struct LawPlan::Workspace {
   std::vector<double> spectrum_scratch, contour_scratch;
   std::vector<std::complex<double>> density, survival, density_gradient, survival_gradient;  // at the contour's nodes
   std::vector<std::complex<double>> density_check, survival_check;
+  std::vector<std::complex<double>> nodes, check_nodes;  // the contour's, tilted
+  std::vector<double> tilts;                             // [contour windows]
+  std::vector<double> trial_shifts, trial_values;
   std::vector<double> inverted, inverted_error;  // [contour times]
   std::vector<LawEntry> entries;
   std::vector<LawMethod> routes;                  // per point: the last route any of its values took
@@ -68,6 +71,8 @@ struct LawPlan::Impl {
 
  private:
   void solve_at_zero(Workspace& workspace) const;
+  /// A tilt for each of the contour's windows.
+  void choose_tilts(Workspace& workspace) const;
   void solve_by_contour(Workspace& workspace) const;
   /// Closed values where no mass lies above zero; true if so.
   bool solve_all_atom(Workspace& workspace) const;

@@ -22,7 +22,8 @@ Inverted invert(const SharedContour& contour, const Transform& transform) {
   for (const Complex s : contour.check_nodes()) checks.push_back(transform(s));
   Inverted result{std::vector<double>(contour.num_times()), std::vector<double>(contour.num_times())};
   std::vector<double> scratch(contour.scratch_size());
-  contour.invert(nodes, checks, result.value, result.error, scratch);
+  const std::vector<double> tilts(contour.num_windows(), 0.0);
+  contour.invert(nodes, checks, tilts, result.value, result.error, scratch);
   return result;
 }
 

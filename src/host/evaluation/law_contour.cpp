@@ -1,0 +1,107 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "evaluation/law_routes.hpp"
+
+namespace sojourn {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+constexpr int kMaxHalvings = 4;
+
+}  // namespace
+
+/// One Newton step from s = 0 towards the saddlepoint of each window's reference time, 1 / mean(s) being nearly linear:
+/// exact for gamma laws. A step to the left is halved until all pivots are positive, which proves it right of the poles.
+void LawPlan::Impl::choose_tilts(Workspace& workspace) const {
+  const bool survival = !wants_density;
+  const double zero = 0;
+  double value = 0, first = 0, second = 0;
+  replay->evaluate_real(survival, {&zero, 1}, {&value, 1}, {&first, 1}, {&second, 1}, *workspace.replay);
+  const double mean = -first / value, spread = second / value / (mean * mean) - 1;
+  std::vector<double>&tilts = workspace.tilts, &trial = workspace.trial_shifts;
+  for (std::size_t w = 0; w < tilts.size(); ++w) {
+    tilts[w] = (1 / mean - 1 / contour.reference_time(w)) / spread;
+    if (!(spread > 0) || !std::isfinite(tilts[w])) tilts[w] = 0;
+  }
+  for (int halving = 0; halving <= kMaxHalvings; ++halving) {
+    trial.clear();
+    for (const double tilt : tilts) {
+      if (tilt > 0) trial.push_back(-tilt);
+    }
+    if (trial.empty()) return;
+    std::vector<double>& answer = workspace.trial_values;
+    answer.resize(3 * trial.size());
+    const std::span<double> answers(answer);
+    const std::size_t n = trial.size();
+    replay->evaluate_real(survival, trial, answers.first(n), answers.subspan(n, n), answers.last(n), *workspace.replay);
+    bool proved = true;
+    std::size_t i = 0;
+    for (double& tilt : tilts) {
+      if (!(tilt > 0) || !std::isnan(answer[i++])) continue;
+      proved = false;
+      tilt = halving < kMaxHalvings ? tilt / 2 : 0;
+    }
+    if (proved) return;
+  }
+}
+
+void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
+  choose_tilts(workspace);
+  contour.tilt_nodes(workspace.tilts, workspace.nodes, workspace.check_nodes);
+  const auto none = std::span<std::complex<double>>();
+  replay->evaluate(workspace.nodes, workspace.density, workspace.survival,
+                   workspace.gradient ? std::span(workspace.density_gradient) : none,
+                   workspace.gradient ? std::span(workspace.survival_gradient) : none, *workspace.replay);
+  replay->evaluate(workspace.check_nodes, workspace.density_check, workspace.survival_check, none, none,
+                   *workspace.replay);
+  // States far from the start can overflow without touching the value; a gradient that is no number settles nothing.
+  const auto finite = [](std::span<const std::complex<double>> slopes) {
+    double sum = 0;
+    for (const std::complex<double>& slope : slopes) sum += 0 * slope.real() + 0 * slope.imag();
+    return sum == 0;
+  };
+  const bool density_finite = !workspace.gradient || finite(workspace.density_gradient);
+  const bool survival_finite = !workspace.gradient || finite(workspace.survival_gradient);
+  const auto settle = [&](std::size_t e, double value, double error, double slope, double log_factor) {
+    LawEntry& entry = workspace.entries[e];
+    entry.method = LawMethod::kContour;
+    entry.error = error / value;
+    entry.log_value = std::log(value) + log_factor;
+    entry.slope_factor = slope / value;
+    const double t = points[point(e)].value;
+    // Beyond these times products of two nodes leave the range of double.
+    const bool in_range = t > 1e-90 && t < 1e90;
+    if (!(value > 0) || !in_range || !(kind(e) == 0 ? density_finite : survival_finite)) entry.error = kInfinity;
+    if (!(entry.error <= options.rtol)) {
+      workspace.pending.push_back(e);
+    }
+  };
+  const std::size_t num_points = points.size();
+  const auto log_factor = [&](std::size_t j) {
+    return -workspace.tilts[contour.window_of(j)] * points[times[j]].value;
+  };
+  if (wants_density) {
+    contour.invert(workspace.density, workspace.density_check, workspace.tilts, workspace.inverted,
+                   workspace.inverted_error, workspace.contour_scratch);
+    for (std::size_t j = 0; j < times.size(); ++j) {
+      if (points[times[j]].density) settle(times[j], workspace.inverted[j], workspace.inverted_error[j], 1, log_factor(j));
+    }
+  }
+  if (wants_survival) {
+    contour.invert(workspace.survival, workspace.survival_check, workspace.tilts, workspace.inverted,
+                   workspace.inverted_error, workspace.contour_scratch);
+    for (std::size_t j = 0; j < times.size(); ++j) {
+      const double tilted = workspace.inverted[j], error = workspace.inverted_error[j];
+      if (points[times[j]].survival) settle(num_points + times[j], tilted, error, 1, log_factor(j));
+      if (!points[times[j]].cdf) continue;
+      // 1 - survival: the absolute error stays, and the bound relative to the cdf says whether that loses anything.
+      const double factor = std::exp(log_factor(j));
+      settle(2 * num_points + times[j], 1 - factor * tilted, factor * error + kEpsilon, -factor, 0);
+    }
+  }
+}
+
+}  // namespace sojourn
