@@ -28,6 +28,9 @@ class RateMap {
   [[nodiscard]] std::int32_t num_parameters() const { return num_parameters_; }
   [[nodiscard]] std::int32_t num_rates() const { return num_rates_; }
   [[nodiscard]] bool is_identity() const { return program_ == nullptr; }
+  /// Names of the derived rates, [num_rates], and the expressions they were given by; empty where phi = theta.
+  [[nodiscard]] const std::vector<std::string>& names() const;
+  [[nodiscard]] const std::vector<std::string>& expressions() const;
   /// phi [num_rates] from theta [num_parameters].
   void evaluate(std::span<const double> theta, std::span<double> phi) const;
   /// jacobian(r, p) = d phi_r / d theta_p, exact to rounding; [num_rates, num_parameters].

@@ -36,12 +36,8 @@ std::vector<std::string> reward_names(const Model& model) {
   return names;
 }
 
-/// The parameters' names, or phi0, phi1, ... where the model derives its rates.
 std::vector<std::string> rate_names(const Model& model) {
-  if (model.rates.is_identity()) return parameter_names(model);
-  std::vector<std::string> names;
-  for (std::int32_t r = 0; r < model.rates.num_rates(); ++r) names.push_back("phi" + std::to_string(r));
-  return names;
+  return model.rates.is_identity() ? parameter_names(model) : model.rates.names();
 }
 
 /// The rewards that data may be of: those named, else all of the model's and time.
@@ -76,6 +72,10 @@ std::string as_json(const Evaluator& evaluator, const Identifiability& identifie
   json.end_array();
   json.member("rates", static_cast<std::int64_t>(model.rates.num_rates()));
   json.member("derived_rates", !model.rates.is_identity());
+  json.key("derived").begin_object();
+  for (std::size_t r = 0; r < model.rates.names().size(); ++r)
+    json.member(model.rates.names()[r], model.rates.expressions()[r]);
+  json.end_object();
   json.key("rewards").values(reward_names(model)).key("variables").values(model.graph.variable_names());
   json.member("atom_at_start", model.graph.defect());
   json.key("warnings").values(model.warnings);
@@ -122,7 +122,8 @@ std::string as_text(const Evaluator& evaluator, const Identifiability& identifie
     line(p == 0 ? "parameters" : "",
          fmt::format("{}  in [{:g}, {:g}]", parameter.name, parameter.lower, parameter.upper));
   }
-  if (!model.rates.is_identity()) line("derived rates", format_count(model.rates.num_rates()));
+  for (std::size_t r = 0; r < model.rates.names().size(); ++r)
+    line(r == 0 ? "derived rates" : "", model.rates.names()[r] + " = " + model.rates.expressions()[r]);
   const std::vector<std::string> rewards = reward_names(model);
   line("rewards", rewards.empty() ? "none of its own; time is 1 in each transient state" : list_names(rewards));
   if (!model.graph.variable_names().empty()) line("variables", list_names(model.graph.variable_names()));

@@ -53,7 +53,7 @@ std::vector<Range> rate_ranges(const Model& model) {
 }
 
 std::string rate_name(const Model& model, std::int32_t rate) {
-  return model.rates.is_identity() ? "'" + model.parameters[rate].name + "'" : fmt::format("derived rate {}", rate);
+  return fmt::format("'{}'", model.rates.is_identity() ? model.parameters[rate].name : model.rates.names()[rate]);
 }
 
 std::string describe_edge(const Model& model, std::int64_t edge) {

@@ -15,6 +15,8 @@ std::span<double> thread_scratch(std::size_t size) {
   return {scratch.data(), size};
 }
 
+const std::vector<std::string> kNoTexts;
+
 /// First non-smooth operation that `node` needs and that depends on an input, or null.
 const char* first_kink(const ExpressionTape& tape, std::int32_t node) {
   const std::vector<bool> depends = tape.depends_on(0, tape.num_inputs());
@@ -35,6 +37,7 @@ const char* first_kink(const ExpressionTape& tape, std::int32_t node) {
 
 struct RateMap::Program {
   ExpressionProgram program;
+  std::vector<std::string> names, expressions;
 
   /// Values of all slots at theta, followed by as many free slots.
   [[nodiscard]] std::span<double> run(std::span<const double> theta) const {
@@ -83,8 +86,13 @@ RateMap RateMap::derived(const std::vector<std::string>& parameter_names, const 
   RateMap map;
   map.num_parameters_ = static_cast<std::int32_t>(parameter_names.size());
   map.num_rates_ = static_cast<std::int32_t>(rate_names.size());
-  map.program_ = std::make_shared<const Program>(Program{ExpressionProgram(tape, rates)});
+  map.program_ = std::make_shared<const Program>(Program{ExpressionProgram(tape, rates), rate_names, expressions});
   return map;
+}
+
+const std::vector<std::string>& RateMap::names() const { return is_identity() ? kNoTexts : program_->names; }
+const std::vector<std::string>& RateMap::expressions() const {
+  return is_identity() ? kNoTexts : program_->expressions;
 }
 
 void RateMap::evaluate(std::span<const double> theta, std::span<double> phi) const {

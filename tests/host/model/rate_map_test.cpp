@@ -134,6 +134,14 @@ TEST(RateMap, OneRateMayBeGivenTwiceUnderTwoNames) {
   EXPECT_EQ(gradient[0], 22);
 }
 
+TEST(RateMap, KeepsTheNamesAndExpressionsItWasGiven) {
+  const RateMap map = RateMap::derived({"N", "m"}, {"coal", "move"}, {"1 / (2*N)", "m^2"});
+  EXPECT_EQ(map.names(), (std::vector<std::string>{"coal", "move"}));
+  EXPECT_EQ(map.expressions(), (std::vector<std::string>{"1 / (2*N)", "m^2"}));
+  EXPECT_TRUE(RateMap::identity(2).names().empty());
+  EXPECT_TRUE(RateMap::identity(2).expressions().empty());
+}
+
 TEST(RateMap, RefusesWhatHasNoDerivative) {
   for (const char* text :
        {"abs(a)", "min(a, b)", "max(a, 1)", "floor(a)", "ceil(b)", "mod(a, 2)", "(a > 1) * b", "a && b", "!a"})
