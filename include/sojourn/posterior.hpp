@@ -109,6 +109,37 @@ class Transform {
   double lower_ = -std::numeric_limits<double>::infinity(), upper_ = std::numeric_limits<double>::infinity();
 };
 
+/// How many points of a likelihood each route of the law served.
+struct RouteCounts {
+  std::int64_t contour = 0, saddlepoint = 0, uniformization = 0, stepping = 0, closed = 0;
+  double worst_error_bound = 0;
+};
+
+class LikelihoodEngine;
+
+/// log p(data | theta) for any theta of the model: no priors, nothing fixed.
+class DataLikelihood {
+ public:
+  /// The reward is [num_states]. Cost: one elimination.
+  /// @throws ModelError: no observations, data of the wrong time kind, time zero where the density there is zero;
+  ///   ShapeError for the reward.
+  DataLikelihood(Model model, Observations observations, std::span<const double> reward,
+                 const EvaluatorOptions& options = {});
+  ~DataLikelihood();
+  DataLikelihood(const DataLikelihood&) = delete;
+  DataLikelihood& operator=(const DataLikelihood&) = delete;
+
+  /// Value [K] and gradient [K, P] (may be empty) at theta [K, P], natural scale. A theta at which a row has zero
+  /// density gives -inf and a status that names the row; one that cannot be evaluated gives NaN and the reason.
+  void evaluate(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
+                std::vector<std::string>& status) const;
+  /// Since construction.
+  [[nodiscard]] RouteCounts route_counts() const;
+
+ private:
+  std::unique_ptr<LikelihoodEngine> engine_;
+};
+
 /// log p(data | theta) + log p(theta) + log |d theta/d z| over the free parameters on the unconstrained scale.
 class Posterior final : public Target {
  public:
@@ -146,15 +177,11 @@ class Posterior final : public Target {
                 std::vector<std::string>& status) const override;
   void sample_prior(std::uint64_t seed, MatrixView<double> z) const override;
 
-  /// log p(data | theta) [K] and gradient [K, P] (may be empty) on the natural scale. A theta at which a row has zero
-  /// density gives -inf and a status that names the row; one that cannot be evaluated gives NaN and the reason.
+  /// As `DataLikelihood::evaluate`.
   void log_likelihood(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
                       std::vector<std::string>& status) const;
-  /// How many points each route served since construction: contour, saddlepoint, uniformization, stepping, closed.
-  struct RouteCounts {
-    std::int64_t contour = 0, saddlepoint = 0, uniformization = 0, stepping = 0, closed = 0;
-    double worst_error_bound = 0;
-  };
+  using RouteCounts = sojourn::RouteCounts;
+  /// Since construction.
   [[nodiscard]] RouteCounts route_counts() const;
 
  private:

@@ -109,6 +109,25 @@ class Evaluate(ProgramCase):
             self.close(out["log_likelihood"][k], events * math.log(rate) - rate * total, 1e-9)
             self.close(out["gradient"]["log_likelihood"][k][0], events / rate - total, 1e-8)
 
+    def test_log_likelihood_needs_no_parameters_and_judges_each_theta_alone(self):
+        # A chain of rate 2 without parameters: log likelihood n log 2 - 2 sum.
+        self.write("known.yaml", "schema: sojourn/model/1\nname: known\nparameters: []\nstates: 2\ninitial: [[0, 1]]\n"
+                                 "edges: [[0, 1, 2, []]]\n")
+        out = self.good_json("evaluate", "known.yaml", "--loglik", "times.csv", "--gradient")
+        self.close(out["log_likelihood"][0], 5 * math.log(2) - 2 * 4.6, 1e-9)
+        # Counts from two steps: 3 is impossible where the second step is certain (p = 1), and fine elsewhere.
+        self.write("steps.yaml", "schema: sojourn/model/1\nname: steps\ntime: discrete\nparameters: [{name: p, lower: 0, upper: 1}]\n"
+                                 "states: 3\ninitial: [[0, 1]]\nedges: [[0, 1, 1, [0]], [1, 2, 0, [1]]]\n")
+        self.write("counts.csv", "count\n2\n3\n")
+        for order in (("1", "0.25"), ("0.25", "1")):
+            result = self.run_program("evaluate", "steps.yaml", "--theta", order[0], "--theta", order[1], "--loglik", "counts.csv",
+                                      "--json")
+            self.assertEqual(result.returncode, 4, result.stderr)
+            self.assertRegex(result.stderr, r"\Aerror: p=1: [^\n]*counts.csv: row 3[^\n]*zero density[^\n]*\n\Z")
+            value = json.loads(result.stdout)["log_likelihood"]
+            self.assertIsNone(value[order.index("1")])
+            self.close(value[order.index("0.25")], 2 * math.log(0.25) + math.log(0.75), 1e-9)
+
     def test_the_atom_at_zero_is_part_of_the_likelihood(self):
         self.write("zero.csv", "time\n1\n0\n")
         out = self.good_json("evaluate", "mix.yaml", "--theta", "1,1", "--rewards", "first", "--loglik", "zero.csv")

@@ -134,18 +134,18 @@ class EvaluationBuilder {
 
   void add_log_likelihood() {
     if (options_.loglik.empty()) return;
-    const Posterior posterior(model(), load_observations(options_.loglik, model().graph.time_kind()), tight_priors(),
-                              {}, reward(), evaluator_.options());
+    const DataLikelihood likelihood(model(), load_observations(options_.loglik, model().graph.time_kind()), reward(),
+                                    evaluator_.options());
     const std::size_t num_thetas = result_.thetas.num_rows(), num_parameters = model().parameters.size();
     Quantity quantity;
     quantity.values = Matrix<double>(num_thetas, 1);
     Matrix<double> gradient(options_.gradient ? num_thetas : 0, options_.gradient ? num_parameters : 0);
-    posterior.log_likelihood(thetas(), quantity.values.values(), gradient.view(), quantity.status);
+    likelihood.evaluate(thetas(), quantity.values.values(), gradient.view(), quantity.status);
     for (std::string& status : quantity.status) {
       if (status.empty()) status = "ok";
     }
     quantity.gradient = std::move(gradient.values());
-    const Posterior::RouteCounts counts = posterior.route_counts();
+    const RouteCounts counts = likelihood.route_counts();
     // Of the densities and probabilities that enter the sum, whichever theta and row has the largest.
     quantity.error_bound = Matrix<double>(num_thetas, 1, counts.worst_error_bound);
     add("log_likelihood", {}, {options_.loglik}, std::move(quantity));
@@ -166,19 +166,6 @@ class EvaluationBuilder {
     std::vector<std::string> labels;
     for (const double point : points) labels.push_back(fmt::format("{}={}", letter, format_number(point)));
     return labels;
-  }
-
-  /// A likelihood needs no priors, but a Posterior does: ones that sit tightly at the first theta, so that its check
-  /// of the data looks where the user looks.
-  [[nodiscard]] std::map<std::string, Prior> tight_priors() const {
-    std::map<std::string, Prior> priors;
-    for (std::size_t p = 0; p < model().parameters.size(); ++p) {
-      const Parameter& parameter = model().parameters[p];
-      const double centre = std::clamp(result_.thetas(0, p), parameter.lower, parameter.upper);
-      priors.emplace(parameter.name, centre > 0 ? Prior(PriorFamily::kLognormal, std::log(centre), 1e-3)
-                                                : Prior(PriorFamily::kNormal, centre, 1e-3 * (1 + std::abs(centre))));
-    }
-    return priors;
   }
 
   void note(std::size_t k, const std::string& text) {
