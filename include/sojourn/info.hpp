@@ -19,7 +19,8 @@ BuildInfo build_info();
 /// Lists the devices of a build that has device code, one text each.
 using DeviceLister = std::vector<std::string> (*)();
 
-/// Gives `build_info` its device list; the device code calls this once at start. Null takes the list away.
+/// Gives `build_info` its device list; a program that links device code calls this once at start. Null takes the list
+/// away.
 void set_device_lister(DeviceLister lister);
 
 /// Threads to use: `requested` if > 0, else SOJOURN_NUM_THREADS, SLURM_CPUS_PER_TASK, OMP_NUM_THREADS, else the cores

@@ -14,7 +14,7 @@
 #include "cli/verb.hpp"
 #include "expects.hpp"
 #include "model/suggest.hpp"
-#include "sojourn/info.hpp"
+#include "result/build_facts.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -98,7 +98,7 @@ ExitCode run(const std::vector<std::string>& arguments) {
   CLI::App app(kDescription, "sojourn");
   app.footer(kFooter);
   app.set_version_flag(
-      "--version", [] { return "sojourn " + build_info().version; }, "Print the version");
+      "--version", [] { return "sojourn " + build_facts().version; }, "Print the version");
   app.formatter(std::make_shared<HelpFormatter>());
   app.set_help_flag("-h,--help", "Print this help");
   std::vector<std::pair<CLI::App*, Action>> actions;

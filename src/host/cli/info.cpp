@@ -38,7 +38,9 @@ std::string as_text(const BuildInfo& info) {
   text += part("MPI", info.mpi, info.mpi_version);
   text += part("OpenMP", info.openmp, "");
   text += fmt::format("{:<10}{}\n", "threads", info.num_threads);
-  if (info.devices.empty()) text += fmt::format("{:<10}cpu (no GPU is seen)\n", "devices");
+  if (info.devices.empty())
+    text += fmt::format("{:<10}cpu ({})\n", "devices",
+                        info.cuda ? "no GPU is seen; check nvidia-smi and CUDA_VISIBLE_DEVICES" : "built without CUDA");
   for (const std::string& device : info.devices) text += fmt::format("{:<10}{}\n", "device", device);
   return text;
 }

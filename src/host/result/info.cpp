@@ -61,12 +61,12 @@ BuildInfo build_facts() {
   info.cuda_version = SOJOURN_CUDA_VERSION;
   info.nccl_version = SOJOURN_NCCL_VERSION;
   info.mpi_version = SOJOURN_MPI_VERSION;
-  if (const DeviceLister lister = device_lister) info.devices = lister();
   return info;
 }
 
 BuildInfo build_info() {
   BuildInfo info = build_facts();
+  if (const DeviceLister lister = device_lister) info.devices = lister();
   info.num_threads = resolve_num_threads();
   return info;
 }
