@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sojourn/error.hpp"
 #include "sojourn/matrix_view.hpp"
 #include "sojourn/target.hpp"
 
@@ -69,17 +70,38 @@ struct SvgdResult {
   double seconds_start = 0, seconds_scores = 0, seconds_kernel = 0, seconds_total = 0;
 };
 
+/// During the start `iteration` is 0, and what is not known yet is NaN.
 struct SvgdProgress {
   std::int64_t iteration, num_iterations;
   double seconds, seconds_left, mean_log_density, largest_step;
 };
-/// Called about ten times a second and at the end; return false to stop after this iteration.
+/// Called about ten times a second, at the end of the start and at the end; return false to stop after this iteration.
+/// Inside the start the calls come between parts of a quarter of a second's evaluations. A run stopped there returns
+/// `iterations_done` 0 and the particles it would have started from, else draws from the prior; where these were not
+/// evaluated yet, log density and score are NaN, and one failed diagnostic says so.
 using SvgdProgressFunction = std::function<bool(const SvgdProgress&)>;
+
+/// A particle whose log density is not finite, after every remedy.
+struct ParticleError : NumericalError {
+  ParticleError(const std::string& message, std::int64_t particle_, std::int64_t iteration_,
+                std::span<const double> position_, std::span<const double> previous_, std::string reason_)
+      : NumericalError(message),
+        particle(particle_),
+        iteration(iteration_),
+        position(position_.begin(), position_.end()),
+        previous(previous_.begin(), previous_.end()),
+        reason(std::move(reason_)) {}
+  std::int64_t particle, iteration;  ///< both from 0; iteration 0 may be the start
+  std::vector<double> position;      ///< [d] unconstrained, where the log density is not finite
+  std::vector<double> previous;      ///< [d] where it stood before its step, finite there; empty in the start
+  std::string reason;                ///< the target's status text
+};
 
 /// Stein variational gradient descent (Liu, Wang 2016):
 /// phi_i = 1/n sum_j [ k(x_j, x_i) grad log p(x_j) + grad_{x_j} k(x_j, x_i) ].
 /// Bit-identical for any thread count. Memory O(n d). Cost per iteration: n evaluations of the target + O(n^2 d).
-/// @throws UsageError for options out of range, NumericalError naming particle, position and iteration when the target is not finite.
+/// @throws UsageError for options out of range, ParticleError naming particle, position and iteration when the target is
+/// not finite.
 SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress = {});
 
 /// phi of the formula above, [n, d], for particles and scores [n, d]; bandwidth h and metric as given

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "cli/streams.hpp"
 #include "cli/text_table.hpp"
@@ -36,6 +37,8 @@ void Progress::update(const SvgdProgress& progress) {
     on_bar_ = true;
     return;
   }
+  // The first line comes when the start is done.
+  if (!std::isfinite(progress.mean_log_density)) return;
   const std::int64_t tenths = 10 * progress.iteration / progress.num_iterations;
   if (tenths <= tenths_shown_) return;
   tenths_shown_ = tenths;
@@ -49,9 +52,12 @@ void Progress::finish() {
 }
 
 std::string progress_text(const SvgdProgress& progress) {
-  return fmt::format("{:3} %  iteration {}/{}  {} left  mean log density {:.6g}",
-                     100 * progress.iteration / progress.num_iterations, progress.iteration, progress.num_iterations,
-                     format_duration(progress.seconds_left), progress.mean_log_density);
+  std::string text = fmt::format("{:3} %  iteration {}/{}", 100 * progress.iteration / progress.num_iterations,
+                                 progress.iteration, progress.num_iterations);
+  if (!std::isfinite(progress.mean_log_density))
+    return text + fmt::format("  finding the start, {} so far", format_duration(progress.seconds));
+  if (std::isfinite(progress.seconds_left)) text += fmt::format("  {} left", format_duration(progress.seconds_left));
+  return text + fmt::format("  mean log density {:.6g}", progress.mean_log_density);
 }
 
 std::string progress_bar(const SvgdProgress& progress) {

@@ -7,7 +7,8 @@
 
 namespace sojourn::cli {
 
-/// Shows how far a run is on standard error: a bar redrawn in place on a terminal, a line every 10 % elsewhere.
+/// Shows how far a run is on standard error: a bar redrawn in place on a terminal, elsewhere a line when the start is
+/// done and one every 10 %.
 class Progress {
  public:
   enum class Style { kBar, kLines, kQuiet };
@@ -25,7 +26,7 @@ class Progress {
 
  private:
   Style style_;
-  std::int64_t tenths_shown_ = 0;
+  std::int64_t tenths_shown_ = -1;
   bool on_bar_ = false;
 };
 

@@ -67,11 +67,9 @@ bool finite_row(double log_density, std::span<const double> score) {
   return std::isfinite(log_density) && std::ranges::all_of(score, [](double value) { return std::isfinite(value); });
 }
 
-Start make_start(const Target& target, const SvgdOptions& options) {
+void make_start(const Target& target, const SvgdOptions& options, Start& start) {
   const auto count = static_cast<std::size_t>(options.num_particles);
   const auto dim = static_cast<std::size_t>(target.dimension());
-  Start start;
-  start.particles = Matrix<double>(count, dim);
   start.log_density.assign(count, 0.0);
   start.score = Matrix<double>(count, dim);
   std::vector<Mode> modes;
@@ -82,13 +80,12 @@ Start make_start(const Target& target, const SvgdOptions& options) {
     start.failure = search.failure;
     start.num_modes = modes.size();
   }
-  if (options.start == StartKind::kGiven) {
-    start.particles = options.given;
-  } else if (!modes.empty()) {
+  start.particles = options.start == StartKind::kGiven ? options.given : Matrix<double>(count, dim);
+  if (!modes.empty()) {
     start.map = modes.front().position;
     start.laplace_covariance = modes.front().covariance;
     draw_from_modes(modes, options, start.particles, mode_of);
-  } else {
+  } else if (options.start != StartKind::kGiven) {
     target.sample_prior(options.seed, start.particles.view());
   }
 
@@ -98,18 +95,20 @@ Start make_start(const Target& target, const SvgdOptions& options) {
     std::vector<std::size_t> bad;
     for (std::size_t i = 0; i < count; ++i)
       if (!finite_row(start.log_density[i], start.score.row(i))) bad.push_back(i);
-    if (bad.empty()) return start;
+    if (bad.empty()) return;
     const std::size_t first = bad.front();
+    const std::string reason = status[first].empty() ? "not finite" : status[first];
     SOJOURN_EXPECTS(options.start != StartKind::kGiven, UsageError,
                     "svgd: given particle {} at z = {} has log density {} ({}); move it into the support", first,
-                    format_position(start.particles.row(first)), start.log_density[first],
-                    status[first].empty() ? "not finite" : status[first]);
-    SOJOURN_EXPECTS(
-        attempt <= kMaxRepairs, NumericalError,
-        "svgd: start particle {} at z = {}, iteration 0: the log density is {} ({}) after {} repeated draws; "
-        "tighten the prior or give start particles",
-        first, format_position(start.particles.row(first)), start.log_density[first],
-        status[first].empty() ? "not finite" : status[first], kMaxRepairs);
+                    format_position(start.particles.row(first)), start.log_density[first], reason);
+    if (attempt > kMaxRepairs) {
+      throw ParticleError(
+          fmt::format("svgd: start particle {} at z = {}, iteration 0: the log density is {} ({}) after {} repeated "
+                      "draws; tighten the prior or give start particles",
+                      first, format_position(start.particles.row(first)), start.log_density[first], reason,
+                      kMaxRepairs),
+          static_cast<std::int64_t>(first), 0, start.particles.row(first), {}, reason);
+    }
     if (attempt == 1) start.num_repairs = static_cast<std::int64_t>(bad.size());
     Matrix<double> again(count, modes.empty() ? dim : 0);
     if (modes.empty()) target.sample_prior(repeated_seed(options.seed, attempt), again.view());

@@ -21,8 +21,9 @@ struct Start {
 
 /// Laplace draws around the modes (inflated), prior draws, or the given particles; see `SvgdOptions::start`.
 /// A Laplace or prior draw where the target is not finite is drawn nearer to the mode, or drawn again.
-/// @throws NumericalError naming the particle when that does not help, or when a given particle is not finite.
-Start make_start(const Target& target, const SvgdOptions& options);
+/// What is known so far stands in `start` if the target throws; its particles stay empty until they are drawn.
+/// @throws ParticleError when that does not help, UsageError when a given particle is not finite.
+void make_start(const Target& target, const SvgdOptions& options, Start& start);
 
 /// "[a, b, c]" with 17 digits, for messages.
 std::string format_position(std::span<const double> position);

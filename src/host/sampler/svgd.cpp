@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
+#include <numeric>
 
 #include "expects.hpp"
 #include "sampler/bandwidth.hpp"
@@ -11,6 +13,7 @@
 #include "sampler/optimizer.hpp"
 #include "sampler/start.hpp"
 #include "sampler/svgd_run.hpp"
+#include "sampler/watched_target.hpp"
 #include "sampler/whitening.hpp"
 
 namespace sojourn {
@@ -19,6 +22,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+double mean_of(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
 
 /// Shortened steps tried when a particle meets a non-finite log density; after that it stays where it is, and a
 /// particle that could not move this many iterations in a row ends the run.
@@ -83,11 +90,7 @@ class Cloud {
     measure_step();
   }
 
-  [[nodiscard]] double mean_log_density() const {
-    double sum = 0;
-    for (const double value : log_density_) sum += value;
-    return sum / static_cast<double>(log_density_.size());
-  }
+  [[nodiscard]] double mean_log_density() const { return mean_of(log_density_); }
   [[nodiscard]] double inverse_h2() const { return inverse_h2_; }
   [[nodiscard]] const Matrix<double>& particles() const { return x_; }
   void finish(SvgdResult& result) {
@@ -135,13 +138,17 @@ class Cloud {
       held_[i] = 0;
       return;
     }
-    SOJOURN_EXPECTS(
-        ++held_[i] < kMaxHeldIterations, NumericalError,
-        "svgd: particle {} at z = {}, iteration {}: the log density is {} ({}), also after {} halvings of its "
-        "step from z = {} and for {} iterations in a row; use a smaller learning rate, a tighter prior or "
-        "another start",
-        i, format_position(trial_.row(i)), iteration, trial_log_density_[i], status.empty() ? "not finite" : status,
-        kMaxHalvings, format_position(x_.row(i)), kMaxHeldIterations);
+    if (++held_[i] >= kMaxHeldIterations) {
+      if (status.empty()) status = "not finite";
+      throw ParticleError(
+          fmt::format(
+              "svgd: particle {} at z = {}, iteration {}: the log density is {} ({}), also after {} halvings of its "
+              "step from z = {} and for {} iterations in a row; use a smaller learning rate, a tighter prior or "
+              "another start",
+              i, format_position(trial_.row(i)), iteration, trial_log_density_[i], status, kMaxHalvings,
+              format_position(x_.row(i)), kMaxHeldIterations),
+          static_cast<std::int64_t>(i), iteration, trial_.row(i), x_.row(i), status);
+    }
     std::ranges::copy(x_.row(i), trial_.row(i).begin());
     std::ranges::copy(score_.row(i), trial_score_.row(i).begin());
     trial_log_density_[i] = log_density_[i];
@@ -175,6 +182,28 @@ class Cloud {
   double seconds_scores = 0;
 };
 
+/// Completes the result of a run that was stopped in its start: particles that have not moved.
+SvgdResult unmoved_result(const Target& target, const SvgdOptions& options, Start start, SvgdResult result) {
+  const char* drawn = options.start == StartKind::kGiven ? "the particles it was given" : "around the modes it found";
+  if (start.particles.empty()) {
+    start.particles = Matrix<double>(options.num_particles, target.dimension());
+    target.sample_prior(options.seed, start.particles.view());
+  }
+  if (options.start != StartKind::kGiven && start.map.empty()) drawn = "drawn from the prior";
+  result.map = std::move(start.map);
+  result.laplace_covariance = std::move(start.laplace_covariance);
+  if (options.history_every > 0) result.history.push_back({0, start.particles});
+  result.particles = std::move(start.particles);
+  result.log_density = std::move(start.log_density);
+  result.score = std::move(start.score);
+  result.interrupted = true;
+  result.diagnostics = {{"iterations", 0, "FAIL",
+                         fmt::format("The run was stopped before its first iteration: the particles are {} and say "
+                                     "nothing about the posterior yet; give the run more time.",
+                                     drawn)}};
+  return result;
+}
+
 }  // namespace
 
 SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress,
@@ -182,7 +211,25 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
   const auto begin = Clock::now();
   check_options(options, target.dimension());
   SvgdResult result;
-  Start start = make_start(target, options);
+  const double unknown = std::numeric_limits<double>::quiet_NaN();
+  const auto go_on = [&](double mean_log_density) {
+    return !progress || progress({0, options.num_iterations, seconds_since(begin), unknown, mean_log_density, unknown});
+  };
+  Start start;
+  bool stopped = false;
+  try {
+    make_start(WatchedTarget(
+                   target, [&] { return go_on(unknown); }, options.num_threads),
+               options, start);
+  } catch (const WatchedTarget::Stopped&) {
+    stopped = true;
+    start.log_density.assign(static_cast<std::size_t>(options.num_particles), unknown);
+    start.score = Matrix<double>(start.log_density.size(), static_cast<std::size_t>(target.dimension()), unknown);
+  }
+  if (stopped || !go_on(mean_of(start.log_density))) {
+    result.seconds_start = result.seconds_total = seconds_since(begin);
+    return unmoved_result(target, options, std::move(start), std::move(result));
+  }
   result.map = start.map;
   result.laplace_covariance = start.laplace_covariance;
   RunFacts facts;

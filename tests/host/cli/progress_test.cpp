@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace sojourn::cli {
 namespace {
@@ -11,6 +12,10 @@ SvgdProgress at(std::int64_t iteration) { return {iteration, 500, 1.0, 3.14, -12
 
 TEST(Progress, TextSaysHowFarAndHowLong) {
   EXPECT_EQ(progress_text(at(150)), " 30 %  iteration 150/500  3.14 s left  mean log density -123.456");
+  const double unknown = std::nan("");
+  EXPECT_EQ(progress_text({0, 500, 7.5, unknown, unknown, unknown}),
+            "  0 %  iteration 0/500  finding the start, 7.50 s so far");
+  EXPECT_EQ(progress_text({0, 500, 7.5, unknown, -3, unknown}), "  0 %  iteration 0/500  mean log density -3");
 }
 
 TEST(Progress, BarFillsFromEmptyToFull) {
@@ -23,11 +28,13 @@ TEST(Progress, OneLineForEachTenthPassed) {
   testing::internal::CaptureStderr();
   {
     Progress progress(Progress::Style::kLines);
+    const double unknown = std::nan("");
+    progress.update({0, 500, 1.0, unknown, unknown, unknown});  // the start is under way
     for (std::int64_t i = 0; i <= 500; ++i) progress.update(at(i));
   }
   const std::string lines = testing::internal::GetCapturedStderr();
-  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 10);
-  EXPECT_EQ(lines.substr(0, 5), " 10 %");
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 11);
+  EXPECT_EQ(lines.substr(0, 5), "  0 %");
 }
 
 TEST(Progress, BarEndsItsLineAndQuietPrintsNothing) {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "host/sampler/calibration.hpp"
 #include "sampler/diagnostics.hpp"
@@ -64,7 +66,7 @@ TEST(SvgdRun, HistoryTracesAndProgress) {
   const SvgdResult result = svgd(target, options, [&](const SvgdProgress& progress) {
     reported.push_back(progress.iteration);
     EXPECT_EQ(progress.num_iterations, 25);
-    EXPECT_GE(progress.seconds_left, 0);
+    if (progress.iteration > 0) EXPECT_GE(progress.seconds_left, 0);
     return true;
   });
   std::vector<std::int64_t> frames;
@@ -90,11 +92,60 @@ TEST(SvgdRun, ProgressCanStopTheRun) {
   SvgdOptions options = short_run();
   options.num_iterations = 1000000;
   options.start = StartKind::kPrior;
-  const SvgdResult result = svgd(slow, options, [](const SvgdProgress&) { return false; });
+  const SvgdResult result = svgd(slow, options, [](const SvgdProgress& progress) { return progress.iteration == 0; });
   EXPECT_TRUE(result.interrupted);
+  EXPECT_GT(result.iterations_done, 0);
   EXPECT_LT(result.iterations_done, 1000000);
   EXPECT_EQ(static_cast<std::int64_t>(result.trace_step.size()), result.iterations_done);
   EXPECT_FALSE(result.diagnostics.empty());
+}
+
+TEST(SvgdRun, StopsInsideItsStart) {
+  // One row outlasts the tenth of a second between questions, so that the answer comes after the first of them.
+  int num_rows = 0;
+  const testing::AnalyticTarget slow(2, [&](std::span<const double> z, std::span<double> score) {
+    ++num_rows;
+    std::this_thread::sleep_for(std::chrono::milliseconds(120));
+    score[0] = -z[0];
+    score[1] = -z[1];
+    return -0.5 * (z[0] * z[0] + z[1] * z[1]);
+  });
+  SvgdOptions options = short_run();
+  options.num_threads = 1;
+  options.history_every = 5;
+  const SvgdResult result = svgd(slow, options, [](const SvgdProgress& progress) {
+    EXPECT_EQ(progress.iteration, 0);
+    return false;
+  });
+  EXPECT_EQ(num_rows, 1);
+  EXPECT_TRUE(result.interrupted);
+  EXPECT_EQ(result.iterations_done, 0);
+  Matrix<double> draws(37, 2);
+  slow.sample_prior(options.seed, draws.view());
+  EXPECT_EQ(result.particles.values(), draws.values());
+  EXPECT_EQ(result.log_density.size(), 37u);
+  EXPECT_TRUE(std::ranges::all_of(result.log_density, [](double x) { return std::isnan(x); }));
+  EXPECT_EQ(result.score.size(), 74u);
+  EXPECT_EQ(result.history.size(), 1u);
+  EXPECT_TRUE(result.trace_step.empty());
+  ASSERT_EQ(result.diagnostics.size(), 1u);
+  EXPECT_EQ(result.diagnostics[0].verdict, "FAIL");
+  EXPECT_THAT(result.diagnostics[0].explanation, ::testing::HasSubstr("drawn from the prior"));
+}
+
+TEST(SvgdRun, StopAtTheEndOfTheStartKeepsItsParticles) {
+  const auto target = testing::log_gamma(3, 1);
+  const SvgdResult result =
+      svgd(target, short_run(), [](const SvgdProgress& state) { return !std::isfinite(state.mean_log_density); });
+  EXPECT_TRUE(result.interrupted);
+  EXPECT_EQ(result.iterations_done, 0);
+  ASSERT_EQ(result.map.size(), 1u);
+  EXPECT_NEAR(result.map[0], std::log(3.0), 1e-4);
+  EXPECT_THAT(result.diagnostics.at(0).explanation, ::testing::HasSubstr("around the modes"));
+  for (std::size_t i = 0; i < 37; ++i) {
+    const double z = result.particles(i, 0);
+    EXPECT_DOUBLE_EQ(result.log_density[i], 3 * z - std::exp(z));
+  }
 }
 
 TEST(SvgdRun, ResultHoldsDensityAndScoreOfItsParticles) {
@@ -168,7 +219,13 @@ TEST(SvgdRun, NonFiniteForGoodNamesParticlePositionAndIteration) {
   try {
     svgd(dying, options);
     FAIL();
-  } catch (const NumericalError& error) {
+  } catch (const ParticleError& error) {
+    EXPECT_EQ(error.particle, 0);
+    EXPECT_EQ(error.iteration, 33);
+    EXPECT_EQ(error.reason, "outside");
+    ASSERT_EQ(error.position.size(), 1u);
+    ASSERT_EQ(error.previous.size(), 1u);
+    EXPECT_NE(error.position, error.previous);
     EXPECT_THAT(error.what(),
                 ::testing::AllOf(::testing::HasSubstr("particle 0 at z = ["), ::testing::HasSubstr("iteration 33"),
                                  ::testing::HasSubstr("nan"), ::testing::HasSubstr("use a smaller learning rate")));
@@ -183,7 +240,9 @@ TEST(SvgdRun, TargetThatIsNeverFiniteIsAnErrorAtTheStart) {
   try {
     svgd(never, short_run());
     FAIL();
-  } catch (const NumericalError& error) {
+  } catch (const ParticleError& error) {
+    EXPECT_EQ(error.iteration, 0);
+    EXPECT_TRUE(error.previous.empty());
     EXPECT_THAT(error.what(), ::testing::HasSubstr("start particle 0"));
   }
 }
