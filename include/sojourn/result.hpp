@@ -78,4 +78,25 @@ void check_output_folder(const std::string& folder, const OutputOptions& options
 void write_output_folder(const std::string& folder, const InferenceResult& result, const Posterior& posterior,
                          const OutputOptions& options);
 
+/// A run that a particle ended whose log density is not finite: what it takes to look at it again.
+struct RunFailure {
+  std::string message;  ///< of the error
+  std::string reason;   ///< what the posterior said of the particle
+  std::int64_t particle = 0, iteration = 0;
+  std::vector<std::string> parameters;              ///< [P] names, fixed ones included
+  std::vector<double> theta, previous_theta;        ///< [P]; previous: before its last step, empty in the start
+  std::vector<double> position, previous_position;  ///< [d] the same on the unconstrained scale
+  std::string model_name, model_digest, data_digest;
+  std::string command;  ///< of the run
+  std::string replay;   ///< command that evaluates `theta` again; empty where none can
+  std::string note;     ///< on `replay`
+  std::uint64_t seed = 0;
+};
+
+/// Writes failure.json (schema `sojourn/failure/1`) into the output folder of the run and returns its path: as a new
+/// folder, or, where there is one (a run with `overwrite`), beside the earlier results, which stay. Whole or not at
+/// all.
+/// @throws UsageError, IoError as `write_output_folder` does.
+std::string write_failure_file(const std::string& folder, const RunFailure& failure, const OutputOptions& options);
+
 }  // namespace sojourn

@@ -58,6 +58,19 @@ void sync_path(const fs::path& path) {
   if (fsync(file.id) != 0 && errno != EINVAL && errno != EROFS) fail(path, "force to the disk", errno);
 }
 
+void replace_file(const fs::path& folder, const std::string& name, std::string_view text) {
+  const fs::path temporary =
+      folder.parent_path() / fmt::format(".{}.{}.tmp-{}", folder.filename().string(), name, getpid());
+  try {
+    write_file(temporary, text);
+    if (rename(temporary.c_str(), (folder / name).c_str()) != 0) fail(folder / name, "rename into place", errno);
+  } catch (const IoError&) {
+    unlink(temporary.c_str());
+    throw;
+  }
+  sync_path(folder);
+}
+
 fs::path checked_target(const std::string& target, bool overwrite, const std::vector<std::string>& allowed) {
   SOJOURN_EXPECTS(!target.empty(), UsageError, "output folder: the name is empty; give a folder to create");
   std::error_code error;

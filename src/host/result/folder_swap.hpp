@@ -13,6 +13,10 @@ void write_file(const std::filesystem::path& path, std::string_view text);
 /// Forces a file or a folder to the disk. @throws IoError.
 void sync_path(const std::filesystem::path& path);
 
+/// Writes a file of an existing folder whole or not at all: a temporary file beside the folder, so that nothing strange
+/// stays in it, forced to the disk and renamed over the old one. @throws IoError.
+void replace_file(const std::filesystem::path& folder, const std::string& name, std::string_view text);
+
 /// A folder that appears whole or not at all.
 ///
 /// Files are written into `.<name>.tmp-<pid>` beside the target; `commit` forces them to the disk and renames the

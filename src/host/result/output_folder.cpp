@@ -1,3 +1,6 @@
+#include <filesystem>
+
+#include "result/failure_json.hpp"
 #include "result/folder_swap.hpp"
 #include "result/json_text.hpp"
 #include "result/netcdf_file.hpp"
@@ -12,10 +15,12 @@ namespace sojourn {
 
 namespace {
 
+constexpr const char* kFailureFile = "failure.json";
+
 /// What a folder may hold and still be replaced by --overwrite.
 const std::vector<std::string>& names_of_output() {
-  static const std::vector<std::string> names = {"summary.json", "particles.csv", "trace.csv", "convergence.csv",
-                                                 "posterior.nc", "report.html",   "checkpoint"};
+  static const std::vector<std::string> names = {"summary.json", "particles.csv", "trace.csv",  "convergence.csv",
+                                                 "posterior.nc", "report.html",   "checkpoint", kFailureFile};
   return names;
 }
 
@@ -35,6 +40,19 @@ void write_output_files(const std::string& folder, const RunFacts& facts, const 
 
 void check_output_folder(const std::string& folder, const OutputOptions& options) {
   checked_target(folder, options.overwrite, names_of_output());
+}
+
+std::string write_failure_file(const std::string& folder, const RunFailure& failure, const OutputOptions& options) {
+  const std::string text = json_text(failure_json(failure));
+  const std::filesystem::path target = checked_target(folder, options.overwrite, names_of_output());
+  if (std::filesystem::exists(target)) {
+    replace_file(target, kFailureFile, text);
+  } else {
+    FolderSwap swap(folder, options.overwrite, names_of_output());
+    write_file(swap.folder() / kFailureFile, text);
+    swap.commit();
+  }
+  return (std::filesystem::path(folder) / kFailureFile).string();
 }
 
 void write_output_folder(const std::string& folder, const InferenceResult& result, const Posterior& posterior,

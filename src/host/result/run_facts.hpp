@@ -33,7 +33,8 @@ struct RunFacts {
 /// @throws ShapeError if result and posterior disagree about particles or parameters.
 RunFacts run_facts(const InferenceResult& result, const Posterior& posterior);
 
-/// PASS, WARN or FAIL: the worst verdict of the diagnostics; at least WARN for a run that was stopped early or has none.
+/// PASS, WARN or FAIL: the worst verdict of the diagnostics; at least WARN for a run that was stopped early or has
+/// none.
 std::string overall_verdict(const SvgdResult& svgd);
 
 }  // namespace sojourn

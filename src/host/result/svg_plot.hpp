@@ -9,7 +9,7 @@ namespace sojourn {
 struct PlotAxis {
   double lower = 0, upper = 1;
   bool logarithmic = false;
-  std::string label{};  ///< under the x axis; above the y axis, so that nobody has to turn the head
+  std::string label{};      ///< under the x axis; above the y axis, so that nobody has to turn the head
   bool tick_labels = true;  ///< false: a bare axis without ticks
 };
 
