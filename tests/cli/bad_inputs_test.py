@@ -3,7 +3,10 @@
 The numbers in the names are the rows of the project's list of bad inputs.
 """
 
+import json
+import math
 import os
+import shlex
 import struct
 import subprocess
 import unittest
@@ -245,7 +248,59 @@ class Runs(ProgramCase):
         self.write("exponential.yaml", EXPONENTIAL.replace("[[0, 1, 0, [1]]]", "[[0, 1, 2, [-1]]]"))
         self.write("start.csv", "rate\n0.5\n1\n1.5\n")
         self.write("run.yaml", RUN.replace("particles: 100", "initial: start.csv, learning_rate: 1000, optimizer: gradient"))
-        self.bad(4, r"particle \d+.*iteration", "infer", "run.yaml", "--output", "r")
+        failed = self.run_program("infer", "run.yaml", "--output", "r")
+        self.assertEqual(failed.returncode, 4, failed.stderr)
+        self.assertEqual(failed.stdout, "")
+        self.assertRegex(failed.stderr, r"error: .*particle \d+.*iteration .*saved in r/failure\.json")
+        self.assertEqual(os.listdir(self.folder / "r"), ["failure.json"])
+        state = json.loads((self.folder / "r/failure.json").read_text())
+        self.assertEqual(state["schema"], "sojourn/failure/1")
+        self.assertIn(state["message"], failed.stderr)
+        self.assertRegex(failed.stderr, f"particle {state['particle']} at .*iteration {state['iteration']}:")
+        self.assertEqual(state["seed"], 1)
+        # The parameter's transform is the exponential (far out it stays finite): the weight 2 - rate is negative there and
+        # was not before.
+        self.assertGreater(state["theta"]["rate"], 2)
+        self.assertGreater(state["unconstrained"][0], math.log(2))
+        before = state["previous_theta"]["rate"]
+        self.assertAlmostEqual(before, math.exp(state["previous_unconstrained"][0]), delta=1e-12 * before)
+        self.assertLess(before, 2)
+        # The command that the file and the message give meets the same fault, word for word.
+        self.assertIn(state["replay"], failed.stderr)
+        replay = subprocess.run(state["replay"].replace("sojourn", shlex.quote(PROGRAM), 1), shell=True, cwd=self.folder,
+                                env=self.environment(), capture_output=True, text=True, timeout=120)
+        self.assertEqual(replay.returncode, 4, replay.stderr)
+        self.assertIn(state["reason"], replay.stderr)
+        self.assertIn("0 -> 1", state["reason"])
+        # The folder is there now, as after any run; with --overwrite the file is written anew.
+        self.bad(2, "--overwrite", "infer", "run.yaml", "--output", "r")
+        self.bad(4, "saved in r/failure.json", "infer", "run.yaml", "--output", "r", "--overwrite", "--seed", "2")
+        self.assertEqual(json.loads((self.folder / "r/failure.json").read_text())["seed"], 2)
+        # Earlier results stay, and the next good run replaces all of it.
+        self.write("good.yaml", RUN.replace("particles: 100", "initial: start.csv").replace("iterations: 200", "iterations: 3"))
+        self.good("infer", "good.yaml", "--output", "r", "--overwrite")
+        self.assertNotIn("failure.json", os.listdir(self.folder / "r"))
+        summary = (self.folder / "r/summary.json").read_text()
+        self.run_program("infer", "run.yaml", "--output", "r", "--overwrite")
+        self.assertIn("failure.json", os.listdir(self.folder / "r"))
+        self.assertEqual((self.folder / "r/summary.json").read_text(), summary)
+
+    def test_36_model_inside_a_run_file_with_a_strange_name(self):
+        (self.folder / "it's here").mkdir()
+        inline = "{name: e, parameters: [rate], states: 2, initial: [[0, 1]], edges: [[0, 1, 2, [-1]]]}"
+        self.write("it's here/start.csv", "rate\n0.5\n1\n1.5\n")
+        self.write("it's here/times.csv", "time\n0.5\n")
+        self.write("it's here/run.yaml", RUN.replace("exponential.yaml", inline).replace(
+            "particles: 100", "initial: start.csv, learning_rate: 1000, optimizer: gradient"))
+        self.write("MODEL.yaml", EXPONENTIAL.replace("[[0, 1, 0, [1]]]", "[[0, 1, 2, [-1]]]"))
+        failed = self.run_program("infer", "it's here/run.yaml", "--output", "r")
+        self.assertEqual(failed.returncode, 4, failed.stderr)
+        state = json.loads((self.folder / "r/failure.json").read_text())
+        self.assertRegex(state["note"], "MODEL.yaml stands for")
+        replay = subprocess.run(state["replay"].replace("sojourn", shlex.quote(PROGRAM), 1), shell=True, cwd=self.folder,
+                                env=self.environment(), capture_output=True, text=True, timeout=120)
+        self.assertEqual(replay.returncode, 4, replay.stderr)
+        self.assertIn(state["reason"], replay.stderr)
 
     def test_44_gpu_asked_for(self):
         result = self.run_program("infer", "run.yaml", "--output", "r", "--device", "cuda")
@@ -260,6 +315,19 @@ class Runs(ProgramCase):
             self.bad(2, "--threads", "infer", "run.yaml", "--output", "r", f"--threads={threads}")
             self.bad(2, "OMP_NUM_THREADS", "infer", "run.yaml", "--output", "r",
                      env={"OMP_NUM_THREADS": threads, "SOJOURN_NUM_THREADS": None})
+
+    def test_47_more_threads_than_four_times_the_cores_warn(self):
+        # The affinity mask is an upper bound of the cores that count.
+        many = str(4 * len(os.sched_getaffinity(0)) + 1)
+        result = self.run_program("infer", "run.yaml", "--output", "r", "--iterations", "2", env={"SOJOURN_NUM_THREADS": many})
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len([line for line in result.stderr.splitlines() if f"warning: {many} threads on" in line]), 1)
+        warnings = json.loads((self.folder / "r/summary.json").read_text())["warnings"]
+        self.assertEqual([text.startswith(f"{many} threads on") for text in warnings], [True])
+        self.assertIn(f"{many} threads on", (self.folder / "r/report.html").read_text())
+        few = self.run_program("infer", "run.yaml", "--output", "few", "--iterations", "2", env={"SOJOURN_NUM_THREADS": "1"})
+        self.assertNotIn("warning", few.stderr)
+        self.assertEqual(json.loads((self.folder / "few/summary.json").read_text())["warnings"], [])
 
     def test_57_output_exists(self):
         (self.folder / "r").mkdir()

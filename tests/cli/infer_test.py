@@ -59,7 +59,7 @@ class Infer(ProgramCase):
 
     def test_log_level(self):
         self.write("run.yaml", RUN + "checkpoint: {}\n")
-        for level, lines in (("error", 0), ("warning", 1), ("info", 3)):
+        for level, lines in (("error", 0), ("warning", 1), ("info", 4)):
             result = self.run_program("infer", "run.yaml", "--output", level, "--iterations", "3", env={"SOJOURN_LOG": level})
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertEqual(len(result.stderr.splitlines()), lines, result.stderr)
@@ -158,11 +158,48 @@ class Infer(ProgramCase):
         self.assertTrue((self.folder / "once/summary.json").exists())
         self.assertIn("interrupted", (self.folder / "once/summary.json").read_text())
 
+    def slow_start(self):
+        # A third of a second per likelihood on one core: the search for the mode alone takes a minute or more.
+        self.write("slow.yaml", "schema: sojourn/model/1\nname: slow\nfamily: {coalescent: {samples: 36, state: blocks}}\n")
+        self.write("run.yaml", RUN.replace("exponential", "slow").replace("rate: {", "theta: {"))
+
+    def check_unmoved(self, folder, reason):
+        summary = json.loads((self.folder / folder / "summary.json").read_text())
+        self.assertEqual((summary["status"], summary["verdict"]), ("interrupted", "FAIL"))
+        self.assertEqual((summary["sampler"]["iterations"], summary["sampler"]["particles"]), (0, 100))
+        self.assertRegex(summary["warnings"][0], rf"stopped early after iteration 0 of 200 \({reason}\)")
+        self.assertRegex(summary["diagnostics"][0]["explanation"], "drawn from the prior")
+        # Draws of the prior, gamma(2, 1): mean 2, standard error sqrt(2) / 10; five of them.
+        values = [row[0] for row in self.particles(folder)[1]]
+        self.assertAlmostEqual(statistics.mean(values), 2, delta=5 * math.sqrt(2) / 10)
+        for name in ("particles.csv", "convergence.csv", "posterior.nc", "report.html"):
+            self.assertTrue((self.folder / folder / name).exists(), name)
+        self.assertIn("before its first iteration", (self.folder / folder / "report.html").read_text())
+
+    def test_max_seconds_acts_inside_the_start(self):
+        self.slow_start()
+        result = self.run_program("infer", "run.yaml", "--output", "r", "--max-seconds", "1", timeout=50)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.check_unmoved("r", "--max-seconds 1")
+        strict = self.run_program("infer", "run.yaml", "--output", "s", "--max-seconds", "1", "--strict", timeout=50)
+        self.assertEqual(strict.returncode, 4, strict.stderr)
+
+    def test_interrupt_acts_inside_the_start(self):
+        self.slow_start()
+        process = self.start("infer", "run.yaml", "--output", "r")
+        self.wait_for_progress(process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=50)
+        self.assertEqual(process.returncode, 130, errors)
+        self.check_unmoved("r", "interrupted")
+
     def test_two_interrupts_leave_no_half_file(self):
         before = self.files()
         # A million particles make one iteration last far longer than the test, so only the second signal can end it.
         process = self.start("infer", "run.yaml", "--output", "twice", "--iterations", "1000", "--particles", "200000")
-        self.wait_for_progress(process)
+        process.stderr.readline()
+        self.assertRegex(process.stderr.readline(), "  0 %  iteration 0/1000")  # the start is done
+        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
@@ -247,6 +284,15 @@ class Inspect(ProgramCase):
         self.assertTrue(self.good("inspect", "mix.yaml", "--dot").lstrip().startswith("digraph"))
         self.bad(2, "exclude", "inspect", "mix.yaml", "--dot", "--json")
 
+    def test_derived_rates_keep_the_names_of_the_file(self):
+        self.write("two.yaml", "schema: sojourn/model/1\nname: two\nparameters: [N, m]\nderived: {coal: 1 / (2*N), move: m^2}\n"
+                               "states: 3\ninitial: [[0, 1]]\nedges: [[0, 1, 0.5, [3, 0]], [1, 2, 0, [1, 2]]]\n")
+        picture = self.good("inspect", "two.yaml", "--dot")
+        self.assertIn('s0 -> s1 [label="0.5 + 3 coal"]', picture)
+        self.assertIn('s1 -> s2 [label="coal + 2 move"]', picture)
+        self.assertRegex(self.good("inspect", "two.yaml"), r"derived rates +coal = 1 / \(2\*N\)\n +move = m\^2\n")
+        self.assertEqual(self.good_json("inspect", "two.yaml")["derived"], {"coal": "1 / (2*N)", "move": "m^2"})
+
 
 class Check(ProgramCase):
     def test_recognises_the_three_kinds(self):
@@ -272,7 +318,18 @@ class Info(ProgramCase):
         for key in ("cuda", "nccl", "mpi", "openmp"):
             self.assertIsInstance(out[key], bool)
         self.assertIsInstance(out["devices"], list)
-        self.assertIn("OpenMP", self.good("info"))
+        text = self.good("info")
+        self.assertIn("OpenMP", text)
+        if not out["cuda"]:
+            self.assertEqual(out["devices"], [])
+            self.assertRegex(text, r"devices +cpu \(built without CUDA\)")
+        elif not out["devices"]:
+            self.assertRegex(text, r"devices +cpu \(no GPU is seen")
+        for index, device in enumerate(out["devices"]):
+            self.assertRegex(device, rf"^cuda:{index} .+, \d+ GiB$")
+            self.assertIn(device, text)
+        # The version does not depend on the environment, as the threads do.
+        self.assertEqual(self.good("--version", env={"SOJOURN_NUM_THREADS": "many"}).strip(), version)
 
 
 if __name__ == "__main__":

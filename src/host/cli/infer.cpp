@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "cli/failed_run.hpp"
 #include "cli/infer_output.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/numbers.hpp"
@@ -16,6 +17,7 @@
 #include "cli/verb.hpp"
 #include "expects.hpp"
 #include "model/document.hpp"
+#include "sojourn/info.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -44,9 +46,9 @@ RunFile read_run(const InferOptions& options) {
 
 /// The call as it would be typed again, for the record in the results.
 std::string command_text(const InferOptions& options) {
-  std::string text = "sojourn infer " + options.run;
+  std::string text = "sojourn infer " + shell_word(options.run);
   const auto add = [&text](const char* flag, const std::string& value) {
-    if (!value.empty()) text += fmt::format(" {} {}", flag, value);
+    if (!value.empty()) text += fmt::format(" {} {}", flag, shell_word(value));
   };
   add("--output", options.output);
   add("--particles", options.particles);
@@ -70,6 +72,8 @@ class Inference {
     if (!options.max_seconds.empty()) max_seconds_ = parse_number("--max-seconds", options.max_seconds, 1e-3);
     result_.device = choose_device(options.common.device);
     result_.num_threads = options.common.num_threads();
+    if (const std::string warning = oversubscription_warning(result_.num_threads); !warning.empty())
+      result_.warnings.push_back(warning);  // printed by num_threads() already
     run_.sampler.num_threads = result_.num_threads;
     if (!options.plan) check_output_folder(options.output, {options.overwrite});
     load();
@@ -142,23 +146,47 @@ class Inference {
   void move_particles() {
     Progress progress(Progress::style_of_stderr(quiet()));
     const GracefulSection section;
-    result_.svgd = svgd(*posterior_, run_.sampler, [&](const SvgdProgress& state) {
-      progress.update(state);
-      return num_interrupts() == 0 && (!max_seconds_ || elapsed() < *max_seconds_);
-    });
+    try {
+      result_.svgd = svgd(*posterior_, run_.sampler, [&](const SvgdProgress& state) {
+        progress.update(state);
+        return num_interrupts() == 0 && (!max_seconds_ || elapsed() < *max_seconds_);
+      });
+    } catch (const ParticleError& error) {
+      progress.finish();
+      throw NumericalError(error.what() + save_failure(error));
+    }
     progress.finish();
-    if (result_.svgd.iterations_done >= run_.sampler.num_iterations) return;
-    note(fmt::format(
-        "stopped early after iteration {} of {} ({}); the particles may not have settled, see the diagnostics",
-        result_.svgd.iterations_done, run_.sampler.num_iterations,
-        num_interrupts() > 0 ? "interrupted" : "--max-seconds " + options_.max_seconds));
+    const std::int64_t done = result_.svgd.iterations_done;
+    if (done >= run_.sampler.num_iterations) return;
+    note(fmt::format("stopped early after iteration {} of {} ({}); {}", done, run_.sampler.num_iterations,
+                     num_interrupts() > 0 ? "interrupted" : "--max-seconds " + options_.max_seconds,
+                     done == 0 ? "the particles have not moved and say nothing about the posterior yet"
+                               : "the particles may not have settled, see the diagnostics"));
+  }
+
+  /// Leaves failure.json in the output folder; the sentence that says so, to go behind the error's own.
+  std::string save_failure(const ParticleError& error) const {
+    RunFailure failure = failed_run(error, *posterior_, run_, options_.common);
+    failure.model_digest = result_.model_digest;
+    failure.data_digest = result_.data_digest;
+    failure.command = result_.command;
+    const std::string replay = failure.replay.empty() ? failure.note : "evaluate it again by: " + failure.replay;
+    try {
+      const UninterruptedSection section;
+      const std::string path = write_failure_file(options_.output, failure, {options_.overwrite});
+      return fmt::format("; its state is saved in {}; {}", path, replay);
+    } catch (const Error& unwritten) {
+      return fmt::format("; its state could not be saved: {}; {}", unwritten.what(), replay);
+    }
   }
 
   void summarize_result() {
     const double before = elapsed();
     result_.parameters = summarize(*posterior_, result_.svgd);
     result_.particles = natural_particles(*posterior_, result_.svgd);
-    result_.predictive = predictive_check(*posterior_, result_.svgd, result_.num_threads);
+    // Particles that have not moved predict nothing, and their curves could take long after a stop.
+    if (result_.svgd.iterations_done > 0)
+      result_.predictive = predictive_check(*posterior_, result_.svgd, result_.num_threads);
     result_.routes = posterior_->route_counts();
     result_.seconds["start"] = result_.svgd.seconds_start;
     result_.seconds["scores"] = result_.svgd.seconds_scores;
