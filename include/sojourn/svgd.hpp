@@ -23,22 +23,23 @@ struct SvgdOptions {
   std::int64_t num_iterations = 500;
   Kernel kernel = Kernel::kImq;
   BandwidthRule bandwidth_rule = BandwidthRule::kMedian;
-  double bandwidth = 1;  ///< with kFixed, in the whitened metric
+  double bandwidth = 1;        ///< with kFixed, in the whitened metric
   double bandwidth_scale = 4;  ///< with kMedian: h is this many times `median_bandwidth`
-  bool whiten = true;    ///< kernel and steps in coordinates whitened by the particle covariance (Laplace's at first)
-  /// Weight of the kernel 1 + u.v added to `kernel` (u whitened and centred): its fixed point fulfils the Stein identity
-  /// for linear functions, which removes the bias of the spread at small n. 0: `kernel` alone. Unused without `whiten`.
+  bool whiten = true;  ///< kernel and steps in coordinates whitened by the particle covariance (Laplace's at first)
+  /// Weight of the kernel 1 + u.v added to `kernel` (u whitened and centred): its fixed point fulfils the Stein
+  /// identity for linear functions, which removes the bias of the spread at small n. 0: `kernel` alone. Unused without
+  /// `whiten`.
   double linear_weight = 0.05;
   Optimizer optimizer = Optimizer::kAdam;
   double learning_rate = 0.05;
   double beta1 = 0.9;
-  double beta2 = 0.9;    ///< above .95 the first huge scores freeze the steps
+  double beta2 = 0.9;  ///< above .95 the first huge scores freeze the steps
   ScheduleKind schedule = ScheduleKind::kExponential;
-  double decay = 0.995;            ///< exponential: rate * decay^iteration, floored at 1e-3 of the start
+  double decay = 0.995;  ///< exponential: rate * decay^iteration, floored at 1e-3 of the start
   std::int64_t warmup_iterations = 50;
   StartKind start = StartKind::kLaplace;
   double laplace_inflation = 1.5;
-  Matrix<double> given;            ///< [n, d] unconstrained, with kGiven
+  Matrix<double> given;  ///< [n, d] unconstrained, with kGiven
   std::uint64_t seed = 1;
   std::int64_t history_every = 0;  ///< 0: keep no history
   int num_threads = 0;
@@ -57,13 +58,13 @@ struct HistoryFrame {
 };
 
 struct SvgdResult {
-  Matrix<double> particles;          ///< [n, d] unconstrained, in particle order
-  std::vector<double> log_density;   ///< [n] at the end
-  Matrix<double> score;              ///< [n, d] at the end
+  Matrix<double> particles;         ///< [n, d] unconstrained, in particle order
+  std::vector<double> log_density;  ///< [n] at the end
+  Matrix<double> score;             ///< [n, d] at the end
   std::vector<HistoryFrame> history;
   std::vector<double> trace_mean_log_density, trace_step;  ///< one per iteration
-  std::vector<double> map;           ///< [d] mode found for the Laplace start (empty otherwise)
-  Matrix<double> laplace_covariance; ///< [d, d] at the mode (empty otherwise)
+  std::vector<double> map;                                 ///< [d] mode found for the Laplace start (empty otherwise)
+  Matrix<double> laplace_covariance;                       ///< [d, d] at the mode (empty otherwise)
   std::vector<Diagnostic> diagnostics;
   std::int64_t iterations_done = 0;
   bool interrupted = false;
@@ -83,14 +84,14 @@ using SvgdProgressFunction = std::function<bool(const SvgdProgress&)>;
 
 /// A particle whose log density is not finite, after every remedy.
 struct ParticleError : NumericalError {
-  ParticleError(const std::string& message, std::int64_t particle_, std::int64_t iteration_,
-                std::span<const double> position_, std::span<const double> previous_, std::string reason_)
+  ParticleError(const std::string& message, std::int64_t particle_in, std::int64_t iteration_in,
+                std::span<const double> position_in, std::span<const double> previous_in, std::string reason_in)
       : NumericalError(message),
-        particle(particle_),
-        iteration(iteration_),
-        position(position_.begin(), position_.end()),
-        previous(previous_.begin(), previous_.end()),
-        reason(std::move(reason_)) {}
+        particle(particle_in),
+        iteration(iteration_in),
+        position(position_in.begin(), position_in.end()),
+        previous(previous_in.begin(), previous_in.end()),
+        reason(std::move(reason_in)) {}
   std::int64_t particle, iteration;  ///< both from 0; iteration 0 may be the start
   std::vector<double> position;      ///< [d] unconstrained, where the log density is not finite
   std::vector<double> previous;      ///< [d] where it stood before its step, finite there; empty in the start
@@ -100,17 +101,18 @@ struct ParticleError : NumericalError {
 /// Stein variational gradient descent (Liu, Wang 2016):
 /// phi_i = 1/n sum_j [ k(x_j, x_i) grad log p(x_j) + grad_{x_j} k(x_j, x_i) ].
 /// Bit-identical for any thread count. Memory O(n d). Cost per iteration: n evaluations of the target + O(n^2 d).
-/// @throws UsageError for options out of range, ParticleError naming particle, position and iteration when the target is
-/// not finite.
+/// @throws UsageError for options out of range, ParticleError naming particle, position and iteration when the target
+/// is not finite.
 SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress = {});
 
 /// phi of the formula above, [n, d], for particles and scores [n, d]; bandwidth h and metric as given
 /// (`whitener` [d, d] lower Cholesky factor L of the precision, distances |L^T (x - y)|; empty: identity).
-void svgd_direction(Kernel kernel, double bandwidth, MatrixView<const double> whitener, MatrixView<const double> particles,
-                    MatrixView<const double> scores, MatrixView<double> direction, int num_threads = 0);
+void svgd_direction(Kernel kernel, double bandwidth, MatrixView<const double> whitener,
+                    MatrixView<const double> particles, MatrixView<const double> scores, MatrixView<double> direction,
+                    int num_threads = 0);
 
-/// Step size of iteration `iteration` (from 0): constant; rate * decay^iteration, at least rate / 1000; or a linear ramp
-/// over `warmup_iterations`, constant afterwards.
+/// Step size of iteration `iteration` (from 0): constant; rate * decay^iteration, at least rate / 1000; or a linear
+/// ramp over `warmup_iterations`, constant afterwards.
 double learning_rate_at(const SvgdOptions& options, std::int64_t iteration);
 
 /// @throws UsageError naming the option, its value and the allowed range. `dimension` is the target's.
