@@ -346,7 +346,8 @@ class Arguments(ProgramCase):
         self.bad(2, "twice", "infer", "run.yaml", "--seed", "1", "--seed", "2")
         self.bad(2, "'1e3' is not a whole number", "infer", "run.yaml", "--particles=1e3")
         self.bad(2, "takes no value", "infer", "run.yaml", "--plan=yes")
-        self.bad(2, "left over", "infer", "run.yaml", "again.yaml")
+        self.bad(2, "left over; see", "infer", "run.yaml", "again.yaml")
+        self.bad(2, "'2' is left over; .*joined by commas", "evaluate", "exponential.yaml", "--theta", "1", "--pdf", "1", "2")
         self.bad(2, "RUN", "infer")
         self.bad(2, "MODEL", "evaluate", "--theta", "1")
 
@@ -410,6 +411,9 @@ class Help(ProgramCase):
             self.assertIn(f"sojourn {verb}", text)
             self.assertIn("Example", text)
             self.assertEqual(text, self.good(verb, "-h"))
+            self.assertEqual(text, self.good("help", verb))
+        self.assertEqual(top, self.good("help"))
+        self.bad(2, "unknown verb 'infr'", "help", "infr")
 
     def test_the_first_example_works_as_printed(self):
         lines = self.good("--help").split("from a model to a posterior\n")[1].split("\n\n")[0].splitlines()

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 
+#include "cli/numbers.hpp"
 #include "expects.hpp"
 #include "model/suggest.hpp"
 
@@ -73,9 +74,12 @@ void check_arguments(const CLI::App& verb, const std::vector<std::string>& argum
                     flag);
   }
   const std::size_t allowed = num_positionals(verb);
-  SOJOURN_EXPECTS(files.size() <= allowed, UsageError,
-                  "sojourn {} takes {}, but '{}' is left over; see sojourn {} --help", verb.get_name(),
-                  allowed == 0 ? "no file" : "one file", files.size() > allowed ? files[allowed] : "", verb.get_name());
+  if (files.size() <= allowed) return;
+  const std::string& extra = files[allowed];
+  throw UsageError(fmt::format("sojourn {} takes {}, but '{}' is left over{}; see sojourn {} --help", verb.get_name(),
+                               allowed == 0 ? "no file" : "one file", extra,
+                               parse_double(extra) ? "; numbers of one option are joined by commas, as 0.5,1,2" : "",
+                               verb.get_name()));
 }
 
 }  // namespace sojourn::cli

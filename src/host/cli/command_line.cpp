@@ -94,6 +94,14 @@ bool wants_help(const std::vector<std::string>& arguments) {
   return false;
 }
 
+/// `help` and `help VERB` as others have it: the same as `--help` and `VERB --help`.
+std::vector<std::string> with_help_as_flag(std::vector<std::string> arguments) {
+  if (arguments.empty() || arguments.front() != "help") return arguments;
+  arguments.erase(arguments.begin());
+  arguments.insert(arguments.begin() + (arguments.empty() ? 0 : 1), "--help");
+  return arguments;
+}
+
 ExitCode run(const std::vector<std::string>& arguments) {
   CLI::App app(kDescription, "sojourn");
   app.footer(kFooter);
@@ -153,7 +161,7 @@ int fail(const std::string& message, ExitCode code) noexcept {
 
 int run_command_line(int argc, const char* const* argv) noexcept {
   try {
-    return static_cast<int>(run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc)));
+    return static_cast<int>(run(with_help_as_flag({argv + (argc > 0 ? 1 : 0), argv + argc})));
   } catch (const OutputClosed&) {
     return static_cast<int>(ExitCode::kIo);
   } catch (const Error& error) {

@@ -245,21 +245,15 @@ Action add_evaluate(CLI::App& app) {
                           const char* group) {
     return app.add_option(flag, target, help)->type_name(type)->group(group);
   };
-  const auto add_many = [&app](const char* flag, std::vector<std::string>& target, const char* type, const char* help,
-                               const char* group) {
-    app.add_option(flag, target, help)
-        ->type_name(type)
-        ->group(group)
-        ->allow_extra_args(false)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  };
-  add_many("--theta", options->thetas, "A,B,...", "One value per parameter, in the model's order; repeatable",
-           "Parameters");
+  add_repeatable(app, "--theta", options->thetas, "A,B,...",
+                 "One value per parameter, in the model's order; repeatable")
+      ->group("Parameters");
   add("--theta-file", options->theta_file, "CSV",
       "One row per parameter vector; columns go by name where the file has a header", "Parameters");
-  add_many("--rewards", options->rewards, "NAME",
-           "The reward whose sum is the variable [time]; repeatable: the first is the variable, --covariance takes all",
-           "Parameters");
+  add_repeatable(app, "--rewards", options->rewards, "NAME",
+                 "The reward whose sum is the variable [time]; repeatable: the first is the variable, --covariance "
+                 "takes all")
+      ->group("Parameters");
 
   const char* quantities = "Quantities (any number of them)";
   add("--moments", options->moments, "K", "E[Y], ..., E[Y^K]", quantities);

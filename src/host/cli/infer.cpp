@@ -250,7 +250,10 @@ Action add_infer(CLI::App& app) {
   add_limit_options(app, options->common);
   app.footer(
       "Ctrl-C stops after the current iteration, writes the results reached so far and exits with status\n"
-      "130; a second Ctrl-C leaves at once and writes nothing.\n\n"
+      "130; a second Ctrl-C leaves at once and writes nothing. A stop before the first iteration leaves\n"
+      "particles that have not moved, and a failed diagnostic that says so. If a particle cannot be\n"
+      "evaluated and no shorter step helps, the run ends with status 4 and writes failure.json: where the\n"
+      "particle is and how to look at it again.\n\n"
       "Example:\n"
       "  cat > run.yaml <<END\n"
       "  schema: sojourn/run/1\n"

@@ -173,11 +173,8 @@ ExitCode inspect(const InspectOptions& options) {
 Action add_inspect(CLI::App& app) {
   const auto options = std::make_shared<InspectOptions>();
   app.add_option("MODEL", options->model, "Model file; - is standard input")->required();
-  app.add_option("--rewards", options->rewards,
-                 "Rewards that data will be of, for the identifiability [all and time]; repeatable")
-      ->type_name("NAME")
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_repeatable(app, "--rewards", options->rewards, "NAME",
+                 "Rewards that data will be of, for the identifiability [all and time]; repeatable");
   app.add_flag("--dot", options->dot, "Print the graph in the DOT language, for Graphviz");
   app.add_flag("--json", options->json, "Print one JSON object");
   add_thread_option(app, options->common);

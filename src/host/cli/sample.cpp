@@ -78,10 +78,7 @@ Action add_sample(CLI::App& app) {
   app.add_option("--seed", options->seed, "Whole number; the same seed gives the same draws on any machine")
       ->type_name("S")
       ->default_str("1");
-  app.add_option("--rewards", options->rewards, "Reward to gather [time]; repeatable: one column each")
-      ->type_name("NAME")
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_repeatable(app, "--rewards", options->rewards, "NAME", "Reward to gather [time]; repeatable: one column each");
   app.add_flag("--header", options->header, "Print the names of the rewards as the first line");
   app.add_flag("--json", options->json, "Print one JSON object with member draws [draw][reward]");
   add_thread_option(app, options->common);

@@ -53,6 +53,14 @@ void add_device_option(CLI::App& app, CommonOptions& options) {
       ->group("Machine");
 }
 
+CLI::Option* add_repeatable(CLI::App& app, const char* flag, std::vector<std::string>& values, const char* type,
+                            const char* help) {
+  return app.add_option(flag, values, help)
+      ->type_name(type)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 std::string choose_device(const std::string& requested) {
   std::string name = requested, source = "--device";
   if (name.empty()) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "sojourn/error.hpp"
 #include "sojourn/model.hpp"
@@ -36,6 +37,9 @@ struct CommonOptions {
 void add_limit_options(CLI::App& app, CommonOptions& options);
 void add_thread_option(CLI::App& app, CommonOptions& options);
 void add_device_option(CLI::App& app, CommonOptions& options);
+/// An option that may be given several times, one value each.
+CLI::Option* add_repeatable(CLI::App& app, const char* flag, std::vector<std::string>& values, const char* type,
+                            const char* help);
 
 /// Names the device that will do the work, from `--device` or SOJOURN_DEVICE: "cpu".
 /// @throws UsageError for a name that is none, DeviceError where the device asked for cannot be used.
