@@ -15,7 +15,10 @@ std::span<double> thread_scratch(std::size_t size) {
   return {scratch.data(), size};
 }
 
-const std::vector<std::string> kNoTexts;
+const std::vector<std::string>& no_texts() {
+  static const std::vector<std::string> none;
+  return none;
+}
 
 /// First non-smooth operation that `node` needs and that depends on an input, or null.
 const char* first_kink(const ExpressionTape& tape, std::int32_t node) {
@@ -90,9 +93,9 @@ RateMap RateMap::derived(const std::vector<std::string>& parameter_names, const 
   return map;
 }
 
-const std::vector<std::string>& RateMap::names() const { return is_identity() ? kNoTexts : program_->names; }
+const std::vector<std::string>& RateMap::names() const { return is_identity() ? no_texts() : program_->names; }
 const std::vector<std::string>& RateMap::expressions() const {
-  return is_identity() ? kNoTexts : program_->expressions;
+  return is_identity() ? no_texts() : program_->expressions;
 }
 
 void RateMap::evaluate(std::span<const double> theta, std::span<double> phi) const {
