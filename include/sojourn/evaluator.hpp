@@ -24,20 +24,20 @@ struct EvaluatorOptions {
 
 /// Values of one quantity for K parameter vectors, N values each.
 struct Quantity {
-  Matrix<double> values;                ///< [K, N]
-  std::vector<double> gradient;         ///< [K, N, P], empty unless asked
-  Matrix<double> error_bound;           ///< [K, N] relative, empty where the quantity is exact to rounding
-  std::vector<LawMethod> method;        ///< [K * N], transient laws only
-  std::vector<std::string> status;      ///< [K]: "ok" or what went wrong with this theta
+  Matrix<double> values;            ///< [K, N]
+  std::vector<double> gradient;     ///< [K, N, P], empty unless asked
+  Matrix<double> error_bound;       ///< [K, N] relative, empty where the quantity is exact to rounding
+  std::vector<LawMethod> method;    ///< [K * N], transient laws only
+  std::vector<std::string> status;  ///< [K]: "ok" or what went wrong with this theta
 };
 
 enum class LawKind : std::uint8_t { kPdf, kLogPdf, kCdf, kLogCdf, kSurvival, kLogSurvival };
 
 /// Evaluates a model's laws for batches of parameters on the CPU (OpenMP; values do not depend on the thread count).
 ///
-/// Every `theta` is [K, P] row-major on the natural scale. Every `reward` is [num_states], the variable being the reward
-/// gathered until absorption; `graph.unit_reward()` is time. In discrete time kPdf is the probability mass at whole
-/// numbers. All methods: @throws UsageError for a non-finite theta or point, ShapeError for extents,
+/// Every `theta` is [K, P] row-major on the natural scale. Every `reward` is [num_states], the variable being the
+/// reward gathered until absorption; `graph.unit_reward()` is time. In discrete time kPdf is the probability mass at
+/// whole numbers. All methods: @throws UsageError for a non-finite theta or point, ShapeError for extents,
 /// NumericalError naming edge and theta for a negative weight.
 class Evaluator {
  public:

@@ -16,8 +16,7 @@ class MatrixView {
       : values_(values), num_rows_(num_rows), num_cols_(num_cols) {}
   /// A view of const elements from a view of mutable ones.
   template <class U>
-    requires std::is_same_v<const U, T>
-  MatrixView(MatrixView<U> other)  // NOLINT(google-explicit-constructor)
+  requires std::is_same_v<const U, T> MatrixView(MatrixView<U> other)  // NOLINT(google-explicit-constructor)
       : values_(other.data()), num_rows_(other.num_rows()), num_cols_(other.num_cols()) {}
 
   [[nodiscard]] T* data() const { return values_; }

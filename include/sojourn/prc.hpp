@@ -15,11 +15,11 @@ struct PrcCost {
   std::int64_t num_transient = 0;
   std::int64_t num_components = 0;
   std::int64_t largest_component = 0;
-  std::int64_t num_levels = 0;          ///< levels of the condensation
+  std::int64_t num_levels = 0;  ///< levels of the condensation
   std::int64_t factor_multiply_adds = 0;
-  std::int64_t solve_multiply_adds = 0; ///< per right-hand side
-  std::int64_t num_slots = 0;           ///< live doubles per lane for a value without gradient
-  std::int64_t bytes = 0;               ///< of the arrays themselves
+  std::int64_t solve_multiply_adds = 0;  ///< per right-hand side
+  std::int64_t num_slots = 0;            ///< live doubles per lane for a value without gradient
+  std::int64_t bytes = 0;                ///< of the arrays themselves
   bool acyclic = true;
 };
 

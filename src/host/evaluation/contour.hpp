@@ -18,17 +18,18 @@ struct ContourShape {
   double error = 0;  ///< predicted, relative to the largest value, rounding included
 };
 
-/// The best shape for a number of nodes. Cost: about a thousand trials.
-ContourShape best_contour_shape(double ratio, std::int32_t num_nodes);
+/// The best shape for a number of nodes. `pole_margin` widens the way to the poles: the logarithm of an allowance for
+/// how much the transform grows there. Cost: about a thousand trials.
+ContourShape best_contour_shape(double ratio, std::int32_t num_nodes, double pole_margin = 0);
 
 /// Inversion of many laws' transforms at a fixed set of times by hyperbolas that all laws share.
 ///
 /// f(t) = Re sum_k E_k(t) F(s_k): the nodes s_k are fixed by the times alone. Valid where every pole of F is real and
 /// negative (or near enough: |Im| t much below 1). Times are cut into windows of at most 50-fold, each with its nodes.
 ///
-/// A law may tilt each window: with c below F's lowest decay rate, exp(c t) f(t) has the transform F(s - c), whose poles
-/// are still negative. The weights stay, the nodes move by -c, and a c near the saddlepoint at a time of the window makes
-/// what is inverted flat around it, so that a tail keeps its relative accuracy.
+/// A law may tilt each window: with c below F's lowest decay rate, exp(c t) f(t) has the transform F(s - c), whose
+/// poles are still negative. The weights stay, the nodes move by -c, and a c near the saddlepoint at a time of the
+/// window makes what is inverted flat around it, so that a tail keeps its relative accuracy.
 ///
 /// The trapezoid rule converges like exp(-2 pi d / h), d the distance at which the hyperbola, turned towards the
 /// negative axis, meets the poles. How much F grows on the way there decides whether that is small: a cluster of m
@@ -39,6 +40,9 @@ class SharedContour {
   SharedContour() = default;
   /// `times` [N], finite and > 0, in any order. The number of nodes follows from `rtol`.
   SharedContour(std::span<const double> times, double rtol);
+  /// One window of a given shape, made for the ratio of the largest to the smallest time or more; quick to set up, its
+  /// weights only rounded as well as double allows.
+  SharedContour(std::span<const double> times, const ContourShape& shape);
 
   /// All nodes, window after window.
   [[nodiscard]] std::span<const std::complex<double>> nodes() const { return nodes_; }
@@ -62,7 +66,8 @@ class SharedContour {
   /// the trapezoid rule on either side. Towards the poles the best shift of the contour gives
   /// exp(-X) (e X / m)^m, X = 2 pi d / h, where F grows like distance^-m; m is taken from the check nodes.
   void invert(std::span<const std::complex<double>> transform, std::span<const std::complex<double>> check,
-              std::span<const double> tilts, std::span<double> value, std::span<double> error, std::span<double> scratch) const;
+              std::span<const double> tilts, std::span<double> value, std::span<double> error,
+              std::span<double> scratch) const;
 
   /// gradient[p] += sum_n by_value[n] * d exp(c t_n) f(t_n) / d phi_p at fixed c, from the transform's gradient at the
   /// nodes, [num_nodes, num_rates]. Times of weight 0 cost nothing; the others 2 num_nodes multiply-adds each.
@@ -89,6 +94,7 @@ class SharedContour {
     std::vector<double> check_decay;  ///< per time: the same on the turned hyperbola
     std::vector<double> outer;        ///< per time: exp(mu t - 2 pi alpha / h), the error on the side without poles
   };
+  template <class Real>
   Window make_window(const ContourShape& shape, std::vector<std::size_t> group, std::span<const double> times,
                      std::size_t position);
 

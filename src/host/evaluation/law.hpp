@@ -22,9 +22,10 @@ using LawObjective = std::function<double(std::span<const double> log_density, s
 /// What became of one particle.
 struct LawOutcome {
   bool ok = true;
-  std::string message;           ///< why not, when !ok
-  double error_bound = 0;        ///< largest relative error bound over the points
-  std::int32_t num_contour = 0, num_saddlepoint = 0, num_uniformization = 0, num_stepping = 0, num_closed = 0;  ///< points by route
+  std::string message;     ///< why not, when !ok
+  double error_bound = 0;  ///< largest relative error bound over the points
+  std::int32_t num_contour = 0, num_saddlepoint = 0, num_uniformization = 0, num_stepping = 0,
+               num_closed = 0;  ///< points by route
 };
 
 /// The transient law of one reward at a fixed set of points: planned once, evaluated for many particles.
@@ -54,8 +55,8 @@ class LawPlan {
   LawOutcome values(std::span<const double> phi, bool gradient, LawValues& values, std::span<LawMethod> methods,
                     Workspace& workspace) const;
 
-  /// Value of an objective and its gradient by phi [num_rates] (empty: value alone) for one particle. The gradient costs
-  /// one transposed solve per node, whatever the number of points.
+  /// Value of an objective and its gradient by phi [num_rates] (empty: value alone) for one particle. The gradient
+  /// costs one transposed solve per node, whatever the number of points.
   LawOutcome objective(std::span<const double> phi, const LawObjective& objective, double& value,
                        std::span<double> gradient, Workspace& workspace) const;
 

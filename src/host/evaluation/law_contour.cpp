@@ -14,7 +14,8 @@ constexpr int kMaxHalvings = 4;
 }  // namespace
 
 /// One Newton step from s = 0 towards the saddlepoint of each window's reference time, 1 / mean(s) being nearly linear:
-/// exact for gamma laws. A step to the left is halved until all pivots are positive, which proves it right of the poles.
+/// exact for gamma laws. A step to the left is halved until all pivots are positive, which proves it right of the
+/// poles.
 void LawPlan::Impl::choose_tilts(Workspace& workspace) const {
   const bool survival = !wants_density;
   const double zero = 0;
@@ -68,6 +69,7 @@ void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
   const auto settle = [&](std::size_t e, double value, double error, double slope, double log_factor) {
     LawEntry& entry = workspace.entries[e];
     entry.method = LawMethod::kContour;
+    entry.shared = true;
     entry.error = error / value;
     entry.log_value = std::log(value) + log_factor;
     entry.slope_factor = slope / value;
@@ -87,7 +89,8 @@ void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
     contour.invert(workspace.density, workspace.density_check, workspace.tilts, workspace.inverted,
                    workspace.inverted_error, workspace.contour_scratch);
     for (std::size_t j = 0; j < times.size(); ++j) {
-      if (points[times[j]].density) settle(times[j], workspace.inverted[j], workspace.inverted_error[j], 1, log_factor(j));
+      if (points[times[j]].density)
+        settle(times[j], workspace.inverted[j], workspace.inverted_error[j], 1, log_factor(j));
     }
   }
   if (wants_survival) {

@@ -8,16 +8,21 @@ namespace {
 
 /// Real multiply-adds in a complex one.
 constexpr double kComplex = 4;
-/// Indirect access makes a step's multiply-add dearer than a replay's, where lanes run side by side.
-constexpr double kSteppingFactor = 2;
+/// Indirect access makes a step's multiply-add dearer than a replay's, where lanes run side by side; measured with
+/// gradients on coalescents of 10 to 479 states.
+constexpr double kSteppingFactor = 12;
 /// Building the numeric chain of one particle, in multiply-adds: a floor, and per edge and rate.
-constexpr double kChainFloor = 2e4;
+constexpr double kChainFloor = 5e4;
 constexpr double kChainPerEdge = 20;
 /// One Poisson weight: an exponential and its bookkeeping.
 constexpr double kWeightCost = 20;
 /// Nodes and real trial points of one saddlepoint contour, as measured over the tests.
-constexpr double kSaddleNodes = 80;
+constexpr double kSaddleNodes = 120;
 constexpr double kSaddleTrials = 8;
+/// Nodes and check nodes of a tilted contour; setting it up, and each of its values with 48 exponentials.
+constexpr double kTiltedNodes = 48;
+constexpr double kTiltedFloor = 2e4;
+constexpr double kTiltedValue = 5e3;
 
 }  // namespace
 
@@ -46,6 +51,12 @@ double LawCost::contour(std::size_t num_nodes, std::size_t num_checks, std::size
 double LawCost::saddlepoint(std::size_t num_values) const {
   return static_cast<double>(num_values) *
          (kSaddleTrials * (factor_ + 3 * solve_) + kSaddleNodes * kComplex * (factor_ + 3 * solve_));
+}
+
+double LawCost::tilted_contour(std::size_t num_windows, std::size_t num_values) const {
+  return kTiltedValue * static_cast<double>(num_values) +
+         static_cast<double>(num_windows) *
+             (kTiltedFloor + kSaddleTrials * (factor_ + 3 * solve_) + kTiltedNodes * kComplex * (factor_ + 3 * solve_));
 }
 
 double LawCost::uniformization(double rate, double largest_time, std::size_t num_points) const {

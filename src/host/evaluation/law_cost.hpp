@@ -21,6 +21,8 @@ class LawCost {
                                std::size_t num_points) const;
   /// Saddlepoint contours of `num_values` values.
   [[nodiscard]] double saddlepoint(std::size_t num_values) const;
+  /// `num_windows` groups of close values, each group from a common saddlepoint.
+  [[nodiscard]] double tilted_contour(std::size_t num_windows, std::size_t num_values) const;
   /// Uniformization up to `largest_time` with rate `rate` for `num_points` points.
   [[nodiscard]] double uniformization(double rate, double largest_time, std::size_t num_points) const;
 

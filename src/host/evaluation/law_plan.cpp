@@ -164,7 +164,7 @@ LawOutcome LawPlan::objective(std::span<const double> phi, const LawObjective& o
     bool any = false;
     for (const std::size_t e : impl.asked) {
       const LawEntry& entry = workspace.entries[e];
-      if (entry.method != LawMethod::kContour || (impl.kind(e) == 0) != density) continue;
+      if (!entry.shared || (impl.kind(e) == 0) != density) continue;
       workspace.by_time[impl.time_of[impl.point(e)]] += workspace.by_log_values[e] * entry.slope_factor;
       any = true;
     }

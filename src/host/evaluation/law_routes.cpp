@@ -34,7 +34,7 @@ void LawPlan::Impl::add_gradient(std::size_t e, double factor, std::span<double>
   if (entry.row >= 0) {
     const double* const row = workspace.rows.data() + static_cast<std::size_t>(entry.row) * num_rates;
     for (std::size_t p = 0; p < num_rates; ++p) gradient[p] += factor * row[p];
-  } else if (entry.method == LawMethod::kContour) {
+  } else if (entry.shared) {
     contour.add_gradient(time_of[point(e)], factor * entry.slope_factor,
                          kind(e) == 0 ? workspace.density_gradient : workspace.survival_gradient, gradient);
   }
@@ -95,7 +95,7 @@ bool LawPlan::Impl::solve_all_atom(Workspace& workspace) const {
   return true;
 }
 
-void LawPlan::Impl::solve_by_saddlepoint(Workspace& workspace) const {
+void LawPlan::Impl::solve_from_saddles(LawMethod method, Workspace& workspace) const {
   const double zero = 0;
   double mass = 0, first = 0, second = 0;  // 1 - atom, - its mean
   replay->evaluate_real(false, {&zero, 1}, {&mass, 1}, {&first, 1}, {&second, 1}, *workspace.replay);
@@ -117,13 +117,17 @@ void LawPlan::Impl::solve_by_saddlepoint(Workspace& workspace) const {
     }
     std::vector<SaddleAnswer> answers(requests.size());
     std::vector<double> gradient(workspace.gradient ? requests.size() * num_rates : 0);
-    SaddlepointContour(*replay).invert(requests, options.rtol, answers, gradient, *workspace.replay);
+    if (method == LawMethod::kContour) {
+      TiltedContour(*replay).invert(requests, options.rtol, answers, gradient, *workspace.replay);
+    } else {
+      SaddlepointContour(*replay).invert(requests, options.rtol, answers, gradient, *workspace.replay);
+    }
     std::vector<std::size_t> again;
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const std::size_t e = open[i];
       const std::span<const double> slope(gradient.data() + (workspace.gradient ? i * num_rates : 0),
                                           workspace.gradient ? num_rates : 0);
-      if (!settle_saddle(e, requests[i].side, answers[i], slope, mass, workspace)) {
+      if (!settle_saddle(e, requests[i].side, answers[i], slope, mass, method, workspace)) {
         again.push_back(e);
       } else if (!(workspace.entries[e].error <= options.rtol)) {
         failed.push_back(e);
@@ -136,11 +140,27 @@ void LawPlan::Impl::solve_by_saddlepoint(Workspace& workspace) const {
   workspace.pending = std::move(failed);
 }
 
+std::size_t LawPlan::Impl::count_tilted_windows(Workspace& workspace) const {
+  std::vector<double>& sorted = workspace.trial_values;
+  sorted.clear();
+  for (const std::size_t e : workspace.pending) sorted.push_back(points[point(e)].value);
+  std::sort(sorted.begin(), sorted.end());
+  std::size_t count = 0;
+  double first = -1;
+  for (const double t : sorted) {
+    if (first > 0 && t <= TiltedContour::kRatio * first) continue;
+    first = t;
+    ++count;
+  }
+  return count;
+}
+
 bool LawPlan::Impl::settle_saddle(std::size_t e, LawSide side, const SaddleAnswer& answer,
-                                  std::span<const double> slope, double mass, Workspace& workspace) const {
+                                  std::span<const double> slope, double mass, LawMethod method,
+                                  Workspace& workspace) const {
   LawEntry& entry = workspace.entries[e];
   entry = {};
-  entry.method = LawMethod::kSaddlepoint;
+  entry.method = method;
   entry.log_value = answer.log_value;
   entry.error = answer.error;
   const double atom = replay->atom(*workspace.replay);
@@ -261,7 +281,7 @@ LawOutcome LawPlan::Impl::solve(std::span<const double> phi, bool gradient, Work
   workspace.gradient = gradient;
   workspace.rows.clear();
   workspace.pending.clear();
-  for (const std::size_t e : asked) workspace.entries[e] = {kNan, kInfinity, 0, -1, LawMethod::kClosed};
+  for (const std::size_t e : asked) workspace.entries[e] = {kNan, kInfinity, 0, -1, false, LawMethod::kClosed};
 
   const LawMethod method = options.method;
   const bool discrete = graph.time_kind() == TimeKind::kDiscrete, automatic = method == LawMethod::kAuto;
@@ -313,14 +333,19 @@ LawOutcome LawPlan::Impl::solve(std::span<const double> phi, bool gradient, Work
       }
     }
     if (!workspace.pending.empty() && solve_all_atom(workspace)) why.clear();
-    if (!workspace.pending.empty() && (automatic || method == LawMethod::kSaddlepoint)) {
+    const auto steps_cheaper_than = [&](double other) {
       open_value = 0;
       for (const std::size_t e : workspace.pending) open_value = std::max(open_value, points[point(e)].value);
-      const bool steps_cheaper =
-          automatic && uniformization_fits() &&
-          cost->uniformization(rate, open_value, count_points()) < cost->saddlepoint(workspace.pending.size());
-      if (real && !steps_cheaper) {
-        solve_by_saddlepoint(workspace);
+      return automatic && uniformization_fits() && cost->uniformization(rate, open_value, count_points()) < other;
+    };
+    if (!workspace.pending.empty() && (automatic || method == LawMethod::kContour) && real) {
+      const double by_tilting = cost->tilted_contour(count_tilted_windows(workspace), workspace.pending.size());
+      const bool saddles_cheaper = automatic && cost->saddlepoint(workspace.pending.size()) < by_tilting;
+      if (!saddles_cheaper && !steps_cheaper_than(by_tilting)) solve_from_saddles(LawMethod::kContour, workspace);
+    }
+    if (!workspace.pending.empty() && (automatic || method == LawMethod::kSaddlepoint)) {
+      if (real && !steps_cheaper_than(cost->saddlepoint(workspace.pending.size()))) {
+        solve_from_saddles(LawMethod::kSaddlepoint, workspace);
         why = "the saddlepoint contour's rules do not agree; use auto, or a larger rtol";
       } else if (!automatic) {
         why = not_real;

@@ -11,6 +11,7 @@
 #include "evaluation/law_cost.hpp"
 #include "evaluation/saddlepoint.hpp"
 #include "evaluation/spectrum.hpp"
+#include "evaluation/tilted_contour.hpp"
 
 namespace sojourn {
 
@@ -20,6 +21,7 @@ struct LawEntry {
   double error = 0;         ///< bound on the value's relative error
   double slope_factor = 0;  ///< shared contour: d log value / d (inverted transform)
   std::int32_t row = -1;    ///< place of the gradient in `Workspace::rows`, -1: none, or by the shared contour
+  bool shared = false;      ///< value and gradient by the shared contour
   LawMethod method = LawMethod::kClosed;
 };
 
@@ -76,11 +78,14 @@ struct LawPlan::Impl {
   void solve_by_contour(Workspace& workspace) const;
   /// Closed values where no mass lies above zero; true if so.
   bool solve_all_atom(Workspace& workspace) const;
-  void solve_by_saddlepoint(Workspace& workspace) const;
+  /// What is pending from saddlepoints: by tilted contours (method kContour) or by a contour each (kSaddlepoint).
+  void solve_from_saddles(LawMethod method, Workspace& workspace) const;
+  /// Windows that tilted contours need for what is pending, were it all of one side.
+  std::size_t count_tilted_windows(Workspace& workspace) const;
   /// Stores a saddlepoint answer for `side` as the value of an entry; false where `side` is the complement of what the
   /// entry asks for and not small. `mass` is 1 - atom.
   bool settle_saddle(std::size_t entry, LawSide side, const SaddleAnswer& answer, std::span<const double> slope,
-                     double mass, Workspace& workspace) const;
+                     double mass, LawMethod method, Workspace& workspace) const;
   /// Uniformization or stepping of what is pending; returns a message where it would cost too much.
   std::string solve_by_steps(std::span<const double> phi, Workspace& workspace) const;
   void count_routes(LawOutcome& outcome, Workspace& workspace) const;

@@ -23,6 +23,20 @@ struct SaddleAnswer {
   std::int32_t num_nodes = 0;
 };
 
+/// What is known at a trial point of the real axis; H = D, G or D / s by the side of the request.
+struct Saddle {
+  double s = 0;
+  double log_value = 0;  ///< log H(s)
+  double mean = 0;       ///< -H' / H
+  double spread = 0;     ///< (log H)'' / mean^2; free of units, so that it neither under- nor overflows
+  bool valid = false;    ///< s lies right of the poles
+  bool scaled = false;   ///< H leaves the range of double
+};
+
+/// The minimum of exp(s t) H(s) right of the poles for each request, to about 2 % of t. Cost: about 6 real replays.
+void find_saddles(const TransformReplay& replay, std::span<const SaddleRequest> requests, std::span<Saddle> saddles,
+                  TransformReplay::Workspace& workspace);
+
 /// Inversion at one time with relative accuracy, for laws whose transform has real poles only.
 ///
 /// The integrand exp(s t) H(s), H = D, G or D / s, has one minimum s* on the real axis right of the poles. The contour
@@ -41,19 +55,6 @@ class SaddlepointContour {
               std::span<double> gradient, TransformReplay::Workspace& workspace) const;
 
  private:
-  /// What is known at a trial point of the real axis.
-  struct Saddle {
-    double s = 0;
-    double log_value = 0;  ///< log H(s)
-    double mean = 0;       ///< -H' / H
-    double spread = 0;     ///< (log H)'' / mean^2; free of units, so that it neither under- nor overflows
-    bool valid = false;    ///< s lies right of the poles
-    bool scaled = false;   ///< H leaves the range of double
-  };
-  void look(std::span<const SaddleRequest> requests, std::span<const std::size_t> active, std::span<Saddle> saddles,
-            TransformReplay::Workspace& workspace) const;
-  void find_saddles(std::span<const SaddleRequest> requests, std::span<Saddle> saddles,
-                    TransformReplay::Workspace& workspace) const;
   SaddleAnswer integrate(const SaddleRequest& request, const Saddle& saddle, double rtol, std::span<double> gradient,
                          TransformReplay::Workspace& workspace) const;
 
