@@ -8,6 +8,13 @@
 #define SOJOURN_HD
 #endif
 
+/// A short function of an inner loop, where a call would cost as much as the work.
+#if defined(__CUDACC__)
+#define SOJOURN_FORCE_INLINE __forceinline__
+#else
+#define SOJOURN_FORCE_INLINE __attribute__((always_inline)) inline
+#endif
+
 /// Before a loop over lanes: its iterations are independent and may become one vector instruction.
 #if defined(__CUDACC__)
 #define SOJOURN_LANE_LOOP

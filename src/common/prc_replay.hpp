@@ -31,6 +31,11 @@ struct IgnorePivots {
   SOJOURN_HD void see(const Real&) const {}
 };
 
+/// Slots of arrays that hold every row.
+struct OwnSlots {
+  SOJOURN_HD std::int32_t operator[](std::int32_t v) const { return v; }
+};
+
 /// Extended rates: [0] = 1, [1 + k] = phi_k, then the forms.
 template <class PhiArray, class RateArray>
 SOJOURN_HD inline void extend_rates(const PrcView& prc, const PhiArray& phi, RateArray&& rate) {
@@ -54,6 +59,24 @@ SOJOURN_HD inline Real external_weight(const PrcView& prc, const PrcRow& row, co
     add_product(sum, prc.groups[g].total, rate[prc.groups[g].rate]);
   }
   return sum;
+}
+
+/// True where all edges of a component of one row share a rate; its pivot is a multiple of that rate.
+SOJOURN_HD inline bool has_single_rate(const PrcView& prc, const PrcComponent& component) {
+  const PrcRow& row = prc.rows[component.row_begin];
+  return component.row_end - component.row_begin == 1 && row.group_end - row.group_begin == 1;
+}
+
+/// 1 / D of a component of one row without kill. A single rate needs no division a lane; `inverse_rate` holds the
+/// reciprocals of the extended rates.
+template <class Real, class RateArray>
+SOJOURN_HD inline Real factor_single_row(const PrcView& prc, const PrcRow& row, const RateArray& rate,
+                                         const RateArray& inverse_rate) {
+  if (row.group_end - row.group_begin == 1) {
+    const PrcGroup& group = prc.groups[row.group_begin];
+    return (1.0 / group.total) * inverse_rate[group.rate];
+  }
+  return reciprocal(external_weight<Real>(prc, row, rate));
 }
 
 /// Factors one component. `kill(v)` is the extra exit rate of row v. Local arrays: `entry` [entries of the component],
@@ -125,6 +148,40 @@ SOJOURN_HD inline void solve_component(const PrcView& prc, const PrcComponent& c
     }
     x[slot[v]] = acc;
   }
+}
+
+/// A component of one row, by its inverse pivot; returns x. Short, because chains without cycles consist of these.
+template <class Real, class RateArray, class XArray, class SlotArray>
+SOJOURN_HD SOJOURN_FORCE_INLINE Real solve_single_row(const PrcView& prc, const PrcRow& row, const RateArray& rate,
+                                                      const Real& inverse, const Real& rhs, const XArray& x,
+                                                      const SlotArray& slot) {
+  Real acc = rhs;
+  for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
+    const PrcGroup& group = prc.groups[g];
+    Real sum(0.0);
+    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+      add_product(sum, prc.terms[t].coefficient, x[slot[prc.terms[t].column]]);
+    }
+    add_product(acc, rate[group.rate], sum);
+  }
+  return acc * inverse;
+}
+
+/// The same for A^T y = u.
+template <class Real, class RateArray, class YArray>
+SOJOURN_HD SOJOURN_FORCE_INLINE Real transposed_solve_single_row(const PrcView& prc, const PrcRow& row,
+                                                                 const RateArray& rate, const Real& inverse,
+                                                                 const Real& start, const YArray& y) {
+  Real acc = start;
+  for (std::int64_t g = row.arrival_begin; g < row.arrival_end; ++g) {
+    const PrcGroup& group = prc.arrivals[g];
+    Real sum(0.0);
+    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+      add_product(sum, prc.arrival_terms[t].coefficient, y[prc.arrival_terms[t].column]);
+    }
+    add_product(acc, rate[group.rate], sum);
+  }
+  return acc * inverse;
 }
 
 /// Solves A^T y = u on one component once its predecessors are solved. `y` [rows] holds u on entry and the solution on
@@ -257,7 +314,9 @@ SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const Prc
     }
     const Real gained = rhs(v);
     acc += gained;
-    shifted = shifted + (gained - out * reference);
+    Real net = gained;
+    add_product(net, -1.0 * out, reference);
+    shifted += net;
     for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
       add_product(acc, entry[e - base], solution.x[prc.entry_column[e]]);
       add_product(shifted, entry[e - base], solution.shifted[prc.entry_column[e]]);
@@ -272,7 +331,8 @@ SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const Prc
       const PrcRow& row = prc.rows[v];
       Real acc = solution.x[v];
       Real shifted = solution.shifted[v];
-      Real local = shifted - exit[v - component.row_begin] * shifted_root;
+      Real local = shifted;
+      add_product(local, -1.0 * exit[v - component.row_begin], shifted_root);
       for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
         const std::int32_t column = prc.entry_column[e];
         add_product(acc, entry[e - base], solution.x[column]);
@@ -300,12 +360,63 @@ SOJOURN_HD inline void add_gradient(const PrcView& prc, const Differences<RealAr
   }
 }
 
+/// A gradient as a difference of two sums without cancellation, by extended rate: what the rate's edges gain by leading
+/// to x_j, and what they lose by leaving x_v. Its rounding error is a small multiple of eps (gained + lost).
+template <class RealArray>
+struct GradientSums {
+  RealArray gained, lost;
+};
+
+/// Adds the gradient of the pair (factor * y, x) on one component. `rhs` is the right-hand side of x; no kill, and x is
+/// 0 at absorption. A row with a single rate has slope -r_v / rate by its own equation, without any subtraction.
+template <class Real, class RateArray, class Rhs, class XArray, class YArray, class RealArray>
+SOJOURN_HD inline void add_gradient_sums(const PrcView& prc, const PrcComponent& component,
+                                         const RateArray& inverse_rate, Rhs&& rhs, const XArray& x, double factor,
+                                         const YArray& y, GradientSums<RealArray> sums) {
+  if (has_single_rate(prc, component)) {
+    const std::int32_t v = component.row_begin;
+    const std::int32_t r = prc.groups[prc.rows[v].group_begin].rate;
+    if (r != 0) add_product(sums.lost[r], y[v], factor * (rhs(v) * inverse_rate[r]));
+    return;
+  }
+  for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+    const PrcRow& row = prc.rows[v];
+    const Real visits = factor * y[v];
+    const Real left = visits * x[v];
+    for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
+      const PrcGroup& group = prc.groups[g];
+      if (group.rate == 0) continue;
+      Real target(0.0);
+      for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+        add_product(target, prc.terms[t].coefficient, x[prc.terms[t].column]);
+      }
+      add_product(sums.gained[group.rate], visits, target);
+      add_product(sums.lost[group.rate], group.total, left);
+    }
+  }
+}
+
 /// Distributes the gradients of the forms over the rates they are made of; gradient is by extended rate.
 template <class RealArray>
 SOJOURN_HD inline void fold_forms(const PrcView& prc, RealArray&& gradient) {
   for (std::int32_t f = 0; f < prc.num_forms; ++f) {
     for (std::int64_t t = prc.forms[f].term_begin; t < prc.forms[f].term_end; ++t) {
       add_product(gradient[prc.form_terms[t].rate], prc.form_terms[t].coefficient, gradient[1 + prc.num_rates + f]);
+    }
+  }
+}
+
+/// The same for sums, which stay positive: a negative coefficient turns what is gained into what is lost.
+template <class RealArray>
+SOJOURN_HD inline void fold_forms(const PrcView& prc, GradientSums<RealArray> sums) {
+  for (std::int32_t f = 0; f < prc.num_forms; ++f) {
+    const std::int32_t from = 1 + prc.num_rates + f;
+    for (std::int64_t t = prc.forms[f].term_begin; t < prc.forms[f].term_end; ++t) {
+      const PrcFormTerm& term = prc.form_terms[t];
+      const bool turned = term.coefficient < 0;
+      const double size = turned ? -term.coefficient : term.coefficient;
+      add_product(sums.gained[term.rate], size, turned ? sums.lost[from] : sums.gained[from]);
+      add_product(sums.lost[term.rate], size, turned ? sums.gained[from] : sums.lost[from]);
     }
   }
 }

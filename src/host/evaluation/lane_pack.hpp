@@ -3,6 +3,10 @@
 #include <cstddef>
 #include <utility>
 
+#if defined(__FMA__) || defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include "common/prc_replay.hpp"
 
 /// Packs of lanes for the CPU replay: one program read serves all lanes of a pack. The loops are unrolled by index
@@ -19,6 +23,27 @@ typedef double VectorDouble __attribute__((vector_size(kVectorDoubles * sizeof(d
 #define SOJOURN_INLINE __attribute__((always_inline)) inline
 #define SOJOURN_INLINE_LAMBDA __attribute__((always_inline))
 
+/// a * b + c rounded once, and a * b rounded on its own. Left to itself the compiler fuses some products and not
+/// others, by the width of the pack, and a lane's bits would depend on how many lanes there are.
+SOJOURN_INLINE VectorDouble fused(const VectorDouble& a, const VectorDouble& b, const VectorDouble& c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_pd(a, b, c);
+#elif defined(__FMA__)
+  return _mm256_fmadd_pd(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+SOJOURN_INLINE VectorDouble rounded_product(const VectorDouble& a, const VectorDouble& b) {
+  VectorDouble product = a * b;
+#if defined(__AVX512F__)
+  asm("" : "+v"(product));
+#elif defined(__FMA__)
+  asm("" : "+x"(product));
+#endif
+  return product;
+}
+
 template <int Lanes>
 struct Pack {
   static_assert(Lanes % kVectorDoubles == 0);
@@ -27,6 +52,14 @@ struct Pack {
   VectorDouble v[kVectors];
 
   Pack() = default;
+  // Copied vector by vector: a copy as one block of bytes would keep packs out of registers.
+  SOJOURN_INLINE Pack(const Pack& b) {
+    each([&](auto i) SOJOURN_INLINE_LAMBDA { v[i] = b.v[i]; });
+  }
+  SOJOURN_INLINE Pack& operator=(const Pack& b) {
+    each([&](auto i) SOJOURN_INLINE_LAMBDA { v[i] = b.v[i]; });
+    return *this;
+  }
   SOJOURN_INLINE explicit Pack(double a) {
     each([&](auto i) { v[i] = VectorDouble{} + a; });
   }
@@ -50,22 +83,22 @@ struct Pack {
     return a;
   }
   friend SOJOURN_INLINE Pack operator*(Pack a, const Pack& b) {
-    each([&](auto i) SOJOURN_INLINE_LAMBDA { a.v[i] *= b.v[i]; });
+    each([&](auto i) SOJOURN_INLINE_LAMBDA { a.v[i] = rounded_product(a.v[i], b.v[i]); });
     return a;
   }
   friend SOJOURN_INLINE Pack operator*(double a, Pack b) {
-    each([&](auto i) SOJOURN_INLINE_LAMBDA { b.v[i] *= a; });
+    each([&](auto i) SOJOURN_INLINE_LAMBDA { b.v[i] = rounded_product(VectorDouble{} + a, b.v[i]); });
     return b;
   }
 };
 
 template <int L>
 SOJOURN_INLINE void add_product(Pack<L>& acc, const Pack<L>& a, const Pack<L>& b) {
-  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] += a.v[i] * b.v[i]; });
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] = fused(a.v[i], b.v[i], acc.v[i]); });
 }
 template <int L>
 SOJOURN_INLINE void add_product(Pack<L>& acc, double a, const Pack<L>& b) {
-  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] += a * b.v[i]; });
+  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] = fused(VectorDouble{} + a, b.v[i], acc.v[i]); });
 }
 template <int L>
 SOJOURN_INLINE void add_product(Pack<L>& acc, double a, double b) {

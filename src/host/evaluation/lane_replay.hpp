@@ -5,7 +5,12 @@
 #include <new>
 #include <numeric>
 #include <span>
+#include <type_traits>
 #include <vector>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/lane_pack.hpp"
@@ -33,7 +38,14 @@ class PackArray {
   void resize(std::size_t size) {
     if (size <= size_) return;
     release();
-    values_ = static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t(64)));
+    values_ = static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t(kAlignment)));
+#ifdef __linux__
+    // Gathers over many megabytes otherwise miss the translation of addresses; a refusal does no harm.
+    constexpr std::size_t kHugePage = 2 << 20;
+    const std::size_t begin = (reinterpret_cast<std::uintptr_t>(values_) + kHugePage - 1) / kHugePage * kHugePage;
+    const std::size_t end = reinterpret_cast<std::uintptr_t>(values_ + size) / kHugePage * kHugePage;
+    if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
     size_ = size;
   }
   T* data() { return values_; }
@@ -43,10 +55,11 @@ class PackArray {
 
  private:
   void release() {
-    if (values_ != nullptr) ::operator delete(values_, std::align_val_t(64));
+    if (values_ != nullptr) ::operator delete(values_, std::align_val_t(kAlignment));
     values_ = nullptr;
     size_ = 0;
   }
+  static constexpr std::size_t kAlignment = 64;
   T* values_ = nullptr;
   std::size_t size_ = 0;
 };
@@ -74,6 +87,7 @@ class LaneReplay {
       : prc_(prc.arrays().view()),
         num_entries_(prc.arrays().entry_column.size()),
         rate_(1 + prc_.num_rates + prc_.num_forms),
+        inverse_rate_(1 + prc_.num_rates + prc_.num_forms),
         entry_(num_entries_),
         exit_(prc_.num_rows),
         inverse_(prc_.num_rows) {}
@@ -82,14 +96,20 @@ class LaneReplay {
   [[nodiscard]] std::int32_t num_rows() const { return prc_.num_rows; }
   [[nodiscard]] std::int32_t num_extended_rates() const { return 1 + prc_.num_rates + prc_.num_forms; }
 
-  /// Loads rows [first, first + W) of phi [K, num_rates]; lanes past K repeat the last row.
-  void load(MatrixView<const double> phi, std::size_t first) {
+  /// Loads rows `row_of_lane(0..W-1)` of phi [K, num_rates].
+  template <class RowOfLane>
+  void load_rows(MatrixView<const double> phi, RowOfLane&& row_of_lane) {
     PackArray<Lanes> gathered(std::max(1, prc_.num_rates));
     for (int lane = 0; lane < W; ++lane) {
-      const std::size_t k = std::min(first + lane, phi.num_rows() - 1);
+      const std::size_t k = row_of_lane(lane);
       for (std::int32_t r = 0; r < prc_.num_rates; ++r) gathered[r].lane(lane) = phi(k, r);
     }
     extend_rates(prc_, gathered.data(), rate_.data());
+    for (std::int32_t r = 0; r < num_extended_rates(); ++r) inverse_rate_[r] = reciprocal(rate_[r]);
+  }
+  /// Loads rows [first, first + W); lanes past K repeat the last row.
+  void load(MatrixView<const double> phi, std::size_t first) {
+    load_rows(phi, [&](int lane) { return std::min(first + lane, phi.num_rows() - 1); });
   }
 
   /// Prepares solves with an extra exit rate `kill(row)` per lane.
@@ -102,7 +122,7 @@ class LaneReplay {
   /// instead: arithmetic is cheaper than the trip to memory, and the bits are the same.
   void factor() {
     factor_again_ = num_entries_ * sizeof(Lanes) > kFactorCacheBytes;
-    if (!factor_again_) factor([](std::int32_t) { return Lanes(0.0); });
+    if (!factor_again_) factor(NoKill{});
   }
 
   /// Visits the components, successors first (or last): body(component, entry, exit, inverse) with their factors.
@@ -117,14 +137,16 @@ class LaneReplay {
 
   /// The same for one component alone, its factors overwriting those of the component before: the form that keeps the
   /// fewest slots alive where no transposed solve follows.
-  void factor_in_place(const PrcComponent& component) {
-    factor_component_at(
-        component, [](std::int32_t) { return Lanes(0.0); }, false);
-  }
+  void factor_in_place(const PrcComponent& component) { factor_component_at(component, NoKill{}, false); }
   template <class Rhs>
   void solve_in_place(const PrcComponent& component, Rhs&& rhs, Lanes* x, const std::int32_t* slot) const {
     const Lanes* entry = entry_.data();
     const Lanes* inverse = inverse_.data();
+    const std::int32_t v = component.row_begin;
+    if (component.row_end - v == 1) {
+      x[slot[v]] = solve_single_row<Lanes>(prc_, prc_.rows[v], rate(), inverse[0], rhs(v), x, slot);
+      return;
+    }
     solve_component<Lanes>(prc_, component, rate_.data(), entry, inverse, rhs, x, slot);
   }
 
@@ -135,9 +157,24 @@ class LaneReplay {
     solve_differences_component<Lanes>(prc_, component, rate_.data(), entry, exit, inverse, rhs, kill, absorbing,
                                        solution);
   }
+  /// The solution alone.
+  template <class Rhs>
+  void solve_part(const PrcComponent& component, const Lanes* entry, const Lanes* inverse, Rhs&& rhs, Lanes* x) const {
+    const std::int32_t v = component.row_begin;
+    if (component.row_end - v == 1) {
+      x[v] = solve_single_row<Lanes>(prc_, prc_.rows[v], rate(), inverse[0], rhs(v), x, OwnSlots{});
+    } else {
+      solve_component<Lanes>(prc_, component, rate(), entry, inverse, rhs, x, OwnSlots{});
+    }
+  }
   /// One component's part of y = A^-T y, its factors as `backward` hands them out.
   void transposed_solve_part(const PrcComponent& component, const Lanes* entry, const Lanes* inverse, Lanes* y) const {
-    transposed_solve_component<Lanes>(prc_, component, rate_.data(), entry, inverse, y);
+    const std::int32_t v = component.row_begin;
+    if (component.row_end - v == 1) {
+      y[v] = transposed_solve_single_row<Lanes>(prc_, prc_.rows[v], rate(), inverse[0], y[v], y);
+    } else {
+      transposed_solve_component<Lanes>(prc_, component, rate(), entry, inverse, y);
+    }
   }
 
   /// x = A^-1 rhs with its differences; `kill` as given to `factor`, x is `absorbing` at absorption.
@@ -149,8 +186,7 @@ class LaneReplay {
   }
   template <class Rhs>
   void solve(Rhs&& rhs, Differences<Lanes*> solution) {
-    solve(
-        rhs, [](std::int32_t) { return Lanes(0.0); }, 0.0, solution);
+    solve(rhs, NoKill{}, 0.0, solution);
   }
 
   /// In place y [rows] = A^-T y.
@@ -174,6 +210,10 @@ class LaneReplay {
     return sum;
   }
 
+  [[nodiscard]] const Lanes* rate() const { return rate_.data(); }
+  /// Reciprocals of the extended rates.
+  [[nodiscard]] const Lanes* inverse_rate() const { return inverse_rate_.data(); }
+
   /// gradient [extended rates] += the gradient of the pair (y, solution).
   void add_gradient(const Lanes* y, Differences<Lanes*> solution, Lanes* gradient) const {
     sojourn::add_gradient<Lanes>(prc_, solution, y, gradient);
@@ -190,13 +230,23 @@ class LaneReplay {
   }
 
  private:
-  /// Half of a small core's L2.
-  static constexpr std::size_t kFactorCacheBytes = 256 << 10;
+  struct NoKill {
+    Lanes operator()(std::int32_t) const { return Lanes(0.0); }
+  };
+
+  /// About the L2 of a core: beyond it arithmetic is cheaper than the trip.
+  static constexpr std::size_t kFactorCacheBytes = 768 << 10;
 
   template <class Kill>
-  void factor_component_at(const PrcComponent& component, Kill&& kill, bool own_place) {
+  SOJOURN_FORCE_INLINE void factor_component_at(const PrcComponent& component, Kill&& kill, bool own_place) {
     const std::int64_t entry = own_place ? component.entry_begin : 0;
     const std::int32_t row = own_place ? component.row_begin : 0;
+    if constexpr (std::is_same_v<std::remove_cvref_t<Kill>, NoKill>) {
+      if (component.row_end - component.row_begin == 1) {
+        inverse_[row] = factor_single_row<Lanes>(prc_, prc_.rows[component.row_begin], rate(), inverse_rate());
+        return;
+      }
+    }
     factor_component<Lanes>(prc_, component, rate_.data(), kill, entry_.data() + entry, exit_.data() + row,
                             inverse_.data() + row, IgnorePivots{});
   }
@@ -212,7 +262,7 @@ class LaneReplay {
   PrcView prc_;
   std::size_t num_entries_;
   bool factor_again_ = false;
-  PackArray<Lanes> rate_, entry_, exit_, inverse_;
+  PackArray<Lanes> rate_, inverse_rate_, entry_, exit_, inverse_;
 };
 
 /// Lanes of the wide and of the narrow replay; the narrow one serves a few parameter vectors.
@@ -220,5 +270,7 @@ inline constexpr int kWideLanes = 8 * kVectorDoubles;
 inline constexpr int kNarrowLanes = kVectorDoubles;
 /// Lanes of a replay with gradient, which keeps more arrays alive and more numbers in registers.
 inline constexpr int kGradientLanes = 4 * kVectorDoubles;
+/// Lanes of a replay with gradient from products.
+inline constexpr int kProductLanes = 8 * kVectorDoubles;
 
 }  // namespace sojourn

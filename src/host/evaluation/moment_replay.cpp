@@ -12,6 +12,25 @@ namespace {
 /// k!.
 constexpr int kUnscaledOrder = 4;
 
+/// Relative error that a gradient from products may have at most; a digit below what is promised.
+constexpr double kProductTolerance = 1e-9;
+
+/// Bound on the relative error of the sums of a gradient, in units of eps / 2: every level of components and every row
+/// of the largest component adds a few roundings to x and y, none of which cancel. The proven bound of GTH elimination
+/// is cubic in the size of a component (O'Cinneide 1993), but its roundings average out; a test holds what occurs at a
+/// quarter of this over random chains of all shapes.
+double gradient_roundings(const PrcCost& cost, int order) {
+  return 2.0 * (order + 1) * static_cast<double>(8 + cost.num_levels + cost.largest_component);
+}
+
+/// The lanes of a replay: rows of phi, or those listed.
+struct LaneRows {
+  std::size_t num_lanes;
+  const std::size_t* listed = nullptr;
+
+  [[nodiscard]] std::size_t row(std::size_t lane) const { return listed == nullptr ? lane : listed[lane]; }
+};
+
 double binomial(int n, int k) {
   double value = 1;
   for (int i = 1; i <= k; ++i) value = value * (n - k + i) / i;
@@ -24,10 +43,9 @@ class MomentBlock {
  public:
   using Lanes = Pack<W>;
 
-  MomentBlock(const StateGraph& graph, const Prc& prc, std::span<const double> reward, int order, bool gradient)
+  MomentBlock(const StateGraph& graph, const Prc& prc, std::span<const double> reward, int order)
       : discrete_(graph.time_kind() == TimeKind::kDiscrete),
         order_(order),
-        gradient_(gradient),
         arrays_(prc.arrays()),
         replay_(prc),
         reward_(prc.arrays().rows.size()),
@@ -35,13 +53,13 @@ class MomentBlock {
         num_value_slots_(prc.arrays().num_value_slots),
         scale_(1.0) {
     for (std::size_t v = 0; v < reward_.size(); ++v) reward_[v] = reward[prc.arrays().state_of_row[v]];
+    const auto single = [&](const PrcComponent& component) { return has_single_rate(replay_.prc(), component); };
+    all_single_rates_ = std::all_of(arrays_.components.begin(), arrays_.components.end(), single);
   }
 
-  void run(MatrixView<const double> phi, std::size_t first, std::span<double> values, std::span<double> gradient) {
-    replay_.load(phi, first);
-    std::fill_n(exponent_, W, 0);
-    scale_ = Lanes(1.0);
-    if (gradient_ || discrete_) {
+  void value(MatrixView<const double> phi, LaneRows lanes, std::size_t first, std::span<double> values) {
+    load(phi, lanes, first);
+    if (discrete_) {
       replay_.factor();
       solve_chain();
     } else {
@@ -51,24 +69,64 @@ class MomentBlock {
       }
       stream(order_);
     }
-    const std::size_t last = std::min<std::size_t>(phi.num_rows(), first + W);
-    for (std::size_t k = first; k < last; ++k) {
-      for (int j = 1; j <= order_; ++j) {
-        const double value = mean_[j].lane(static_cast<int>(k - first));
-        values[k * order_ + j - 1] = std::ldexp(value, j * exponent_[k - first]);
-      }
+    write_values(values);
+  }
+
+  void gradient_by_differences(MatrixView<const double> phi, LaneRows lanes, std::size_t first,
+                               std::span<double> values, std::span<double> gradient) {
+    load(phi, lanes, first);
+    replay_.factor();
+    solve_chain();
+    if (discrete_) {
+      discrete_gradient();
+    } else {
+      continuous_gradient();
     }
-    if (gradient_) {
-      if (discrete_) {
-        discrete_gradient();
-      } else {
-        continuous_gradient();
-      }
-      write_gradient(first, last, gradient);
+    write_values(values);
+    for (int j = 1; j <= order_; ++j) {
+      fold_forms(replay_.prc(), gradient_of(j));
+      write_gradient(j, gradient);
+    }
+  }
+
+  /// Continuous time alone. Sets `in_doubt` [K] where a gradient may have lost too many digits.
+  void gradient_by_products(MatrixView<const double> phi, LaneRows lanes, std::size_t first, std::span<double> values,
+                            std::span<double> gradient, std::span<char> in_doubt) {
+    load(phi, lanes, first);
+    if (order_ > kUnscaledOrder) {
+      stream(1);
+      choose_scale();
+    }
+    replay_.factor();
+    sum_products();
+    write_values(values);
+    for (int j = 1; j <= order_; ++j) {
+      subtract_sums(j, in_doubt);
+      write_gradient(j, gradient);
     }
   }
 
  private:
+  void load(MatrixView<const double> phi, LaneRows lanes, std::size_t first) {
+    num_filled_ = static_cast<int>(std::min<std::size_t>(lanes.num_lanes - first, W));
+    for (int lane = 0; lane < W; ++lane) row_of_lane_[lane] = lanes.row(first + std::min(lane, num_filled_ - 1));
+    replay_.load_rows(phi, [&](int lane) { return row_of_lane_[lane]; });
+    std::fill_n(exponent_, W, 0);
+    scale_ = Lanes(1.0);
+  }
+
+  void write_values(std::span<double> values) const {
+    for (int lane = 0; lane < num_filled_; ++lane) {
+      for (int j = 1; j <= order_; ++j) {
+        values[row_of_lane_[lane] * order_ + j - 1] = unscaled(mean_[j].lane(lane), j, lane);
+      }
+    }
+  }
+  /// Undoes the scaling of the rewards.
+  [[nodiscard]] double unscaled(double value, int order, int lane) const {
+    return exponent_[lane] == 0 ? value : std::ldexp(value, order * exponent_[lane]);
+  }
+
   /// Value alone: component by component with slots re-used, all orders of a component while its factors are warm.
   void stream(int order) {
     const PrcView& prc = replay_.prc();
@@ -170,12 +228,7 @@ class MomentBlock {
     reset_gradient();
     y_.resize(static_cast<std::size_t>(rows) * order_);
     replay_.backward([&](const PrcComponent& component, const Lanes* entry, const Lanes*, const Lanes* inverse) {
-      for (int a = 1; a <= order_; ++a) {
-        for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
-          y(a)[v] = a == 1 ? Lanes(replay_.prc().alpha[v]) : scaled_reward(v) * y(a - 1)[v];
-        }
-        replay_.transposed_solve_part(component, entry, inverse, y(a));
-      }
+      solve_visits(component, entry, inverse);
     });
     replay_.add_gradient(y(1), solution(1), gradient_of(1));
     for (int k = 2; k <= order_; ++k) {
@@ -222,49 +275,141 @@ class MomentBlock {
     }
   }
 
-  void write_gradient(std::size_t first, std::size_t last, std::span<double> gradient) {
-    const PrcView& prc = replay_.prc();
-    for (int j = 1; j <= order_; ++j) {
-      Lanes* sums = gradient_of(j);
-      fold_forms(prc, sums);
-      for (std::size_t k = first; k < last; ++k) {
-        for (std::int32_t r = 0; r < prc.num_rates; ++r) {
-          gradient[(k * order_ + j - 1) * prc.num_rates + r] =
-              std::ldexp(sums[1 + r].lane(static_cast<int>(k - first)), j * exponent_[k - first]);
+  GradientSums<Lanes*> sums_of(int j) {
+    Lanes* gained = product_sums_.data() + static_cast<std::size_t>(2 * j - 2) * replay_.num_extended_rates();
+    return {gained, gained + replay_.num_extended_rates()};
+  }
+  Lanes* product_x(int j) { return product_x_.data() + static_cast<std::size_t>(j - 1) * replay_.num_rows(); }
+
+  /// Solves, transposed solves and the sums of all orders' gradients, with the pairs of `continuous_gradient`.
+  void sum_products() {
+    const std::int32_t rows = replay_.num_rows();
+    product_x_.resize(static_cast<std::size_t>(rows) * order_);
+    y_.resize(static_cast<std::size_t>(rows) * order_);
+    reset_gradient();
+    product_sums_.resize(static_cast<std::size_t>(2 * order_) * replay_.num_extended_rates());
+    for (int i = 0; i < 2 * order_ * replay_.num_extended_rates(); ++i) product_sums_[i] = Lanes(0.0);
+    mean_.assign(order_ + 1, Lanes(0.0));
+    const auto rhs_of = [&](int j) {
+      return [&, j](std::int32_t v) {
+        return j == 1 ? scaled_reward(v) : (j * reward_[v]) * (scale_ * product_x(j - 1)[v]);
+      };
+    };
+    // Where every row has one rate its gradient needs no x, and the mean is the reward summed over the visits.
+    const bool visits_alone = all_single_rates_ && order_ == 1;
+    if (!visits_alone) {
+      replay_.forward([&](const PrcComponent& component, const Lanes* entry, const Lanes*, const Lanes* inverse) {
+        for (int j = 1; j <= order_; ++j) {
+          replay_.solve_part(component, entry, inverse, rhs_of(j), product_x(j));
         }
+      });
+      for (int j = 1; j <= order_; ++j) mean_[j] = replay_.dot_alpha(product_x(j));
+    }
+    replay_.backward([&](const PrcComponent& component, const Lanes* entry, const Lanes*, const Lanes* inverse) {
+      solve_visits(component, entry, inverse);
+      for (std::int32_t v = component.row_begin; visits_alone && v < component.row_end; ++v) {
+        add_product(mean_[1], reward_[v], y(1)[v]);
+      }
+      for (int k = 1; k <= order_; ++k) {
+        double factor = 1;  // k! / b!
+        for (int b = k; b >= 1; --b) {
+          add_gradient_sums<Lanes>(replay_.prc(), component, replay_.inverse_rate(), rhs_of(b), product_x(b), factor,
+                                   y(k + 1 - b), sums_of(k));
+          factor *= b;
+        }
+      }
+    });
+  }
+
+  /// y_1 = M^T alpha, y_{a+1} = M^T R y_a on one component.
+  void solve_visits(const PrcComponent& component, const Lanes* entry, const Lanes* inverse) {
+    for (int a = 1; a <= order_; ++a) {
+      for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+        y(a)[v] = a == 1 ? Lanes(replay_.prc().alpha[v]) : scaled_reward(v) * y(a - 1)[v];
+      }
+      replay_.transposed_solve_part(component, entry, inverse, y(a));
+    }
+  }
+
+  /// Leaves the difference of an order's sums in its gained part and judges it. A zero sum is an exact zero.
+  void subtract_sums(int j, std::span<char> in_doubt) {
+    const PrcView& prc = replay_.prc();
+    const GradientSums<Lanes*> sums = sums_of(j);
+    fold_forms(prc, sums);
+    constexpr double kHalfEps = 0x1p-53;
+    const double least_share = gradient_roundings(arrays_.cost, order_) * kHalfEps / kProductTolerance;
+    for (std::int32_t r = 1; r <= prc.num_rates; ++r) {
+      const Lanes difference = sums.gained[r] - sums.lost[r];
+      const Lanes least = least_share * (sums.gained[r] + sums.lost[r]);
+      gradient_of(j)[r] = difference;
+      for (int lane = 0; lane < num_filled_; ++lane) {
+        // Written so that what is not a number is in doubt.
+        if (!(std::abs(difference.lane(lane)) >= least.lane(lane))) in_doubt[row_of_lane_[lane]] = 1;
+      }
+    }
+  }
+
+  void write_gradient(int j, std::span<double> gradient) {
+    const PrcView& prc = replay_.prc();
+    const Lanes* sums = gradient_of(j);
+    for (int lane = 0; lane < num_filled_; ++lane) {
+      for (std::int32_t r = 0; r < prc.num_rates; ++r) {
+        gradient[(row_of_lane_[lane] * order_ + j - 1) * prc.num_rates + r] = unscaled(sums[1 + r].lane(lane), j, lane);
       }
     }
   }
 
   bool discrete_;
   int order_;
-  bool gradient_;
   const PrcArrays& arrays_;
   LaneReplay<W> replay_;
   std::vector<double> reward_;
   const std::int32_t* value_slot_;
   std::size_t num_value_slots_;
   Lanes scale_, largest_{};
+  bool all_single_rates_ = false;
   int exponent_[W];
+  int num_filled_ = 0;
+  std::size_t row_of_lane_[W];
   std::vector<Lanes> mean_;
   std::vector<SolutionArrays<Lanes>> solutions_;
-  PackArray<Lanes> x_, q_, y_, weighted_, gradient_sums_;
+  PackArray<Lanes> x_, q_, y_, weighted_, gradient_sums_, product_x_, product_sums_;
 };
 
 }  // namespace
 
-void replay_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
-                    std::span<const double> reward, int order, std::span<double> values, std::span<double> gradient,
-                    int num_threads) {
-  const auto run = [&](auto width, auto&& next_block) {
-    MomentBlock<decltype(width)::value> block(graph, prc, reward, order, !gradient.empty());
-    while (const auto first = next_block()) block.run(phi, *first, values, gradient);
-  };
+std::size_t replay_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                           std::span<const double> reward, int order, std::span<double> values,
+                           std::span<double> gradient, int num_threads, GradientRoute route) {
+  const auto block_of = [&](auto width) { return MomentBlock<decltype(width)::value>(graph, prc, reward, order); };
+  const LaneRows all{phi.num_rows()};
   if (gradient.empty()) {
-    for_lane_blocks(phi.num_rows(), num_threads, run);
-  } else {
-    for_lane_blocks<kGradientLanes>(phi.num_rows(), num_threads, run);
+    for_lane_blocks(all.num_lanes, num_threads, [&](auto width, auto&& next_block) {
+      auto block = block_of(width);
+      while (const auto first = next_block()) block.value(phi, all, *first, values);
+    });
+    return 0;
   }
+  std::vector<std::size_t> listed;
+  LaneRows left = all;
+  if (route != GradientRoute::kDifferences && graph.time_kind() == TimeKind::kContinuous) {
+    std::vector<char> in_doubt(phi.num_rows(), 0);
+    for_lane_blocks<kProductLanes>(all.num_lanes, num_threads, [&](auto width, auto&& next_block) {
+      auto block = block_of(width);
+      while (const auto first = next_block()) block.gradient_by_products(phi, all, *first, values, gradient, in_doubt);
+    });
+    if (route == GradientRoute::kProducts) return 0;
+    for (std::size_t k = 0; k < in_doubt.size(); ++k) {
+      if (in_doubt[k] != 0) listed.push_back(k);
+    }
+    left = {listed.size(), listed.data()};
+  }
+  if (left.num_lanes == 0) return 0;
+  for_lane_blocks<kGradientLanes>(left.num_lanes, num_threads, [&](auto width, auto&& next_block) {
+    auto block = block_of(width);
+    while (const auto first = next_block()) block.gradient_by_differences(phi, left, *first, values, gradient);
+  });
+  return left.num_lanes;
 }
 
 }  // namespace sojourn

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -11,13 +12,20 @@
 namespace sojourn {
 
 /// Batch replays of moments by rates phi [K, num_rates]; every weight must be >= 0. Rewards are by state, [num_states].
-/// Outputs are row-major; a gradient span may be empty, which halves the cost. Values that leave the range of double
-/// come out as infinity; intermediate results do not overflow. The bits of a lane depend on its own phi alone.
+/// Outputs are row-major; a gradient span may be empty, which saves half the cost. Values that leave the range of
+/// double come out as infinity; intermediate results do not overflow. The bits of a lane depend on its own phi alone.
 
-/// E[Y^k], k = 1..order: values [K, order], gradient [K, order, num_rates].
-void replay_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
-                    std::span<const double> reward, int order, std::span<double> values, std::span<double> gradient,
-                    int num_threads);
+/// How gradients of moments come about. `kProducts` subtracts what each rate's edges lose from what they gain and is
+/// quick; `kDifferences` solves for the differences themselves and keeps its digits on stiff chains (decision 0001).
+/// `kCertified` takes the products of a lane where their rounding provably leaves enough digits, else the differences.
+enum class GradientRoute { kCertified, kProducts, kDifferences };
+
+/// E[Y^k], k = 1..order: values [K, order], gradient [K, order, num_rates]. Discrete time always takes differences.
+/// Returns the number of lanes whose gradient came from differences.
+std::size_t replay_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                           std::span<const double> reward, int order, std::span<double> values,
+                           std::span<double> gradient, int num_threads,
+                           GradientRoute route = GradientRoute::kCertified);
 
 /// E[Y_a] for every reward and E[Y_a Y_b] for every pair: means [K, R], second [K, R, R], gradients by rate appended.
 void replay_cross_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
