@@ -32,20 +32,13 @@ void LawPlan::Impl::choose_tilts(Workspace& workspace) const {
     for (const double tilt : tilts) {
       if (tilt > 0) trial.push_back(-tilt);
     }
-    if (trial.empty()) return;
-    std::vector<double>& answer = workspace.trial_values;
-    answer.resize(3 * trial.size());
-    const std::span<double> answers(answer);
-    const std::size_t n = trial.size();
-    replay->evaluate_real(survival, trial, answers.first(n), answers.subspan(n, n), answers.last(n), *workspace.replay);
-    bool proved = true;
+    const std::span<bool> proved(workspace.proved.get(), trial.size());
+    replay->right_of_poles(trial, proved, *workspace.replay);
+    if (std::all_of(proved.begin(), proved.end(), [](bool yes) { return yes; })) return;
     std::size_t i = 0;
     for (double& tilt : tilts) {
-      if (!(tilt > 0) || !std::isnan(answer[i++])) continue;
-      proved = false;
-      tilt = halving < kMaxHalvings ? tilt / 2 : 0;
+      if (tilt > 0 && !proved[i++]) tilt = halving < kMaxHalvings ? tilt / 2 : 0;
     }
-    if (proved) return;
   }
 }
 

@@ -94,6 +94,7 @@ LawPlan::WorkspacePtr LawPlan::make_workspace() const {
   workspace->nodes.resize(nodes);
   workspace->check_nodes.resize(checks);
   workspace->tilts.resize(impl.contour.num_windows());
+  workspace->proved = std::make_unique<bool[]>(impl.contour.num_windows());
   workspace->contour_scratch.resize(impl.contour.scratch_size());
   workspace->inverted.resize(impl.times.size());
   workspace->inverted_error.resize(impl.times.size());

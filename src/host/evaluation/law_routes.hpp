@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,6 +34,7 @@ struct LawPlan::Workspace {
   std::vector<std::complex<double>> nodes, check_nodes;  // the contour's, tilted
   std::vector<double> tilts;                             // [contour windows]
   std::vector<double> trial_shifts, trial_values;
+  std::unique_ptr<bool[]> proved;                // [contour windows]
   std::vector<double> inverted, inverted_error;  // [contour times]
   std::vector<LawEntry> entries;
   std::vector<LawMethod> routes;                  // per point: the last route any of its values took

@@ -87,8 +87,8 @@ void look(const TransformReplay& replay, std::span<const SaddleRequest> requests
 
 }  // namespace
 
-void find_saddles(const TransformReplay& replay, std::span<const SaddleRequest> requests, std::span<Saddle> saddles,
-                  TransformReplay::Workspace& workspace) {
+void find_saddles(const TransformReplay& replay, std::span<const SaddleRequest> requests, double tolerance,
+                  std::span<Saddle> saddles, TransformReplay::Workspace& workspace) {
   // s* solves mean(s) = t with mean falling from infinity at the rightmost pole to zero. 1 / mean is nearly linear at
   // both ends, so Newton's method for 1 / mean = 1 / t needs few steps; the bracket guards it.
   struct Bracket {
@@ -125,7 +125,7 @@ void find_saddles(const TransformReplay& replay, std::span<const SaddleRequest> 
         continue;
       }
       bracket.best = saddle;
-      if (std::abs(saddle.mean / t - 1) <= kSaddleTolerance) continue;
+      if (std::abs(saddle.mean / t - 1) <= tolerance) continue;
       (saddle.mean > t ? bracket.low : bracket.high) = saddle.s;
       const double s = saddle.s;
       double next = s + (1 / t - 1 / saddle.mean) / saddle.spread;
@@ -243,7 +243,7 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
 void SaddlepointContour::invert(std::span<const SaddleRequest> requests, double rtol, std::span<SaddleAnswer> answers,
                                 std::span<double> gradient, TransformReplay::Workspace& workspace) const {
   std::vector<Saddle> saddles(requests.size());
-  find_saddles(*replay_, requests, saddles, workspace);
+  find_saddles(*replay_, requests, kSaddleTolerance, saddles, workspace);
   const std::size_t num_rates = gradient.empty() ? 0 : static_cast<std::size_t>(replay_->num_rates());
   for (std::size_t m = 0; m < requests.size(); ++m) {
     const auto row = gradient.subspan(m * num_rates, num_rates);

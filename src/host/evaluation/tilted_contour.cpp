@@ -12,6 +12,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::int32_t kNumNodes = 32;
 /// Leaves room for the growth towards clusters of poles: each factor e costs the rounding a fraction of one.
 constexpr double kPoleMargin = 12;
+/// The window is wide, so its saddlepoint need not be exact.
+constexpr double kSaddleTolerance = 0.2;
 
 const ContourShape& group_shape() {
   static const ContourShape shape = best_contour_shape(TiltedContour::kRatio, kNumNodes, kPoleMargin);
@@ -48,7 +50,7 @@ void TiltedContour::invert(std::span<const SaddleRequest> requests, double rtol,
     centres.push_back({std::sqrt(first) * std::sqrt(last), group.side});
   }
   std::vector<Saddle> saddles(groups.size());
-  find_saddles(*replay_, centres, saddles, workspace);
+  find_saddles(*replay_, centres, kSaddleTolerance, saddles, workspace);
   std::fill(answers.begin(), answers.end(), SaddleAnswer{0, kInfinity, 0});
   std::fill(gradient.begin(), gradient.end(), 0.0);
   for (std::size_t g = 0; g < groups.size(); ++g) {

@@ -308,6 +308,18 @@ void TransformReplay::evaluate_real(bool survival, std::span<const double> s, st
   }
 }
 
+void TransformReplay::right_of_poles(std::span<const double> s, std::span<bool> answer, Workspace& workspace) const {
+  using Lanes = Pack<kNarrowLanes>;
+  auto& nodes = ensure(workspace.real_narrow, impl_->prc);
+  for (std::size_t begin = 0; begin < s.size(); begin += kNarrowLanes) {
+    const std::size_t count = std::min<std::size_t>(kNarrowLanes, s.size() - begin);
+    Lanes shift(s[begin]), lowest(std::numeric_limits<double>::infinity());
+    for (std::size_t lane = 0; lane < count; ++lane) shift.lane(static_cast<int>(lane)) = s[begin + lane];
+    nodes.factor(workspace.particle, shift, LowestPivot<Lanes>{&lowest});
+    for (std::size_t lane = 0; lane < count; ++lane) answer[begin + lane] = lowest.lane(static_cast<int>(lane)) > 0;
+  }
+}
+
 void TransformReplay::evaluate_scaled(std::complex<double> s, bool survival, ScaledComplexValue& value,
                                       std::span<std::complex<double>> gradient, Workspace& workspace) const {
   using Number = Scaled<std::complex<double>>;
