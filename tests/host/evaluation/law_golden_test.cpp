@@ -47,7 +47,9 @@ Counts check(const std::string& name, LawMethod method, bool all) {
   std::vector<LawMethod> methods(points.size());
   Counts counts;
   counts.outcome = plan.values(chain.phi, true, values, methods, *workspace);
-  if (all) EXPECT_TRUE(counts.outcome.ok) << name << ": " << counts.outcome.message;
+  if (all) {
+    EXPECT_TRUE(counts.outcome.ok) << name << ": " << counts.outcome.message;
+  }
   const std::size_t num_rates = chain.phi.size();
   for (std::size_t n = 0; n < points.size(); ++n) {
     if (!(values.error_bound[n] <= options.rtol)) continue;
@@ -69,7 +71,9 @@ TEST_P(LawGolden, EveryValueOfEveryChain) {
   // Rates up to 1e6 with absorption after 1e12: no route reaches the late points, and says so.
   const bool out_of_reach = GetParam() == "ring_slow" || GetParam().starts_with("dense_random");
   const Counts counts = check(GetParam(), LawMethod::kAuto, !out_of_reach);
-  if (out_of_reach) EXPECT_NE(counts.outcome.message.find("terms"), std::string::npos) << counts.outcome.message;
+  if (out_of_reach) {
+    EXPECT_NE(counts.outcome.message.find("terms"), std::string::npos) << counts.outcome.message;
+  }
 }
 
 TEST_P(LawGolden, WhatTheSharedContourCertifiesIsRight) { check(GetParam(), LawMethod::kContour, false); }

@@ -66,7 +66,9 @@ TEST(SvgdRun, HistoryTracesAndProgress) {
   const SvgdResult result = svgd(target, options, [&](const SvgdProgress& progress) {
     reported.push_back(progress.iteration);
     EXPECT_EQ(progress.num_iterations, 25);
-    if (progress.iteration > 0) EXPECT_GE(progress.seconds_left, 0);
+    if (progress.iteration > 0) {
+      EXPECT_GE(progress.seconds_left, 0);
+    }
     return true;
   });
   std::vector<std::int64_t> frames;
