@@ -15,6 +15,24 @@ class Streams(ProgramCase):
         return subprocess.run(["bash", "-c", command], cwd=self.folder, env=self.environment(SOJOURN=PROGRAM),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=120)
 
+    def test_waiting_threads_sleep_unless_told(self):
+        """OMP_WAIT_POLICY is set for the program itself, never against what the user has set."""
+        for given, seen in (({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active"), ({"GOMP_SPINCOUNT": "9"}, None)):
+            # The program waits for its model on a pipe whose other end stays open.
+            process = subprocess.Popen([PROGRAM, "inspect", "-"], cwd=self.folder, env=self.environment(**given),
+                                       stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(0.5)  # time enough to start, and to replace itself where it should not
+            found, deadline = "not read", time.monotonic() + 20
+            while found != seen and time.monotonic() < deadline:
+                with open(f"/proc/{process.pid}/environ", "rb") as file:
+                    variables = dict(item.split(b"=", 1) for item in file.read().split(b"\0") if b"=" in item)
+                value = variables.get(b"OMP_WAIT_POLICY")
+                found = value.decode() if value else None
+                time.sleep(0.02)
+            process.stdin.close()
+            process.wait(timeout=60)
+            self.assertEqual(found, seen)
+
     def test_reader_that_leaves(self):
         result = self.shell('"$SOJOURN" sample mix.yaml --theta 1,1 -n 1000000 | head -n 1; echo "${PIPESTATUS[0]}"')
         first, status = result.stdout.split()
