@@ -195,6 +195,7 @@ SharedContour::Window SharedContour::make_window(const ContourShape& shape, std:
   window.reference_time = kReferencePart * times[window.times.back()];
   const Real mu = static_cast<Real>(shape.vertex) / times[window.times.back()];
   const Real step = shape.step, alpha = shape.alpha;
+  window.height = static_cast<double>(mu * std::sinh(step * static_cast<Real>(shape.num_nodes)));
   std::vector<std::complex<Real>> outer;  // (h / pi) s'(u) / i, halved at the vertex
   for (std::size_t k = 0; k < window.num_nodes; ++k) {
     const Real u = step * static_cast<Real>(k);

@@ -53,6 +53,8 @@ class SharedContour {
   [[nodiscard]] std::size_t window_of(std::size_t time) const { return place_[time].first; }
   /// The time around which a tilted law should be flat.
   [[nodiscard]] double reference_time(std::size_t window) const { return windows_[window].reference_time; }
+  /// Largest imaginary part among the nodes of a window and of every hyperbola its error bound speaks of.
+  [[nodiscard]] double height(std::size_t window) const { return windows_[window].height; }
   /// Nodes and check nodes for tilts [num_windows].
   void tilt_nodes(std::span<const double> tilts, std::span<std::complex<double>> nodes,
                   std::span<std::complex<double>> check_nodes) const;
@@ -83,6 +85,7 @@ class SharedContour {
     std::size_t node_begin = 0, num_nodes = 0;
     std::size_t check_begin = 0, num_checks = 0;
     double reference_time = 0;
+    double height = 0;
     double inner_exponent = 0;        ///< X = 2 pi d / h towards the poles
     double check_exponential = 0;     ///< exp(-2 pi d' / h) up to the turned hyperbola
     std::vector<std::size_t> times;   ///< indices into the caller's times

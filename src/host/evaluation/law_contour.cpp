@@ -100,4 +100,28 @@ void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
   }
 }
 
+std::string LawPlan::Impl::solve_counts_by_contour(std::span<const double> phi, Workspace& workspace) const {
+  const bool automatic = options.method == LawMethod::kAuto;
+  double largest = 0;
+  for (const std::size_t n : times) largest = std::max(largest, points[n].value);
+  if (times.empty()) return "the counts are too small for a contour; use auto or stepping";
+  const std::size_t num_transforms = (wants_density ? 1 : 0) + (wants_survival ? 1 : 0);
+  const double by_contour =
+      cost->contour(contour.nodes().size(), contour.check_nodes().size(), num_transforms, times.size());
+  if (automatic && cost->stepping(largest) < by_contour) return "stepping is cheaper";
+  const double turn = spectrum->imaginary_bound(phi, workspace.spectrum_scratch) * largest;
+  if (!(turn <= kLargestTurn) || !spectrum->no_negative_eigenvalue(phi))
+    return "the poles are not proved real and positive here; use auto or stepping";
+  replay->set_particle(phi, *workspace.replay);
+  std::vector<std::size_t> small;
+  for (const std::size_t e : asked) {
+    if (!on_contour[point(e)]) small.push_back(e);
+  }
+  workspace.pending.clear();
+  solve_by_contour(workspace);
+  if (!workspace.pending.empty()) solve_from_saddles(LawMethod::kContour, workspace);
+  workspace.pending.insert(workspace.pending.end(), small.begin(), small.end());
+  return "the contour's check does not certify it; use auto or stepping";
+}
+
 }  // namespace sojourn

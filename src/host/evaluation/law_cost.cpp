@@ -65,6 +65,10 @@ double LawCost::uniformization(double rate, double largest_time, std::size_t num
          static_cast<double>(num_points) * 2 * spread * (kWeightCost + num_rates_);
 }
 
+double LawCost::stepping(double largest_count) const {
+  return kChainFloor + kChainPerEdge * edges_ + largest_count * kSteppingFactor * edges_ * (1 + num_rates_);
+}
+
 double LawCost::uniformization_rate(std::span<const double> phi) const {
   double largest = 0;
   for (std::int32_t i = 0; i < graph_->num_states(); ++i) {

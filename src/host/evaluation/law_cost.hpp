@@ -26,6 +26,9 @@ class LawCost {
   /// Uniformization up to `largest_time` with rate `rate` for `num_points` points.
   [[nodiscard]] double uniformization(double rate, double largest_time, std::size_t num_points) const;
 
+  /// Stepping to a count.
+  [[nodiscard]] double stepping(double largest_count) const;
+
   /// Largest exit rate per unit of reward over the states that earn: what the uniformization rate is about.
   [[nodiscard]] double uniformization_rate(std::span<const double> phi) const;
 

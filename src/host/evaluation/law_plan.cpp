@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "evaluation/law_routes.hpp"
 #include "expects.hpp"
@@ -8,6 +9,8 @@
 namespace sojourn {
 namespace {
 
+/// Smaller counts never have a hyperbola within the period.
+constexpr double kLeastCount = 30;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 void expect_points(const StateGraph& graph, std::span<const double> reward, std::span<const LawPoint> points,
@@ -52,15 +55,34 @@ LawPlan::Impl::Impl(const StateGraph& graph_in, const Prc& prc, std::span<const 
       if (kind == 0 ? p.density : kind == 1 ? p.survival : p.cdf) asked.push_back(kind * points.size() + n);
     }
   }
-  if (graph.time_kind() == TimeKind::kDiscrete) return;
+  const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
   replay.emplace(graph, prc, reward);
   spectrum.emplace(graph, reward);
   cost.emplace(graph, prc, reward);
   const bool contour_allowed = options.method == LawMethod::kAuto || options.method == LawMethod::kContour;
   if (!contour_allowed) return;
-  std::vector<double> contour_times;
-  for (const std::size_t n : times) contour_times.push_back(points[n].value);
-  contour = SharedContour(contour_times, options.rtol);
+  if (discrete) {
+    // Stepping refuses other rewards with a reason; here they would need powers of the generating function's variable.
+    const bool counts = std::all_of(reward.begin(), reward.end(), [](double r) { return r == 0 || r == 1; });
+    std::erase_if(times, [&](std::size_t n) { return !counts || points[n].value < kLeastCount; });
+  }
+  while (true) {
+    std::vector<double> contour_times;
+    for (const std::size_t n : times) contour_times.push_back(points[n].value);
+    contour = SharedContour(contour_times, options.rtol);
+    // The generating function has a period; small counts, whose hyperbola would be higher, are left to stepping.
+    std::vector<std::size_t> left;
+    for (std::size_t j = 0; j < times.size(); ++j) {
+      if (!discrete || contour.height(contour.window_of(j)) <= std::numbers::pi) left.push_back(times[j]);
+    }
+    if (left.size() == times.size()) break;
+    times = std::move(left);
+  }
+  on_contour.resize(points.size());
+  for (std::size_t j = 0; j < times.size(); ++j) {
+    time_of[times[j]] = j;
+    on_contour[times[j]] = 1;
+  }
 }
 
 LawPlan::LawPlan(const StateGraph& graph, const Prc& prc, std::span<const double> reward, std::vector<LawPoint> points,

@@ -13,8 +13,6 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-/// Poles within this distance of the real axis, in units of 1 / t, turn the integrand by no more than this.
-constexpr double kLargestTurn = 1e-4;
 /// Uniformization goes first only where it is clearly cheaper.
 constexpr double kClearlyCheaper = 0.5;
 
@@ -118,7 +116,7 @@ void LawPlan::Impl::solve_from_saddles(LawMethod method, Workspace& workspace) c
     std::vector<SaddleAnswer> answers(requests.size());
     std::vector<double> gradient(workspace.gradient ? requests.size() * num_rates : 0);
     if (method == LawMethod::kContour) {
-      TiltedContour(*replay).invert(requests, options.rtol, answers, gradient, *workspace.replay);
+      TiltedContour(*replay, discrete()).invert(requests, options.rtol, answers, gradient, *workspace.replay);
     } else {
       SaddlepointContour(*replay).invert(requests, options.rtol, answers, gradient, *workspace.replay);
     }
@@ -192,11 +190,10 @@ bool LawPlan::Impl::settle_saddle(std::size_t e, LawSide side, const SaddleAnswe
 }
 
 std::string LawPlan::Impl::solve_by_steps(std::span<const double> phi, Workspace& workspace) const {
-  const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
-  const LawMethod method = discrete ? LawMethod::kStepping : LawMethod::kUniformization;
+  const LawMethod method = discrete() ? LawMethod::kStepping : LawMethod::kUniformization;
   // Points that would take too many steps stay behind, so that they do not keep the others from their values.
   std::vector<std::size_t> left;
-  if (!discrete) {
+  if (!discrete()) {
     const double rate = cost->uniformization_rate(phi);
     const double steps = static_cast<double>(options.max_terms) / static_cast<double>(graph.num_edges());
     const auto too_far = [&](std::size_t e) { return rate * points[point(e)].value > steps; };
@@ -221,7 +218,7 @@ std::string LawPlan::Impl::solve_by_steps(std::span<const double> phi, Workspace
   }
   try {
     const NumericChain chain = numeric_chain(graph, phi, reward, workspace.gradient);
-    if (discrete) {
+    if (discrete()) {
       stepping(chain, requests, options.max_terms, workspace.gradient, workspace.values);
     } else {
       uniformization(chain, requests, 0.1 * options.rtol, options.max_terms, workspace.gradient, workspace.values);
@@ -284,7 +281,7 @@ LawOutcome LawPlan::Impl::solve(std::span<const double> phi, bool gradient, Work
   for (const std::size_t e : asked) workspace.entries[e] = {kNan, kInfinity, 0, -1, false, LawMethod::kClosed};
 
   const LawMethod method = options.method;
-  const bool discrete = graph.time_kind() == TimeKind::kDiscrete, automatic = method == LawMethod::kAuto;
+  const bool automatic = method == LawMethod::kAuto;
   std::string why;  // the last route's reason to leave values open
   const std::int64_t bad = first_bad_edge(graph, phi);
   if (bad >= 0) {
@@ -294,12 +291,13 @@ LawOutcome LawPlan::Impl::solve(std::span<const double> phi, bool gradient, Work
     return outcome;
   }
 
-  if (discrete) {
+  if (discrete()) {
     workspace.pending = asked;
-    if (automatic || method == LawMethod::kStepping) {
+    if (automatic || method == LawMethod::kContour) why = solve_counts_by_contour(phi, workspace);
+    if (!workspace.pending.empty() && (automatic || method == LawMethod::kStepping)) {
       why = solve_by_steps(phi, workspace);
-    } else {
-      why = fmt::format("method {} is for continuous time; use auto or stepping", to_string(method));
+    } else if (!workspace.pending.empty() && why.empty()) {
+      why = fmt::format("method {} is for continuous time; use auto, contour or stepping", to_string(method));
     }
   } else {
     replay->set_particle(phi, *workspace.replay);

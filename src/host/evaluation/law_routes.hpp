@@ -16,6 +16,9 @@
 
 namespace sojourn {
 
+/// Poles within this distance of the real axis, in units of 1 / t, turn the integrand by no more than this.
+inline constexpr double kLargestTurn = 1e-4;
+
 /// What is known of one asked value, numbered kind * num_points + point with kinds in the order of `LawSide`.
 struct LawEntry {
   double log_value = 0;
@@ -56,15 +59,17 @@ struct LawPlan::Impl {
   EvaluatorOptions options;
   std::size_t num_rates;
   std::vector<std::size_t> asked;    ///< all entries asked for
-  std::vector<std::size_t> times;    ///< points after zero, the contour's times
+  std::vector<std::size_t> times;    ///< the contour's times: points after zero, in discrete time large enough ones
   std::vector<std::size_t> time_of;  ///< per point: its contour time
+  std::vector<char> on_contour;      ///< per point: whether it has one
   double largest_value = 0;
   bool wants_density = false, wants_survival = false;  ///< after zero: D, or G (survival and cdf)
-  std::optional<TransformReplay> replay;               ///< continuous time only
+  std::optional<TransformReplay> replay;
   std::optional<Spectrum> spectrum;
   SharedContour contour;
   std::optional<LawCost> cost;
 
+  [[nodiscard]] bool discrete() const { return graph.time_kind() == TimeKind::kDiscrete; }
   [[nodiscard]] std::size_t kind(std::size_t entry) const { return entry / points.size(); }
   [[nodiscard]] std::size_t point(std::size_t entry) const { return entry % points.size(); }
 
@@ -78,6 +83,9 @@ struct LawPlan::Impl {
   /// A tilt for each of the contour's windows.
   void choose_tilts(Workspace& workspace) const;
   void solve_by_contour(Workspace& workspace) const;
+  /// Discrete time: the contours on the generating function for large counts, where they are valid and cheaper than
+  /// stepping. Returns why what is pending was left.
+  std::string solve_counts_by_contour(std::span<const double> phi, Workspace& workspace) const;
   /// Closed values where no mass lies above zero; true if so.
   bool solve_all_atom(Workspace& workspace) const;
   /// What is pending from saddlepoints: by tilted contours (method kContour) or by a contour each (kSaddlepoint).

@@ -47,6 +47,10 @@ Spectrum::Spectrum(const StateGraph& graph, std::span<const double> reward) : gr
     if (found.component_of[i] >= 0) members[found.component_of[i]].push_back(i);
   }
   std::vector<std::int32_t> local(num_states, -1);
+  returning_.resize(num_states);
+  for (std::int32_t i = 0; i < num_states; ++i) {
+    returning_[i] = found.component_of[i] >= 0 && members[found.component_of[i]].size() > 1;
+  }
   for (std::int32_t c = 0; c < found.num_components; ++c) {
     if (members[c].size() < 3) continue;  // one state, or two joined by one pair of edges: a tree
     const auto size = static_cast<std::int32_t>(members[c].size());
@@ -87,6 +91,15 @@ Spectrum::Spectrum(const StateGraph& graph, std::span<const double> reward) : gr
     }
     components_.push_back(std::move(component));
   }
+}
+
+bool Spectrum::no_negative_eigenvalue(std::span<const double> phi) const {
+  for (std::int32_t i = 0; i < graph_->num_states(); ++i) {
+    double leave = 0;
+    for (std::int64_t e = graph_->edge_begin(i); e < graph_->edge_end(i); ++e) leave += graph_->weight(e, phi);
+    if (!(leave <= (returning_[i] ? 0.5 : 1.0)) || (returning_[i] && inverse_reward_[i] == 0)) return false;
+  }
+  return true;
 }
 
 double Spectrum::imaginary_bound(std::span<const double> phi, std::span<double> scratch) const {

@@ -30,6 +30,11 @@ class Spectrum {
   /// Cost: O(edges of the components that are not trees), two logarithms each.
   [[nodiscard]] double imaginary_bound(std::span<const double> phi, std::span<double> scratch) const;
 
+  /// Discrete time, real eigenvalues of P: whether none is negative, so that the generating function's poles lie on the
+  /// positive axis. True where every state that can be returned to from another one stays with probability 1/2 or more
+  /// (Gershgorin, after P is made symmetric) and earns, and no row sums to more than 1. Cost: O(edges).
+  [[nodiscard]] bool no_negative_eigenvalue(std::span<const double> phi) const;
+
  private:
   /// Both directions of a connected pair of states; `from` and `to` count inside the component.
   struct Pair {
@@ -44,6 +49,7 @@ class Spectrum {
   };
   const StateGraph* graph_;
   std::vector<Component> components_;   ///< those that are neither single states nor trees
+  std::vector<char> returning_;         ///< [num_states] whether the state's component has others
   std::vector<double> inverse_reward_;  ///< [num_states], 0 where the reward is 0
   double zero_factor_ = 1;
   std::size_t scratch_size_ = 0;

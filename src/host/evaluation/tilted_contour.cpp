@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <numeric>
 
 namespace sojourn {
@@ -68,6 +69,7 @@ void TiltedContour::integrate(const Group& group, std::span<const SaddleRequest>
   std::vector<double> times;
   for (const std::size_t m : group.members) times.push_back(requests[m].t);
   const SharedContour contour(times, group_shape());
+  if (discrete_ && contour.height(0) > std::numbers::pi) return;
   std::vector<Complex> nodes(contour.nodes().size()), checks(contour.check_nodes().size());
   const double tilt = -group.s;
   contour.tilt_nodes({&tilt, 1}, nodes, checks);
@@ -78,11 +80,14 @@ void TiltedContour::integrate(const Group& group, std::span<const SaddleRequest>
                     survival ? none : std::span(slopes), survival ? std::span(slopes) : none, workspace);
   replay_->evaluate(checks, survival ? none : std::span(check), survival ? std::span(check) : none, none, none,
                     workspace);
+  // The running sum of a density is its transform over s, that of a mass its transform over 1 - exp(-s).
+  const auto per_sum = [&](const Complex& s) { return 1.0 / (discrete_ ? 1.0 - std::exp(-s) : s); };
   for (std::size_t k = 0; cdf && k < nodes.size(); ++k) {
-    transform[k] /= nodes[k];
-    for (std::size_t p = 0; p < num_rates; ++p) slopes[k * num_rates + p] /= nodes[k];
+    const Complex factor = per_sum(nodes[k]);
+    transform[k] *= factor;
+    for (std::size_t p = 0; p < num_rates; ++p) slopes[k * num_rates + p] *= factor;
   }
-  for (std::size_t k = 0; cdf && k < checks.size(); ++k) check[k] /= checks[k];
+  for (std::size_t k = 0; cdf && k < checks.size(); ++k) check[k] *= per_sum(checks[k]);
   const bool finite = std::all_of(slopes.begin(), slopes.end(), [](const Complex& slope) {
     return std::isfinite(slope.real()) && std::isfinite(slope.imag());
   });

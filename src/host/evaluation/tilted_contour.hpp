@@ -19,7 +19,9 @@ class TiltedContour {
  public:
   static constexpr double kRatio = 2.5;
 
-  explicit TiltedContour(const TransformReplay& replay) : replay_(&replay) {}
+  /// In discrete time a window whose hyperbola would leave the period of the transform gets no answer.
+  explicit TiltedContour(const TransformReplay& replay, bool discrete = false)
+      : replay_(&replay), discrete_(discrete) {}
 
   /// As `SaddlepointContour::invert`. An answer whose error is above `rtol` is no answer.
   void invert(std::span<const SaddleRequest> requests, double rtol, std::span<SaddleAnswer> answers,
@@ -32,6 +34,7 @@ class TiltedContour {
                  TransformReplay::Workspace& workspace) const;
 
   const TransformReplay* replay_;
+  bool discrete_;
 };
 
 }  // namespace sojourn

@@ -30,6 +30,26 @@ struct ScaledPivotSign {
   }
 };
 
+/// exp(s) - 1 without cancellation.
+std::complex<double> exponential_minus_one(std::complex<double> s) {
+  const double half = std::sin(s.imag() / 2);
+  return {std::expm1(s.real()) * std::cos(s.imag()) - 2 * half * half, std::exp(s.real()) * std::sin(s.imag())};
+}
+
+/// Value and derivatives by the shift w - 1 become those by s, w = exp(s); G is multiplied by w besides.
+template <class Real>
+void chain_to_discrete(double w, bool survival, Real& value, Real& first, Real& second) {
+  const Real once = w * first, twice = w * (w * second);
+  if (survival) {
+    second = w * (value + 3.0 * once + twice);
+    first = w * (value + once);
+    value = w * value;
+  } else {
+    second = once + twice;
+    first = once;
+  }
+}
+
 template <class T>
 T& ensure(std::optional<T>& slot, const Prc& prc) {
   if (!slot) slot.emplace(prc);
@@ -44,6 +64,7 @@ struct TransformReplay::Impl {
   std::vector<double> reward;  // by row
   bool has_zero_reward = false;
   double defect = 0;
+  bool discrete = false;
 };
 
 struct TransformReplay::Workspace {
@@ -62,9 +83,7 @@ struct TransformReplay::Workspace {
 void TransformReplay::WorkspaceDelete::operator()(Workspace* workspace) const { delete workspace; }
 
 TransformReplay::TransformReplay(const StateGraph& graph, const Prc& prc, std::span<const double> reward)
-    : impl_(new Impl{prc, prc.arrays().view(), {}, false, graph.defect()}) {
-  SOJOURN_EXPECTS(graph.time_kind() == TimeKind::kContinuous, UsageError,
-                  "transform: the model's time is discrete; use the stepping route");
+    : impl_(new Impl{prc, prc.arrays().view(), {}, false, graph.defect(), graph.time_kind() == TimeKind::kDiscrete}) {
   SOJOURN_EXPECTS(std::cmp_equal(reward.size(), graph.num_states()), ShapeError,
                   "transform: reward has {} values; the model has {} states", reward.size(), graph.num_states());
   impl_->reward.resize(impl_->view.num_rows);
@@ -219,7 +238,7 @@ double TransformReplay::density_at_zero(Workspace& workspace, std::span<double> 
 namespace {
 
 template <int Lanes>
-void evaluate_block(TransformNodes<ComplexPack<Lanes>>& nodes, const TransformParticle& particle,
+void evaluate_block(TransformNodes<ComplexPack<Lanes>>& nodes, const TransformParticle& particle, bool discrete,
                     std::span<const std::complex<double>> s, std::size_t first, std::int32_t num_rates,
                     std::span<std::complex<double>> density, std::span<std::complex<double>> survival,
                     std::span<std::complex<double>> density_gradient,
@@ -227,7 +246,8 @@ void evaluate_block(TransformNodes<ComplexPack<Lanes>>& nodes, const TransformPa
   ComplexPack<Lanes> shift(0.0);
   const std::size_t count = std::min<std::size_t>(Lanes, s.size() - first);
   for (int lane = 0; lane < Lanes; ++lane) {
-    const std::complex<double> node = s[first + std::min<std::size_t>(lane, count - 1)];
+    const std::complex<double> at = s[first + std::min<std::size_t>(lane, count - 1)];
+    const std::complex<double> node = discrete ? exponential_minus_one(at) : at;
     shift.re.lane(lane) = node.real();
     shift.im.lane(lane) = node.imag();
   }
@@ -267,14 +287,21 @@ void TransformReplay::evaluate(std::span<const std::complex<double>> s, std::spa
   std::size_t first = 0;
   while (first < s.size()) {
     if (s.size() - first > 2 * kNarrowNodes) {
-      evaluate_block(ensure(workspace.wide, impl_->prc), workspace.particle, s, first, num_rates, density, survival,
-                     density_gradient, survival_gradient);
+      evaluate_block(ensure(workspace.wide, impl_->prc), workspace.particle, impl_->discrete, s, first, num_rates,
+                     density, survival, density_gradient, survival_gradient);
       first += kWideNodes;
     } else {
-      evaluate_block(ensure(workspace.narrow, impl_->prc), workspace.particle, s, first, num_rates, density, survival,
-                     density_gradient, survival_gradient);
+      evaluate_block(ensure(workspace.narrow, impl_->prc), workspace.particle, impl_->discrete, s, first, num_rates,
+                     density, survival, density_gradient, survival_gradient);
       first += kNarrowNodes;
     }
+  }
+  if (!impl_->discrete) return;
+  for (std::size_t k = 0; k < survival.size(); ++k) {
+    const std::complex<double> w = std::exp(s[k]);
+    survival[k] *= w;
+    for (std::int32_t p = 0; p < num_rates && !survival_gradient.empty(); ++p)
+      survival_gradient[k * num_rates + p] *= w;
   }
 }
 
@@ -283,8 +310,10 @@ void TransformReplay::evaluate_real(bool survival, std::span<const double> s, st
   const auto run = [&](auto& nodes, auto shift, std::size_t begin) {
     using Lanes = decltype(shift);
     const std::size_t count = std::min<std::size_t>(Lanes::kLanes, s.size() - begin);
-    for (int lane = 0; lane < Lanes::kLanes; ++lane)
-      shift.lane(lane) = s[begin + std::min<std::size_t>(lane, count - 1)];
+    for (int lane = 0; lane < Lanes::kLanes; ++lane) {
+      const double at = s[begin + std::min<std::size_t>(lane, count - 1)];
+      shift.lane(lane) = impl_->discrete ? std::expm1(at) : at;
+    }
     Lanes lowest(std::numeric_limits<double>::infinity());
     nodes.factor(workspace.particle, shift, LowestPivot<Lanes>{&lowest});
     Lanes x0, x1, x2;
@@ -293,9 +322,11 @@ void TransformReplay::evaluate_real(bool survival, std::span<const double> s, st
       const int i = static_cast<int>(lane);
       const bool valid = lowest.lane(i) > 0;
       const double nan = std::numeric_limits<double>::quiet_NaN();
-      value[begin + lane] = valid ? x0.lane(i) : nan;
-      first[begin + lane] = valid ? -x1.lane(i) : nan;
-      second[begin + lane] = valid ? 2 * x2.lane(i) : nan;
+      double zeroth = x0.lane(i), once = -x1.lane(i), twice = 2 * x2.lane(i);
+      if (impl_->discrete) chain_to_discrete(std::exp(s[begin + lane]), survival, zeroth, once, twice);
+      value[begin + lane] = valid ? zeroth : nan;
+      first[begin + lane] = valid ? once : nan;
+      second[begin + lane] = valid ? twice : nan;
     }
     return static_cast<std::size_t>(Lanes::kLanes);
   };
@@ -313,8 +344,11 @@ void TransformReplay::right_of_poles(std::span<const double> s, std::span<bool> 
   auto& nodes = ensure(workspace.real_narrow, impl_->prc);
   for (std::size_t begin = 0; begin < s.size(); begin += kNarrowLanes) {
     const std::size_t count = std::min<std::size_t>(kNarrowLanes, s.size() - begin);
-    Lanes shift(s[begin]), lowest(std::numeric_limits<double>::infinity());
-    for (std::size_t lane = 0; lane < count; ++lane) shift.lane(static_cast<int>(lane)) = s[begin + lane];
+    Lanes shift(0.0), lowest(std::numeric_limits<double>::infinity());
+    for (int lane = 0; lane < kNarrowLanes; ++lane) {
+      const double at = s[begin + std::min<std::size_t>(lane, count - 1)];
+      shift.lane(lane) = impl_->discrete ? std::expm1(at) : at;
+    }
     nodes.factor(workspace.particle, shift, LowestPivot<Lanes>{&lowest});
     for (std::size_t lane = 0; lane < count; ++lane) answer[begin + lane] = lowest.lane(static_cast<int>(lane)) > 0;
   }
@@ -324,18 +358,19 @@ void TransformReplay::evaluate_scaled(std::complex<double> s, bool survival, Sca
                                       std::span<std::complex<double>> gradient, Workspace& workspace) const {
   using Number = Scaled<std::complex<double>>;
   auto& nodes = ensure(workspace.scaled_complex, impl_->prc);
-  nodes.factor(workspace.particle, Number(s, 0), IgnorePivots{});
+  nodes.factor(workspace.particle, Number(impl_->discrete ? exponential_minus_one(s) : s, 0), IgnorePivots{});
   const bool differences = !gradient.empty();
   const Number result = survival ? (differences ? nodes.solve_survival_differences() : nodes.solve_survival())
                                  : (differences ? nodes.solve_density_differences() : nodes.solve_density());
-  value = {result.mantissa, result.exponent};
+  const std::complex<double> factor = impl_->discrete && survival ? std::exp(s) : 1.0;
+  value = {factor * result.mantissa, result.exponent};
   if (gradient.empty()) return;
   nodes.solve_visits();
   const auto& by_rate = nodes.gradient(survival);
   for (std::size_t k = 0; k < gradient.size(); ++k) {
     const Number& g = by_rate[1 + k];
     const auto by = std::clamp<std::int64_t>(g.exponent - result.exponent, -2000, 2000);
-    gradient[k] = Number::shifted(g.mantissa, static_cast<int>(by));
+    gradient[k] = factor * Number::shifted(g.mantissa, static_cast<int>(by));
   }
 }
 
@@ -344,13 +379,16 @@ void TransformReplay::evaluate_real_scaled(bool survival, double s, ScaledValue&
   using Number = Scaled<double>;
   auto& nodes = ensure(workspace.scaled, impl_->prc);
   bool positive = true;
-  nodes.factor(workspace.particle, Number(s), ScaledPivotSign{&positive});
+  nodes.factor(workspace.particle, Number(impl_->discrete ? std::expm1(s) : s), ScaledPivotSign{&positive});
   Number x0, x1, x2;
   nodes.solve_derivatives(survival, x0, x1, x2);
+  x1 = -1.0 * x1;
+  x2 = 2.0 * x2;
+  if (impl_->discrete) chain_to_discrete(std::exp(s), survival, x0, x1, x2);
   if (!positive) x0.mantissa = x1.mantissa = x2.mantissa = std::numeric_limits<double>::quiet_NaN();
   value = {x0.mantissa, x0.exponent};
-  first = {-x1.mantissa, x1.exponent};
-  second = {2 * x2.mantissa, x2.exponent};
+  first = {x1.mantissa, x1.exponent};
+  second = {x2.mantissa, x2.exponent};
 }
 
 }  // namespace sojourn

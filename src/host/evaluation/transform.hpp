@@ -28,7 +28,12 @@ struct ScaledComplexValue {
 ///   density transform  D(s) = E[exp(-s Y); Y > 0]        = alpha' (sR + A)^-1 b   (the atom at zero is left out
 ///   exactly) survival transform G(s) = int_0^inf exp(-s y) P(Y>y) = alpha' (sR + A)^-1 r
 /// where zero-reward states have been passed through. D(0) = 1 - atom. Both are positive for real s > -lambda_1.
-/// Continuous time only. Thread safe: all scratch lives in the Workspace.
+///
+/// In discrete time (rewards 0 or 1, A = I - P, w = exp(s)) the generating functions in the same variable:
+///   D(s) = sum_{n > 0} P(Y = n) exp(-s n)  = alpha' ((w - 1) R + A)^-1 b
+///   G(s) = sum_{n >= 0} P(Y > n) exp(-s n) = w alpha' ((w - 1) R + A)^-1 r
+/// which have the period 2 pi i and poles at the logarithms of P's eigenvalues.
+/// Thread safe: all scratch lives in the Workspace.
 class TransformReplay {
  public:
   struct Workspace;
@@ -50,7 +55,7 @@ class TransformReplay {
   [[nodiscard]] double atom(const Workspace& workspace) const;
   /// d atom / d phi, [num_rates].
   [[nodiscard]] std::span<const double> atom_gradient(const Workspace& workspace) const;
-  /// f(0+), the density's right limit at zero, with its gradient [num_rates] (may be empty).
+  /// f(0+), the density's right limit at zero, with its gradient [num_rates] (may be empty). Continuous time.
   double density_at_zero(Workspace& workspace, std::span<double> gradient) const;
 
   /// Complex replay. `s` [M]; density and survival [M], or empty; gradients [M, num_rates], or empty.
