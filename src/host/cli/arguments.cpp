@@ -27,9 +27,12 @@ std::vector<std::string> flag_names(const CLI::App& verb) {
   return names;
 }
 
+/// How many arguments without a flag a verb takes.
 std::size_t num_positionals(const CLI::App& verb) {
   std::size_t count = 0;
-  for (const CLI::Option* option : verb.get_options()) count += option->get_positional() ? 1 : 0;
+  for (const CLI::Option* option : verb.get_options()) {
+    if (option->get_positional()) count += static_cast<std::size_t>(option->get_items_expected_max());
+  }
   return count;
 }
 

@@ -32,6 +32,7 @@ constexpr VerbEntry kVerbs[] = {
     {"simulate", "Write a synthetic data set for a run file", add_simulate},
     {"inspect", "Show a model's size, structure, cost and which parameters data can tell apart", add_inspect},
     {"check", "Validate a model, run or data file and run nothing", add_check},
+    {"bench", "Measure throughput on this machine and its share of the machine's limit", add_bench},
     {"info", "Show what this build can do and which devices it sees", add_info},
 };
 

@@ -24,6 +24,7 @@ Action add_sample(CLI::App& app);
 Action add_simulate(CLI::App& app);
 Action add_inspect(CLI::App& app);
 Action add_check(CLI::App& app);
+Action add_bench(CLI::App& app);
 Action add_info(CLI::App& app);
 
 /// What several verbs ask in the same words.

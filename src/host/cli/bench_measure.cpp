@@ -1,0 +1,339 @@
+#include "cli/bench_measure.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <memory>
+
+#include "cli/streams.hpp"
+#include "common/random.hpp"
+#include "expects.hpp"
+#include "sojourn/evaluator.hpp"
+#include "sojourn/posterior.hpp"
+#include "sojourn/sample.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Standard deviation of the logarithm of the particles' rates: about a posterior's after some tens of observations.
+constexpr double kScatter = 0.2;
+constexpr std::uint64_t kSeed = 1;
+/// One reading of a program larger than the caches serves so many parameter vectors, for the count of bytes.
+constexpr double kVectorsPerReading = 32;
+/// A sampler's number of particles, and the most a case gets on its own.
+constexpr std::int64_t kSamplerParticles = 200, kManyParticles = 10'000, kQuickParticles = 1000;
+constexpr std::int64_t kFewestParticles = 64;
+/// Multiply-adds of one evaluation of all particles, at 1e9 a second or more.
+constexpr double kWork = 1e9, kQuickWork = 2e7;
+constexpr double kLikelihoodWork = 1.5e9, kQuickLikelihoodWork = 5e7;
+/// A log-likelihood takes some 50 complex transforms, each four times a real one.
+constexpr double kTransforms = 200;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Particles about the centre, inside the ranges the model declares. [K, P].
+Matrix<double> scatter(const BenchCase& one, std::int64_t num_particles) {
+  const std::vector<Parameter>& parameters = one.model.parameters;
+  Matrix<double> theta(static_cast<std::size_t>(num_particles), parameters.size());
+  for (std::size_t k = 0; k < theta.num_rows(); ++k) {
+    PhiloxStream random(kSeed, kStreamInitial, k);
+    for (std::size_t p = 0; p < parameters.size(); ++p) {
+      const double lower = parameters[p].lower, upper = parameters[p].upper, centre = one.centre[p];
+      const double shift = kScatter * random.next_normal();
+      if (std::isfinite(lower) && std::isfinite(upper)) {
+        // On the logit scale; a centre on the border stays there.
+        const double below = (centre - lower) * std::exp(shift), above = upper - centre;
+        theta(k, p) = below + above > 0 ? lower + (upper - lower) * below / (below + above) : centre;
+      } else if (std::isfinite(lower)) {
+        theta(k, p) = lower + (centre - lower) * std::exp(shift);
+      } else if (std::isfinite(upper)) {
+        theta(k, p) = upper - (upper - centre) * std::exp(shift);
+      } else {
+        theta(k, p) = centre + shift;
+      }
+    }
+  }
+  return theta;
+}
+
+/// Draws of the model at the centre, as a data set.
+Observations draw_observations(const BenchCase& one, std::int64_t num_observations) {
+  const Matrix<double> draws = sample(one.model, one.centre, {one.model.graph.unit_reward()}, num_observations, kSeed);
+  Observations observations;
+  for (std::size_t i = 0; i < draws.num_rows(); ++i) {
+    if (!(draws(i, 0) > 0)) continue;  // an atom at zero is no density
+    Observation item;
+    item.lower = item.upper = draws(i, 0);
+    observations.items.push_back(item);
+    observations.first_row.push_back(static_cast<std::int64_t>(i + 1));
+  }
+  observations.num_rows = static_cast<std::int64_t>(observations.items.size());
+  observations.counts = one.model.graph.time_kind() == TimeKind::kDiscrete;
+  observations.origin = "bench";
+  return observations;
+}
+
+void expect_done(const std::vector<std::string>& status, const BenchCase& one, BenchQuantity quantity) {
+  for (const std::string& text : status) {
+    SOJOURN_EXPECTS(text.empty() || text == "ok", NumericalError, "{} of {}: {}; choose other parameters by --theta",
+                    to_string(quantity), one.name, text);
+  }
+}
+
+/// One measurement: what to run, and how often for a repetition to last long enough.
+struct Timed {
+  std::size_t row;
+  std::function<void()> run;
+  std::int64_t num_runs = 1;
+};
+
+void repeat(Timed& timed, BenchRow& row) {
+  const Clock::time_point start = Clock::now();
+  for (std::int64_t i = 0; i < timed.num_runs; ++i) timed.run();
+  row.rate.values.push_back(static_cast<double>(timed.num_runs * row.num_particles) / seconds_since(start));
+}
+
+void count_work(BenchRow& row, const PrcCost& cost, std::int32_t num_parameters, std::size_t last_cache_bytes) {
+  const bool gradient = row.quantity == BenchQuantity::kMeanGradient;
+  if (!gradient && row.quantity != BenchQuantity::kMean) return;
+  const double num_solves = gradient ? 2 : 1;
+  row.multiply_adds =
+      static_cast<double>(cost.factor_multiply_adds) + num_solves * static_cast<double>(cost.solve_multiply_adds);
+  // Parameters in, value and derivatives out; a program that the last cache holds is read from memory once for all.
+  const auto num_particles = static_cast<double>(row.num_particles);
+  row.bytes = sizeof(double) * (num_parameters + 1.0 + (gradient ? num_parameters : 0));
+  if (static_cast<double>(cost.bytes) > static_cast<double>(last_cache_bytes)) {
+    row.bytes +=
+        num_solves * static_cast<double>(cost.bytes) * std::ceil(num_particles / kVectorsPerReading) / num_particles;
+  }
+}
+
+void measure_limits(MachineProbe& probe, const BenchPlan& plan, int num_repetitions, std::vector<BenchLimit>& limits) {
+  const double seconds = plan.quick ? 0.02 : 0.1;
+  for (int repetition = 0; repetition < num_repetitions; ++repetition) {
+    for (BenchLimit& limit : limits) {
+      limit.multiply_adds.values.push_back(probe.multiply_adds_per_second(limit.num_threads, seconds));
+      limit.copied_bytes.values.push_back(probe.copied_bytes_per_second(limit.num_threads, seconds));
+    }
+  }
+}
+
+/// All rows of one case with one number of threads.
+class CaseRun {
+ public:
+  CaseRun(const BenchCase& one, const BenchPlan& plan, int num_threads, BenchResult& result)
+      : case_(one), plan_(plan), num_threads_(num_threads), result_(result) {
+    const Clock::time_point start = Clock::now();
+    evaluator_ = std::make_unique<Evaluator>(one.model, EvaluatorOptions{.num_threads = num_threads});
+    elimination_seconds_ = seconds_since(start);
+    sizes_ = bench_sizes(plan, cost().factor_multiply_adds, cost().solve_multiply_adds);
+  }
+
+  [[nodiscard]] const PrcCost& cost() const { return evaluator_->prc().cost(); }
+  [[nodiscard]] double elimination_seconds() const { return elimination_seconds_; }
+
+  void run() {
+    const std::vector<std::int64_t>& particles = plan_.particles.empty() ? sizes_.particles : plan_.particles;
+    for (const std::int64_t num_particles : particles) add_rows(num_particles);
+    std::erase_if(timed_, [&](Timed& one) { return !warm_up(one); });
+    SOJOURN_EXPECTS(!timed_.empty(), NumericalError, "bench {}: nothing can be measured: {}", case_.name,
+                    result_.rows.back().not_measured);
+    for (int repetition = 0; repetition < plan_.num_repetitions; ++repetition) {
+      for (Timed& one : timed_) repeat(one, result_.rows[one.row]);
+    }
+  }
+
+ private:
+  void add_rows(std::int64_t num_particles) {
+    for (const BenchQuantity quantity : kBenchQuantities) {
+      BenchRow row;
+      row.case_index = result_.cases.size() - 1;
+      row.quantity = quantity;
+      row.num_threads = num_threads_;
+      row.num_particles = num_particles;
+      const bool gradient = quantity == BenchQuantity::kLikelihoodGradient || quantity == BenchQuantity::kMeanGradient;
+      const bool likelihood = quantity == BenchQuantity::kLikelihood || quantity == BenchQuantity::kLikelihoodGradient;
+      if (gradient && case_.model.num_parameters() == 0) {
+        row.not_measured = "the model has no parameters";
+      } else if (likelihood) {
+        prepare_likelihood(row);
+      }
+      count_work(row, cost(), case_.model.num_parameters(), plan_.last_cache_bytes);
+      if (row.not_measured.empty()) {
+        // The threads keep their own count of the particles: fewer likelihoods than means fit into the same time.
+        const auto theta = std::make_shared<const Matrix<double>>(scatter(case_, row.num_particles));
+        timed_.push_back({result_.rows.size(), likelihood ? likelihood_of(theta, quantity) : mean_of(theta, quantity)});
+      }
+      result_.rows.push_back(std::move(row));
+    }
+  }
+
+  /// Cuts the number of particles, or says why the row cannot be measured.
+  void prepare_likelihood(BenchRow& row) {
+    if (plan_.particles.empty()) {
+      row.num_particles = std::min(row.num_particles, sizes_.most_for_likelihood);
+      if (row.num_particles == 0) {
+        row.not_measured = "one value takes too long for this table; ask for few with --particles";
+        return;
+      }
+    }
+    if (likelihood_ != nullptr) return;
+    try {
+      likelihood_ = std::make_unique<DataLikelihood>(case_.model, draw_observations(case_, plan_.num_observations),
+                                                     case_.model.graph.unit_reward(),
+                                                     EvaluatorOptions{.num_threads = num_threads_});
+    } catch (const Error& error) {
+      row.not_measured = error.what();
+    }
+  }
+
+  std::function<void()> likelihood_of(std::shared_ptr<const Matrix<double>> theta, BenchQuantity quantity) const {
+    return [this, theta, quantity] {
+      const bool gradient = quantity == BenchQuantity::kLikelihoodGradient;
+      std::vector<double> value(theta->num_rows());
+      Matrix<double> slope(gradient ? theta->num_rows() : 0, theta->num_cols());
+      std::vector<std::string> status;
+      likelihood_->evaluate(theta->view(), value, slope.view(), status);
+      expect_done(status, case_, quantity);
+    };
+  }
+
+  std::function<void()> mean_of(std::shared_ptr<const Matrix<double>> theta, BenchQuantity quantity) const {
+    return [this, theta, quantity] {
+      const Quantity mean = evaluator_->moments(theta->view(), case_.model.graph.unit_reward(), 1,
+                                                quantity == BenchQuantity::kMeanGradient);
+      expect_done(mean.status, case_, quantity);
+    };
+  }
+
+  /// Runs until caches and clocks are warm, and learns how many runs a repetition takes. False where a value fails,
+  /// which its row then says.
+  [[nodiscard]] bool warm_up(Timed& timed) const {
+    try {
+      Clock::time_point start = Clock::now();
+      timed.run();
+      double seconds = seconds_since(start);
+      if (seconds < 0.2 * plan_.seconds) {
+        start = Clock::now();
+        timed.run();
+        seconds = std::min(seconds, seconds_since(start));
+      }
+      timed.num_runs = std::max<std::int64_t>(1, std::llround(std::ceil(plan_.seconds / std::max(seconds, 1e-7))));
+      return true;
+    } catch (const Error& error) {
+      result_.rows[timed.row].not_measured = error.what();
+      return false;
+    }
+  }
+
+  const BenchCase& case_;
+  const BenchPlan& plan_;
+  int num_threads_;
+  BenchResult& result_;
+  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<DataLikelihood> likelihood_;
+  double elimination_seconds_ = 0;
+  BenchSizes sizes_;
+  std::vector<Timed> timed_;
+};
+
+}  // namespace
+
+const char* to_string(BenchQuantity quantity) {
+  switch (quantity) {
+    case BenchQuantity::kLikelihood:
+      return "log_likelihood";
+    case BenchQuantity::kLikelihoodGradient:
+      return "log_likelihood_gradient";
+    case BenchQuantity::kMean:
+      return "mean";
+    case BenchQuantity::kMeanGradient:
+      return "mean_gradient";
+  }
+  return "?";
+}
+
+double Spread::median() const {
+  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
+  std::vector<double> sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  const std::size_t middle = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[middle] : 0.5 * (sorted[middle - 1] + sorted[middle]);
+}
+double Spread::low() const { return values.empty() ? median() : *std::min_element(values.begin(), values.end()); }
+double Spread::high() const { return values.empty() ? median() : *std::max_element(values.begin(), values.end()); }
+double Spread::relative() const { return values.empty() ? 0 : 0.5 * (high() - low()) / median(); }
+
+BenchShare share_of_limit(const BenchRow& row, const BenchResult& result) {
+  BenchShare share;
+  if (row.rate.values.empty()) return share;
+  // A limit is the best that was seen: other programs can only hide it, and more threads never lower it.
+  double multiply_adds = 0, copied_bytes = 0;
+  for (const BenchLimit& limit : result.limits) {
+    if (limit.num_threads > row.num_threads) continue;
+    multiply_adds = std::max(multiply_adds, limit.multiply_adds.high());
+    copied_bytes = std::max(copied_bytes, limit.copied_bytes.high());
+  }
+  share.multiply_adds = row.multiply_adds * row.rate.median() / multiply_adds;
+  share.copy = row.bytes * row.rate.median() / copied_bytes;
+  return share;
+}
+
+BenchSizes bench_sizes(const BenchPlan& plan, std::int64_t factor_multiply_adds, std::int64_t solve_multiply_adds) {
+  const auto fitting = [](double work, double per_particle, std::int64_t most) {
+    return static_cast<std::int64_t>(std::min(static_cast<double>(most), work / std::max(per_particle, 1.0)));
+  };
+  const double factor = static_cast<double>(factor_multiply_adds), solve = static_cast<double>(solve_multiply_adds);
+  const std::int64_t many = std::max(kFewestParticles, fitting(plan.quick ? kQuickWork : kWork, factor + solve,
+                                                               plan.quick ? kQuickParticles : kManyParticles));
+  BenchSizes sizes;
+  if (!plan.quick && many > 2 * kSamplerParticles) sizes.particles.push_back(kSamplerParticles);
+  sizes.particles.push_back(many);
+  sizes.most_for_likelihood =
+      fitting(plan.quick ? kQuickLikelihoodWork : kLikelihoodWork, kTransforms * (factor + 2 * solve),
+              plan.quick ? kQuickParticles : kManyParticles);
+  // Fewer than a few for every thread would measure how they are dealt out.
+  const int most_threads = plan.threads.empty() ? 1 : *std::max_element(plan.threads.begin(), plan.threads.end());
+  if (sizes.most_for_likelihood < 4 * most_threads) sizes.most_for_likelihood = 0;
+  return sizes;
+}
+
+BenchResult run_bench(const std::vector<BenchCase>& cases, const BenchPlan& plan) {
+  BenchResult result;
+  for (const int num_threads : plan.threads) result.limits.push_back({num_threads, {}, {}});
+  const int most_threads = *std::max_element(plan.threads.begin(), plan.threads.end());
+  const std::size_t copy_bytes = MachineProbe::copy_size(plan.last_cache_bytes);
+  MachineProbe probe(copy_bytes, most_threads);
+  measure_limits(probe, plan, 2, result.limits);
+  for (const BenchCase& one : cases) {
+    BenchCaseFacts facts;
+    facts.name = one.name;
+    facts.description = one.description;
+    facts.num_states = one.model.graph.num_states();
+    facts.num_edges = one.model.graph.num_edges();
+    facts.num_parameters = one.model.num_parameters();
+    result.cases.push_back(facts);
+    for (const int num_threads : plan.threads) {
+      if (log_level() == LogLevel::kInfo)
+        write_stderr(
+            fmt::format("measuring {} with {} thread{}\n", one.name, num_threads, num_threads == 1 ? "" : "s"));
+      CaseRun run(one, plan, num_threads, result);
+      run.run();
+      BenchCaseFacts& known = result.cases.back();
+      known.factor_multiply_adds = run.cost().factor_multiply_adds;
+      known.solve_multiply_adds = run.cost().solve_multiply_adds;
+      known.program_bytes = run.cost().bytes;
+      known.elimination_seconds = known.elimination_seconds == 0
+                                      ? run.elimination_seconds()
+                                      : std::min(known.elimination_seconds, run.elimination_seconds());
+    }
+    measure_limits(probe, plan, 1, result.limits);
+  }
+  return result;
+}
+
+}  // namespace sojourn::cli

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/bench_cases.hpp"
+#include "cli/bench_limits.hpp"
+
+namespace sojourn::cli {
+
+/// What one value of a throughput is.
+enum class BenchQuantity { kLikelihood, kLikelihoodGradient, kMean, kMeanGradient };
+inline constexpr BenchQuantity kBenchQuantities[] = {BenchQuantity::kLikelihood, BenchQuantity::kLikelihoodGradient,
+                                                     BenchQuantity::kMean, BenchQuantity::kMeanGradient};
+/// "log_likelihood", "log_likelihood_gradient", "mean", "mean_gradient": names in JSON.
+const char* to_string(BenchQuantity quantity);
+
+/// How to measure.
+struct BenchPlan {
+  bool quick = false;
+  std::vector<int> threads;
+  std::vector<std::int64_t> particles;  ///< empty: a sampler's 200, and as many as a second or so takes
+  int num_repetitions = 5;
+  double seconds = 0.2;  ///< at least, for one repetition of one measurement
+  std::int64_t num_observations = 1000;
+  std::size_t last_cache_bytes = 0;  ///< what the copy loop must not fit into
+};
+
+/// Repetitions of one number.
+struct Spread {
+  std::vector<double> values;
+  [[nodiscard]] double median() const;
+  [[nodiscard]] double low() const;
+  [[nodiscard]] double high() const;
+  /// Half the range over the median, 0 without values.
+  [[nodiscard]] double relative() const;
+};
+
+/// The two loops of `MachineProbe` with a number of threads.
+struct BenchLimit {
+  int num_threads = 1;
+  Spread multiply_adds, copied_bytes;  ///< per second
+};
+
+struct BenchRow {
+  std::size_t case_index = 0;
+  BenchQuantity quantity = BenchQuantity::kMean;
+  int num_threads = 1;
+  std::int64_t num_particles = 0;
+  Spread rate;               ///< particles per second; empty where not measured
+  double multiply_adds = 0;  ///< counted per particle, 0: not counted
+  double bytes = 0;          ///< through memory, counted per particle, 0: not counted
+  std::string not_measured;  ///< why not
+};
+
+/// A case with its elimination.
+struct BenchCaseFacts {
+  std::string name, description;
+  std::int64_t num_states = 0, num_edges = 0, num_parameters = 0;
+  std::int64_t factor_multiply_adds = 0, solve_multiply_adds = 0, program_bytes = 0;
+  double elimination_seconds = 0;  ///< the fastest of those that were needed
+};
+
+struct BenchResult {
+  std::vector<BenchLimit> limits;  ///< one per number of threads
+  std::vector<BenchCaseFacts> cases;
+  std::vector<BenchRow> rows;  ///< case, threads, particles, quantity
+};
+
+/// Throughput as a share of the best that the machine's loops reached with as many threads or fewer; 0 where nothing is
+/// counted.
+struct BenchShare {
+  double multiply_adds = 0, copy = 0;
+  [[nodiscard]] double largest() const { return multiply_adds > copy ? multiply_adds : copy; }
+};
+BenchShare share_of_limit(const BenchRow& row, const BenchResult& result);
+
+/// Runs everything: each case alone, its thread counts one after the other, the repetitions of its quantities
+/// alternating; the machine's loops before the first case and after each.
+/// Elapsed time of the caller's threads, so what else runs on the machine shows.
+/// A quantity that fails is a row that says why. @throws NumericalError where all of a case's fail.
+BenchResult run_bench(const std::vector<BenchCase>& cases, const BenchPlan& plan);
+
+/// How many particles of a case a plan without its own numbers takes for means, [1 or 2], and for log-likelihoods at
+/// most (0: one alone would take too long), from the predicted multiply-adds.
+struct BenchSizes {
+  std::vector<std::int64_t> particles;
+  std::int64_t most_for_likelihood = 0;
+};
+BenchSizes bench_sizes(const BenchPlan& plan, std::int64_t factor_multiply_adds, std::int64_t solve_multiply_adds);
+
+}  // namespace sojourn::cli

@@ -1,0 +1,133 @@
+#include "cli/bench_measure.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "cli/bench_machine.hpp"
+#include "cli/bench_output.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+TEST(Spread, MedianRangeAndShare) {
+  const Spread odd{{3, 1, 2}}, even{{4, 1, 2, 3}}, none;
+  EXPECT_EQ(odd.median(), 2);
+  EXPECT_EQ(odd.low(), 1);
+  EXPECT_EQ(odd.high(), 3);
+  EXPECT_EQ(odd.relative(), 0.5);
+  EXPECT_EQ(even.median(), 2.5);
+  EXPECT_TRUE(std::isnan(none.median()));
+  EXPECT_EQ(none.relative(), 0);
+}
+
+TEST(FormatRate, ThreeDigitsOfEverySize) {
+  EXPECT_EQ(format_rate(0.0524), "0.0524");
+  EXPECT_EQ(format_rate(1), "1.00");
+  EXPECT_EQ(format_rate(12.34), "12.3");
+  EXPECT_EQ(format_rate(812.4), "812");
+  EXPECT_EQ(format_rate(999.6), "1.00 k");
+  EXPECT_EQ(format_rate(99960), "100 k");
+  EXPECT_EQ(format_rate(1.034e6), "1.03 M");
+  EXPECT_EQ(format_rate(27.25e9), "27.2 G");
+  EXPECT_EQ(format_rate(1.5e12), "1.50 T");
+  EXPECT_EQ(format_rate(std::nan("")), "-");
+}
+
+TEST(BenchSizes, FitTheWork) {
+  BenchPlan plan;
+  plan.threads = {1, 2};
+  // Small models: a sampler's particles and the most; the grid: few means, no likelihood.
+  EXPECT_EQ(bench_sizes(plan, 0, 8).particles, (std::vector<std::int64_t>{200, 10'000}));
+  EXPECT_EQ(bench_sizes(plan, 0, 8).most_for_likelihood, 10'000);
+  const BenchSizes grid = bench_sizes(plan, 12'000'000, 400'000);
+  EXPECT_EQ(grid.particles.size(), 1U);
+  EXPECT_EQ(grid.most_for_likelihood, 0);
+  plan.quick = true;
+  EXPECT_EQ(bench_sizes(plan, 0, 8).particles.size(), 1U);
+}
+
+/// One measured row of means.
+BenchResult one_row() {
+  BenchResult result;
+  result.limits = {{1, {{90, 100}}, {{50}}}, {2, {{80}}, {{400}}}};
+  result.cases.resize(1);
+  BenchRow row;
+  row.num_threads = 2;
+  row.num_particles = 10;
+  row.rate.values = {1, 2, 3};
+  row.multiply_adds = 5;
+  row.bytes = 20;
+  result.rows = {row};
+  return result;
+}
+
+TEST(ShareOfLimit, IsOfTheBestLoopWithAsManyThreadsOrFewer) {
+  BenchResult result = one_row();
+  const BenchShare share = share_of_limit(result.rows[0], result);
+  EXPECT_DOUBLE_EQ(share.multiply_adds, 2.0 * 5 / 100);  // the loop with two threads was disturbed
+  EXPECT_DOUBLE_EQ(share.copy, 2.0 * 20 / 400);
+  EXPECT_DOUBLE_EQ(share.largest(), 0.1);
+  result.rows[0].rate.values.clear();
+  EXPECT_EQ(share_of_limit(result.rows[0], result).largest(), 0);
+}
+
+TEST(BenchSpeedups, MedianOverCasesAtTheirLargestBatch) {
+  BenchResult result;
+  result.limits = {{1, {}, {}}, {2, {}, {}}, {4, {}, {}}};
+  result.cases.resize(3);
+  const auto add = [&](std::size_t c, int threads, std::int64_t particles, double rate) {
+    BenchRow row;
+    row.case_index = c;
+    row.quantity = BenchQuantity::kMean;
+    row.num_threads = threads;
+    row.num_particles = particles;
+    if (rate > 0) row.rate.values = {rate};
+    result.rows.push_back(row);
+  };
+  for (const std::size_t c : {0, 1}) {
+    add(c, 1, 10, 7);
+    add(c, 1, 100, 10);
+    add(c, 2, 100, 19);
+    add(c, 4, 100, c == 0 ? 30 : 38);
+  }
+  add(2, 1, 100, 0);  // not measured
+  const std::array<double, 4> speedups = bench_speedups(result);
+  EXPECT_DOUBLE_EQ(speedups[2], 3.4);
+  EXPECT_TRUE(std::isnan(speedups[0]));
+}
+
+TEST(BenchWarnings, TellOfABusyMachine) {
+  BenchReport report;
+  report.machine.num_usable_cores = 2;
+  report.plan.threads = {1, 2};
+  report.load_before = {0.1, 0, 0};
+  report.result.limits = {{1, {{100, 101}}, {{1}}}};
+  EXPECT_TRUE(bench_warnings(report).empty());
+  report.load_before = {3.0, 0, 0};
+  report.result.limits[0].multiply_adds.values = {50, 100};
+  report.plan.threads.push_back(8);
+  EXPECT_EQ(bench_warnings(report).size(), 3U);
+}
+
+TEST(MachineProbe, LoopsReachSomething) {
+  EXPECT_EQ(MachineProbe::copy_size(0), 64U << 20);
+  EXPECT_EQ(MachineProbe::copy_size(48U << 20), 96U << 20);
+  EXPECT_EQ(MachineProbe::copy_size(4UL << 30), 512U << 20);
+  MachineProbe probe(1 << 20, 2);
+  for (const int num_threads : {1, 2}) {
+    // Any processor that runs this does a million a second.
+    EXPECT_GT(probe.multiply_adds_per_second(num_threads, 0.001), 1e6);
+    EXPECT_GT(probe.copied_bytes_per_second(num_threads, 0.001), 1e6);
+  }
+}
+
+TEST(MachineFacts, DescribesItself) {
+  const MachineFacts machine = machine_facts();
+  EXPECT_GE(machine.num_cores, 1);
+  EXPECT_NE(describe(machine).find(machine.cpu), std::string::npos);
+  EXPECT_NE(describe(machine).find("usable"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sojourn::cli
