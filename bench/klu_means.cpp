@@ -66,15 +66,29 @@ void KluMeans::assemble(std::span<const double> phi, std::span<double> values) c
   }
 }
 
-double KluMeans::mean(std::span<double> values) {
+void KluMeans::refactor(std::span<double> values) {
   if (klu_refactor(column_begin_.data(), row_.data(), values.data(), symbolic_, numeric_, &common_) == 0)
     throw std::runtime_error("klu_refactor failed");
-  x_ = reward_;
+}
+
+double KluMeans::solve() {
   if (klu_solve(symbolic_, numeric_, symbolic_->n, 1, x_.data(), &common_) == 0)
     throw std::runtime_error("klu_solve failed");
   double sum = 0;
   for (std::size_t v = 0; v < x_.size(); ++v) sum += alpha_[v] * x_[v];
   return sum;
+}
+
+double KluMeans::mean(std::span<double> values) {
+  refactor(values);
+  x_ = reward_;
+  return solve();
+}
+
+double KluMeans::second_moment(std::span<double> values) {
+  mean(values);
+  for (std::size_t v = 0; v < x_.size(); ++v) x_[v] *= 2 * reward_[v];
+  return solve();
 }
 
 }  // namespace sojourn::bench

@@ -9,7 +9,7 @@
 
 namespace sojourn::bench {
 
-/// First moments by KLU, the peer: A x = r with A = -S(theta), mean = alpha x.
+/// Moments by KLU, the peer: A x = r with A = -S(theta), mean = alpha x; A x_2 = 2 R x, second moment = alpha x_2.
 ///
 /// The pattern is analysed once with KLU's defaults (block triangular form, AMD, row scaling by the largest entry) and
 /// factored once with pivoting; every later theta re-factors on the same pivots, as a circuit simulator does.
@@ -27,8 +27,14 @@ class KluMeans {
   void assemble(std::span<const double> phi, std::span<double> values) const;
   /// Re-factors at `values`, solves, and returns the mean. @throws std::runtime_error where KLU fails.
   double mean(std::span<double> values);
+  /// The same with one more solve; returns the second moment, from which the variance is one subtraction away.
+  double second_moment(std::span<double> values);
 
  private:
+  void refactor(std::span<double> values);
+  /// x = A^-1 x in place, then alpha x.
+  double solve();
+
   struct Term {
     int rate;  ///< -1: the constant part
     double coefficient;

@@ -352,7 +352,7 @@ class Arguments(ProgramCase):
         self.bad(2, "MODEL", "evaluate", "--theta", "1")
 
     def test_verbs(self):
-        self.bad(2, "unknown verb 'bench'", "bench")
+        self.bad(2, "unknown verb 'train'", "train")
         self.bad(2, "did you mean 'infer'", "infr", "run.yaml")
         self.bad(2, "unknown flag --jason", "--jason")
         nothing = self.run_program()
@@ -405,7 +405,7 @@ class Help(ProgramCase):
     def test_every_level_has_help_with_an_example(self):
         top = self.good("--help")
         self.assertIn("Example", top)
-        for verb in ("infer", "evaluate", "sample", "simulate", "inspect", "check", "info"):
+        for verb in ("infer", "evaluate", "sample", "simulate", "inspect", "check", "bench", "info"):
             self.assertIn(verb, top)
             text = self.good(verb, "--help")
             self.assertIn(f"sojourn {verb}", text)
