@@ -215,6 +215,15 @@ def detail_rows(session):
         for case in cases:
             for variant in KLU_VARIANTS:
                 rows.append(klu_row(session, what, case, suffix, None, variant))
+    rows.append(
+        speed(
+            "mean, one elimination for all particles, two_deme_blocks_10",
+            session.column("moments_bench", "two_deme_blocks_10/value", "particles/s"),
+            "an elimination for each",
+            session.column("moments_bench", "two_deme_blocks_10/eliminate_each", "particles/s"),
+            None,
+        )
+    )
     for case in means:
         if case != "two_deme_blocks_10":
             rows.append(
