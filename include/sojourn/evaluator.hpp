@@ -12,14 +12,19 @@
 namespace sojourn {
 
 /// Routes to a transient law. `kAuto` takes the cheapest one that certifies its answer.
-enum class LawMethod : std::uint8_t { kAuto, kContour, kSaddlepoint, kUniformization, kStepping, kClosed };
+enum class LawMethod : std::uint8_t { kAuto, kContour, kSaddlepoint, kUniformization, kStepping, kClosed, kMulti };
 const char* to_string(LawMethod method);
+
+/// Double precision, or as many digits as asked for: `multi` serves moments, Laplace transforms and transient laws.
+enum class Precision : std::uint8_t { kDouble, kMulti };
 
 struct EvaluatorOptions {
   int num_threads = 0;  ///< 0: what the environment allows
   double rtol = 1e-9;   ///< relative accuracy a transient value must certify
   LawMethod method = LawMethod::kAuto;
   std::int64_t max_terms = 200'000'000;  ///< uniformization steps times edges allowed per evaluation point set
+  Precision precision = Precision::kDouble;
+  int digits = 20;  ///< of multi precision, 1..500
 };
 
 /// Values of one quantity for K parameter vectors, N values each.
@@ -29,6 +34,7 @@ struct Quantity {
   Matrix<double> error_bound;       ///< [K, N] relative, empty where the quantity is exact to rounding
   std::vector<LawMethod> method;    ///< [K * N], transient laws only
   std::vector<std::string> status;  ///< [K]: "ok" or what went wrong with this theta
+  std::vector<std::string> text;    ///< [K * N] values to all digits, multi precision only
 };
 
 enum class LawKind : std::uint8_t { kPdf, kLogPdf, kCdf, kLogCdf, kSurvival, kLogSurvival };

@@ -21,6 +21,16 @@ class Evaluate(ProgramCase):
                 self.close(out["moments"][k][order - 1], math.factorial(order) / rate**order)
                 self.close(out["gradient"]["moments"][k][order - 1][0], -order * math.factorial(order) / rate ** (order + 1))
 
+    def test_multi_precision(self):
+        out = self.good_json("evaluate", "exponential.yaml", "--theta", "1.5", "--pdf", "2", "--moments", "1", "--gradient",
+                             "--precision", "multi", "--digits", "40")
+        # 1.5 exp(-3) and 2 / 3, by mpmath with 60 digits.
+        self.assertEqual(out["digits"]["pdf"][0][0][:42], "7.4680602551795914469013623475092664947549")
+        self.assertEqual(out["digits"]["moments"][0][0][:42], "6.6666666666666666666666666666666666666667")
+        self.assertEqual(out["method"]["pdf"], [["multi"]])
+        self.assertLessEqual(out["error_bound"]["pdf"][0][0], 1e-40)
+        self.close(out["gradient"]["pdf"][0][0][0], (1 - 3) * math.exp(-3))
+
     def test_law_of_an_exponential(self):
         times = [0.0, 0.25, 1.0, 7.5]
         out = self.good_json("evaluate", "exponential.yaml", "--theta", "1.5", "--pdf", "0,0.25,1,7.5", "--cdf", "0,0.25,1,7.5",

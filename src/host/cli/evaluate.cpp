@@ -16,12 +16,13 @@ namespace sojourn::cli {
 namespace {
 
 constexpr std::int64_t kMaxMoment = 100;
+constexpr std::int64_t kMaxDigits = 500;
 
 struct EvaluateOptions {
   CommonOptions common;
   std::string model, theta_file, moments, pdf, cdf, pmf, logpdf, laplace, quantile, loglik, state_probability;
   std::vector<std::string> thetas, rewards;
-  std::string method = "auto", rtol = "1e-9", precision = "fp64";
+  std::string method = "auto", rtol = "1e-9", precision = "fp64", digits = "20";
   bool covariance = false, sojourn = false, gradient = false, json = false;
 
   [[nodiscard]] bool asks_anything() const {
@@ -43,11 +44,19 @@ std::string one_of(const std::string& flag, const std::string& text, const std::
 
 EvaluatorOptions evaluator_options(const EvaluateOptions& options) {
   const std::string precision = one_of("--precision", options.precision, {"fp64", "fp32", "multi"});
-  SOJOURN_EXPECTS(precision == "fp64", UsageError, "--precision {}: not in this build yet: use fp64", precision);
+  SOJOURN_EXPECTS(precision != "fp32", UsageError, "--precision fp32: not in this build yet: use fp64 or multi");
   const std::string method = one_of("--method", options.method, {"auto", "contour", "saddlepoint", "uniformization"});
   EvaluatorOptions evaluator;
   evaluator.num_threads = options.common.num_threads();
   evaluator.rtol = parse_number("--rtol", options.rtol, 1e-14, 0.1);
+  if (precision == "multi") {
+    evaluator.precision = Precision::kMulti;
+    evaluator.digits = static_cast<int>(parse_whole("--digits", options.digits, 1, kMaxDigits));
+    SOJOURN_EXPECTS(method == "auto", UsageError,
+                    "--method {}: multi precision has one method of its own; leave it out", method);
+    SOJOURN_EXPECTS(options.loglik.empty(), UsageError,
+                    "--loglik: not in multi precision; use fp64, or --logpdf at the data's times in multi");
+  }
   if (method == "contour") evaluator.method = LawMethod::kContour;
   if (method == "saddlepoint") evaluator.method = LawMethod::kSaddlepoint;
   if (method == "uniformization") evaluator.method = LawMethod::kUniformization;
@@ -275,8 +284,11 @@ Action add_evaluate(CLI::App& app) {
   add("--method", options->method, "NAME", "auto, contour, saddlepoint or uniformization", "Accuracy")
       ->default_str("auto");
   add("--rtol", options->rtol, "X", "Relative accuracy that densities must certify", "Accuracy")->default_str("1e-9");
-  add("--precision", options->precision, "NAME", "fp64; fp32 and multi are not in this build yet", "Accuracy")
+  add("--precision", options->precision, "NAME",
+      "fp64, or multi: moments, laplace, pdf, cdf, pmf and logpdf to --digits; fp32 is not in this build yet",
+      "Accuracy")
       ->default_str("fp64");
+  add("--digits", options->digits, "N", "Digits of --precision multi, up to 500", "Accuracy")->default_str("20");
   add_device_option(app, options->common);
   add_thread_option(app, options->common);
   add_limit_options(app, options->common);
@@ -287,6 +299,7 @@ Action add_evaluate(CLI::App& app) {
       "Examples:\n"
       "  sojourn evaluate kingman.yaml --theta 1.5 --moments 2 --pdf 0.5,1,2 --gradient\n"
       "  sojourn evaluate mix.yaml --theta 1,2 --theta 1.1,2 --cdf 0:10:101 --json\n"
+      "  sojourn evaluate mix.yaml --theta 1,2 --pdf 0.5 --precision multi --digits 40\n"
       "  sojourn evaluate kingman.yaml --theta 1.5 --loglik times.csv");
   return [options] { return evaluate(*options); };
 }

@@ -38,6 +38,26 @@ void write_methods(JsonWriter& json, const Evaluation& evaluation) {
   json.end_object();
 }
 
+/// Values to all digits as strings, [K, N], where multi precision gave them.
+void write_texts(JsonWriter& json, const Evaluation& evaluation) {
+  bool any = false;
+  for (const EvaluatedBlock& block : evaluation.blocks) any = any || !block.quantity.text.empty();
+  if (!any) return;
+  json.key("digits").begin_object();
+  for (const EvaluatedBlock& block : evaluation.blocks) {
+    if (block.quantity.text.empty()) continue;
+    json.key(block.key).begin_array();
+    const std::size_t num_values = block.quantity.values.num_cols();
+    for (std::size_t k = 0; k < block.quantity.values.num_rows(); ++k) {
+      json.begin_array();
+      for (std::size_t n = 0; n < num_values; ++n) json.value(block.quantity.text[k * num_values + n]);
+      json.end_array();
+    }
+    json.end_array();
+  }
+  json.end_object();
+}
+
 }  // namespace
 
 std::string evaluation_json(const Model& model, const Evaluation& evaluation) {
@@ -74,6 +94,7 @@ std::string evaluation_json(const Model& model, const Evaluation& evaluation) {
     json.key(block.key).nested(block.quantity.error_bound.values(), shape(num_thetas, block));
   }
   json.end_object();
+  write_texts(json, evaluation);
   json.key("status").values(evaluation.status);
   return json.end_object().take();
 }
@@ -92,7 +113,9 @@ std::string evaluation_table(const Model& model, const Evaluation& evaluation) {
       const std::size_t num_values = block.quantity.values.num_cols();
       for (std::size_t n = 0; n < num_values; ++n) {
         const std::size_t at = k * num_values + n;
-        std::vector<std::string> row{block.key, block.labels[n], format_number(block.quantity.values(k, n))};
+        std::vector<std::string> row{
+            block.key, block.labels[n],
+            block.quantity.text.empty() ? format_number(block.quantity.values(k, n)) : block.quantity.text[at]};
         for (std::size_t p = 0; p < num_parameters; ++p) {
           row.push_back(
               block.quantity.gradient.empty() ? "" : format_number(block.quantity.gradient[at * num_parameters + p]));

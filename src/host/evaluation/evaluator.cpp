@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "evaluation/moment_replay.hpp"
+#include "evaluation/multi_law.hpp"
 #include "evaluation/particle_batch.hpp"
 #include "evaluation/stepping.hpp"
 #include "evaluation/team.hpp"
@@ -27,6 +28,13 @@ std::vector<double> gradient_buffer(const ParticleBatch& batch, std::size_t num_
   return std::vector<double>(gradient ? batch.size() * num_values * batch.phi().num_cols() : 0);
 }
 
+void expect_double(const EvaluatorOptions& options, const char* what) {
+  SOJOURN_EXPECTS(options.precision == Precision::kDouble, UsageError,
+                  "{}: not in multi precision, which serves moments, Laplace transforms, densities and distribution "
+                  "functions; use fp64",
+                  what);
+}
+
 }  // namespace
 
 const char* to_string(LawMethod method) {
@@ -43,6 +51,8 @@ const char* to_string(LawMethod method) {
       return "stepping";
     case LawMethod::kClosed:
       return "closed";
+    case LawMethod::kMulti:
+      return "multi";
   }
   return "unknown";
 }
@@ -58,6 +68,11 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
   SOJOURN_EXPECTS(order >= 1 && order <= 1000, UsageError, "moments: order {} must lie in 1..1000", order);
   expect_reward(model_.graph, reward);
   const ParticleBatch batch(model_, theta);
+  if (options_.precision == Precision::kMulti) {
+    return gather_multi(batch, order, [&](std::span<const double> phi) {
+      return multi_moments(model_.graph, prc_, phi, reward, order, options_.digits, gradient);
+    });
+  }
   Quantity quantity = make_quantity(batch.size(), order);
   std::vector<double> by_rate = gradient_buffer(batch, order, gradient);
   replay_moments(model_.graph, prc_, batch.phi(), reward, order, quantity.values.values(), by_rate,
@@ -69,6 +84,7 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
 
 Quantity Evaluator::cross_moments(MatrixView<const double> theta, const std::vector<std::span<const double>>& rewards,
                                   bool gradient) const {
+  expect_double(options_, "cross moments");
   for (const auto& reward : rewards) expect_reward(model_.graph, reward);
   const ParticleBatch batch(model_, theta);
   const std::size_t num_pairs = rewards.size() * rewards.size();
@@ -85,6 +101,7 @@ Quantity Evaluator::cross_moments(MatrixView<const double> theta, const std::vec
 
 Quantity Evaluator::covariance(MatrixView<const double> theta, const std::vector<std::span<const double>>& rewards,
                                bool gradient) const {
+  expect_double(options_, "covariance");
   for (const auto& reward : rewards) expect_reward(model_.graph, reward);
   const ParticleBatch batch(model_, theta);
   const std::size_t num_rewards = rewards.size();
@@ -121,6 +138,11 @@ Quantity Evaluator::laplace(MatrixView<const double> theta, std::span<const doub
     SOJOURN_EXPECTS(std::isfinite(point) && point >= 0, UsageError, "laplace: s = {} must be finite and >= 0", point);
   }
   const ParticleBatch batch(model_, theta);
+  if (options_.precision == Precision::kMulti) {
+    return gather_multi(batch, s.size(), [&](std::span<const double> phi) {
+      return multi_laplace(model_.graph, prc_, phi, reward, s, options_.digits, gradient);
+    });
+  }
   Quantity quantity = make_quantity(batch.size(), s.size());
   std::vector<double> by_rate = gradient_buffer(batch, s.size(), gradient);
   replay_laplace(model_.graph, prc_, batch.phi(), reward, s, quantity.values.values(), by_rate,
@@ -131,6 +153,7 @@ Quantity Evaluator::laplace(MatrixView<const double> theta, std::span<const doub
 }
 
 Quantity Evaluator::expected_sojourn(MatrixView<const double> theta, bool gradient) const {
+  expect_double(options_, "expected sojourn");
   const ParticleBatch batch(model_, theta);
   const std::size_t num_states = model_.graph.num_states();
   Quantity quantity = make_quantity(batch.size(), num_states);
@@ -143,6 +166,7 @@ Quantity Evaluator::expected_sojourn(MatrixView<const double> theta, bool gradie
 }
 
 Quantity Evaluator::state_probability(MatrixView<const double> theta, double time, bool gradient) const {
+  expect_double(options_, "state probability");
   SOJOURN_EXPECTS(std::isfinite(time) && time >= 0, UsageError, "state probability: time {} must be finite and >= 0",
                   time);
   const ParticleBatch batch(model_, theta);

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "evaluation/law.hpp"
+#include "evaluation/multi_law.hpp"
 #include "evaluation/particle_batch.hpp"
 #include "evaluation/team.hpp"
 #include "expects.hpp"
@@ -43,6 +44,11 @@ Quantity Evaluator::law(MatrixView<const double> theta, std::span<const double> 
   const bool survival = kind == LawKind::kSurvival || kind == LawKind::kLogSurvival;
   const bool logarithm = kind == LawKind::kLogPdf || kind == LawKind::kLogCdf || kind == LawKind::kLogSurvival;
   SOJOURN_EXPECTS(!points.empty(), ShapeError, "law: no points given; at least one is needed");
+  if (options_.precision == Precision::kMulti) {
+    return gather_multi(ParticleBatch(model_, theta), points.size(), [&](std::span<const double> phi) {
+      return multi_law(model_.graph, prc_, phi, reward, kind, points, options_.digits, gradient);
+    });
+  }
   std::vector<LawPoint> asked;
   for (const double point : points) asked.push_back({point, density, survival, !density && !survival});
 
