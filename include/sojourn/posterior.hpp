@@ -115,6 +115,25 @@ struct RouteCounts {
   double worst_error_bound = 0;
 };
 
+/// Whether large data sets are read at interpolation nodes. `kAuto`: wherever an error estimate, made for each
+/// parameter vector, stays below the evaluator's `rtol` (default 1e-9) relative to the log likelihood, and exactly
+/// elsewhere. `kOff`: at every observation.
+enum class DataCompression : std::uint8_t { kOff, kAuto };
+const char* to_string(DataCompression mode);
+/// @throws UsageError unless "off" or "auto".
+DataCompression data_compression_from(const std::string& name);
+
+/// What data compression did. A data set may have several levels, from few nodes to many; a parameter vector takes the
+/// first whose error estimate passes.
+struct CompressionReport {
+  DataCompression mode = DataCompression::kAuto;
+  std::int64_t num_points = 0;             ///< distinct points of the data set
+  std::vector<std::int64_t> level_points;  ///< per level: points it evaluates instead; none where nothing is gained
+  std::vector<std::int64_t> level_count;   ///< per level: evaluations it served
+  std::int64_t num_exact = 0;              ///< evaluations at every point
+  double worst_error = 0;  ///< largest estimate accepted, relative to max(|log likelihood|, 1e-3 of the total weight)
+};
+
 class LikelihoodEngine;
 
 /// log p(data | theta) for any theta of the model: no priors, nothing fixed.
@@ -124,7 +143,7 @@ class DataLikelihood {
   /// @throws ModelError: no observations, data of the wrong time kind, time zero where the density there is zero;
   ///   ShapeError for the reward.
   DataLikelihood(Model model, Observations observations, std::span<const double> reward,
-                 const EvaluatorOptions& options = {});
+                 const EvaluatorOptions& options = {}, DataCompression compression = DataCompression::kAuto);
   ~DataLikelihood();
   DataLikelihood(const DataLikelihood&) = delete;
   DataLikelihood& operator=(const DataLikelihood&) = delete;
@@ -135,6 +154,7 @@ class DataLikelihood {
                 std::vector<std::string>& status) const;
   /// Since construction.
   [[nodiscard]] RouteCounts route_counts() const;
+  [[nodiscard]] CompressionReport compression() const;
 
  private:
   std::unique_ptr<LikelihoodEngine> engine_;
@@ -160,7 +180,8 @@ class Posterior final : public Target {
   ///   kind, time zero where the density there is zero. @throws NumericalError: a row with zero density for every
   ///   theta.
   Posterior(Model model, Observations observations, const std::map<std::string, Prior>& priors,
-            const std::map<std::string, double>& fixed, std::span<const double> reward, EvaluatorOptions options = {});
+            const std::map<std::string, double>& fixed, std::span<const double> reward, EvaluatorOptions options = {},
+            DataCompression compression = DataCompression::kAuto);
   ~Posterior() override;
 
   [[nodiscard]] const Model& model() const;
@@ -183,6 +204,8 @@ class Posterior final : public Target {
   using RouteCounts = sojourn::RouteCounts;
   /// Since construction.
   [[nodiscard]] RouteCounts route_counts() const;
+  /// Since construction.
+  [[nodiscard]] CompressionReport compression() const;
 
  private:
   struct Impl;

@@ -103,6 +103,31 @@ Likelihood::Likelihood(const Observations& observations, const LawSupport& suppo
   }
 }
 
+std::vector<char> Likelihood::in_intervals() const {
+  std::vector<char> used(points_.size(), 0);
+  for (const Interval& interval : intervals_) {
+    for (std::int32_t p = interval.lower; p <= interval.upper; ++p)
+      if (interval.masses || p == interval.lower || p == interval.upper) used[p] = 1;
+  }
+  return used;
+}
+
+Likelihood Likelihood::rewritten(std::vector<LawPoint> points, std::array<std::vector<double>, 3> weights,
+                                 double constant, std::span<const std::int32_t> place) const {
+  Likelihood other;
+  other.intervals_ = intervals_;
+  other.points_ = std::move(points);
+  other.density_weight_ = std::move(weights[0]);
+  other.survival_weight_ = std::move(weights[1]);
+  other.cdf_weight_ = std::move(weights[2]);
+  other.constant_ = constant;
+  for (Interval& interval : other.intervals_) {
+    interval.lower = place[interval.lower];
+    interval.upper = place[interval.upper];
+  }
+  return other;
+}
+
 double Likelihood::log_mass(const Interval& interval, std::span<const double> log_density) {
   double largest = -kInfinity, sum = 0;
   for (std::int32_t p = interval.lower + 1; p <= interval.upper; ++p) largest = std::max(largest, log_density[p]);
@@ -137,6 +162,7 @@ double Likelihood::evaluate(std::span<const double> log_density, std::span<const
                             std::span<double> by_survival, std::span<double> by_cdf, LikelihoodReport& report) const {
   report = {};
   CompensatedSum sum;
+  sum.add(constant_);
   bool zero = false;
   const auto add_linear = [&](const std::vector<double>& weights, std::span<const double> log_values,
                               std::span<double> by) {
@@ -185,9 +211,15 @@ double Likelihood::evaluate(std::span<const double> log_density, std::span<const
   std::fill(by_survival.begin(), by_survival.end(), 0.0);
   std::fill(by_cdf.begin(), by_cdf.end(), 0.0);
   if (!zero) return std::numeric_limits<double>::quiet_NaN();
-  for (std::size_t i = 0; i < terms_.size() && report.impossible_item < 0; ++i)
-    if (!possible(terms_[i], log_density, log_survival, log_cdf)) report.impossible_item = static_cast<std::int64_t>(i);
+  report.impossible_item = first_impossible(log_density, log_survival, log_cdf);
   return -kInfinity;
+}
+
+std::int64_t Likelihood::first_impossible(std::span<const double> log_density, std::span<const double> log_survival,
+                                          std::span<const double> log_cdf) const {
+  for (std::size_t i = 0; i < terms_.size(); ++i)
+    if (!possible(terms_[i], log_density, log_survival, log_cdf)) return static_cast<std::int64_t>(i);
+  return -1;
 }
 
 }  // namespace sojourn

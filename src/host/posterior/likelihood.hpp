@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -35,6 +36,17 @@ class Likelihood {
 
   /// Distinct values in increasing order, each with the laws it is asked for.
   [[nodiscard]] const std::vector<LawPoint>& points() const { return points_; }
+  /// What the linear terms weigh each point's log density, log survival and log cdf with, [points] each.
+  [[nodiscard]] std::array<std::span<const double>, 3> weights() const {
+    return {density_weight_, survival_weight_, cdf_weight_};
+  }
+  /// Points that intervals read, [points].
+  [[nodiscard]] std::vector<char> in_intervals() const;
+
+  /// The same function from other points: linear terms with `weights` on `points` and a constant instead of its own,
+  /// intervals read at `place` [own points], the new index of each point they use. It tells no observations apart.
+  [[nodiscard]] Likelihood rewritten(std::vector<LawPoint> points, std::array<std::vector<double>, 3> weights,
+                                     double constant, std::span<const std::int32_t> place) const;
 
   /// Log likelihood from log values [points]; writes its partial derivatives [points], all of them. -inf, with zero
   /// derivatives, where an observation is impossible; NaN where an interval cannot be resolved.
@@ -46,8 +58,12 @@ class Likelihood {
   /// possible[i] = 1 where observation i has positive probability at these log values; others are left as they are.
   void mark_possible(std::span<const double> log_density, std::span<const double> log_survival,
                      std::span<const double> log_cdf, std::span<char> possible) const;
+  /// First observation of zero probability at these log values, or -1.
+  [[nodiscard]] std::int64_t first_impossible(std::span<const double> log_density, std::span<const double> log_survival,
+                                              std::span<const double> log_cdf) const;
 
  private:
+  Likelihood() = default;
   /// Where an item's term is read: a point index per role, -1 where it has none.
   struct Term {
     std::int32_t density = -1, survival = -1, cdf = -1, interval = -1, entry = -1;
@@ -65,6 +81,7 @@ class Likelihood {
 
   std::vector<LawPoint> points_;
   std::vector<double> density_weight_, survival_weight_, cdf_weight_;  ///< [points]
+  double constant_ = 0;
   std::vector<Interval> intervals_;
   std::vector<Term> terms_;  ///< [items]
 };

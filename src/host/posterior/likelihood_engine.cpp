@@ -14,6 +14,10 @@ namespace sojourn {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+/// A log likelihood near zero by cancellation is held to this part of its total weight: 1e-12 an observation by
+/// default, about what rounding leaves of a log density.
+constexpr double kLeastScale = 1e-3;
+constexpr std::int64_t kChunksPerThread = 16;
 
 int team_size(int requested, std::size_t num_particles) {
 #ifdef _OPENMP
@@ -27,23 +31,122 @@ int team_size(int requested, std::size_t num_particles) {
 
 }  // namespace
 
+const char* to_string(DataCompression mode) { return mode == DataCompression::kOff ? "off" : "auto"; }
+
+DataCompression data_compression_from(const std::string& name) {
+  SOJOURN_EXPECTS(name == "off" || name == "auto", UsageError, "data compression '{}' is unknown; it is auto or off",
+                  name);
+  return name == "off" ? DataCompression::kOff : DataCompression::kAuto;
+}
+
 LikelihoodEngine::LikelihoodEngine(Model model_in, Observations observations_in, std::span<const double> reward_in,
-                                   const EvaluatorOptions& options_in)
+                                   const EvaluatorOptions& options_in, DataCompression compression_in)
     : model(std::move(model_in)),
       observations(std::move(observations_in)),
       reward(reward_in.begin(), reward_in.end()),
       options(options_in),
       likelihood(checked_likelihood(model, observations, reward)),
       prc(eliminate(model.graph)),
-      plan(model.graph, prc, reward, likelihood.points(), options) {}
+      mode_(compression_in) {
+  report_.mode = mode_;
+  report_.num_points = static_cast<std::int64_t>(likelihood.points().size());
+  const LawSupport support = law_support(model.graph, reward);
+  for (const CompressionShape& shape : kCompressionShapes) {
+    if (mode_ == DataCompression::kOff) break;
+    auto data = CompressedLikelihood::make(likelihood, support, model.graph.time_kind(), shape);
+    if (!data) continue;
+    LawPlan law(model.graph, prc, reward, data->likelihood().points(), options);
+    report_.level_points.push_back(static_cast<std::int64_t>(law.points().size()));
+    levels_.push_back({std::move(*data), std::move(law)});
+  }
+  report_.level_count.assign(levels_.size(), 0);
+  if (levels_.empty()) (void)exact_plan();
+}
 
-double LikelihoodEngine::at(std::span<const double> theta, std::span<double> gradient, LawPlan::Workspace& workspace,
-                            LawOutcome& outcome, std::string& status) const {
+const LawPlan& LikelihoodEngine::exact_plan() const {
+  std::call_once(exact_made_, [this] { exact_plan_.emplace(model.graph, prc, reward, likelihood.points(), options); });
+  return *exact_plan_;
+}
+
+std::unique_ptr<LikelihoodEngine::Workspace> LikelihoodEngine::make_workspace() const {
+  auto workspace = std::make_unique<Workspace>();
+  workspace->law.resize(levels_.size() + 1);
+  workspace->phi.resize(model.graph.num_rates());
+  workspace->by_phi.resize(model.graph.num_rates());
+  return workspace;
+}
+
+const LawPlan& LikelihoodEngine::plan(std::size_t level, Workspace& workspace, LawPlan::Workspace*& law) const {
+  const LawPlan& plan = level < levels_.size() ? levels_[level].plan : exact_plan();
+  if (!workspace.law[level]) workspace.law[level] = plan.make_workspace();
+  law = workspace.law[level].get();
+  return plan;
+}
+
+double LikelihoodEngine::Reading::operator()(std::span<const double> log_density, std::span<const double> log_survival,
+                                             std::span<const double> log_cdf, std::span<double> by_density,
+                                             std::span<double> by_survival, std::span<double> by_cdf) {
+  const Likelihood& likelihood = compressed != nullptr ? compressed->likelihood() : engine->likelihood;
+  const double value = likelihood.evaluate(log_density, log_survival, log_cdf, by_density, by_survival, by_cdf, report);
+  if (compressed == nullptr) return value;
+  if (value == -std::numeric_limits<double>::infinity()) {
+    const auto zero = compressed->where_zero(log_density, log_survival, log_cdf);
+    report.impossible_item = engine->likelihood.first_impossible(zero[0], zero[1], zero[2]);
+  } else {
+    compression_error = compressed->error_estimate(log_density, log_survival, log_cdf);
+  }
+  return value;
+}
+
+double LikelihoodEngine::likelihood_at(std::span<double> by_phi, Workspace& workspace, Outcome& outcome,
+                                       LikelihoodReport& report) const {
+  for (std::size_t level = 0;; ++level) {
+    const bool exact = level == levels_.size();
+    Reading reading{this, exact ? nullptr : &levels_[level].data, {}};
+    LawPlan::Workspace* law = nullptr;
+    double value = kNan;
+    outcome.level = static_cast<std::int32_t>(level);
+    // By reference, which needs no memory of its own.
+    outcome.law = plan(level, workspace, law).objective(workspace.phi, std::ref(reading), value, by_phi, *law);
+    report = reading.report;
+    if (exact) return value;
+    // What a compressed likelihood cannot answer, or not surely, goes on, and the exact plan finds the words for it.
+    if (!outcome.law.ok) continue;
+    if (value == -std::numeric_limits<double>::infinity() && report.impossible_item >= 0) return value;
+    const bool resolved =
+        report.unresolved_item < 0 && report.amplification * outcome.law.error_bound <= kIntervalTolerance;
+    const double scale = std::max(std::abs(value), kLeastScale * reading.compressed->total_weight());
+    outcome.compression_error = reading.compression_error / scale;
+    if (resolved && outcome.compression_error <= options.rtol) return value;
+  }
+}
+
+bool LikelihoodEngine::mark_possible(std::span<const double> phi, std::span<char> possible,
+                                     Workspace& workspace) const {
+  const CompressedLikelihood* const compressed = levels_.empty() ? nullptr : &levels_.front().data;
+  const LawObjective mark = [&](std::span<const double> log_density, std::span<const double> log_survival,
+                                std::span<const double> log_cdf, std::span<double>, std::span<double>,
+                                std::span<double>) {
+    if (compressed == nullptr) {
+      likelihood.mark_possible(log_density, log_survival, log_cdf, possible);
+    } else {
+      const auto zero = compressed->where_zero(log_density, log_survival, log_cdf);
+      likelihood.mark_possible(zero[0], zero[1], zero[2], possible);
+    }
+    return 0.0;
+  };
+  LawPlan::Workspace* law = nullptr;
+  double value = 0;
+  return plan(0, workspace, law).objective(phi, mark, value, {}, *law).ok;
+}
+
+double LikelihoodEngine::at(std::span<const double> theta, std::span<double> gradient, Workspace& workspace,
+                            Outcome& outcome, std::string& status) const {
   std::fill(gradient.begin(), gradient.end(), kNan);
   outcome = {};
   const auto at_theta = [&] { return describe_theta(model, theta); };
   try {
-    std::vector<double> phi(model.graph.num_rates());
+    const std::span<double> phi = workspace.phi;
     model.rates.evaluate(theta, phi);
     status = describe_bad_weight(model.graph, phi);
     if (!status.empty()) {
@@ -51,24 +154,18 @@ double LikelihoodEngine::at(std::span<const double> theta, std::span<double> gra
       return kNan;
     }
     LikelihoodReport report;
-    const LawObjective objective = [&](std::span<const double> log_density, std::span<const double> log_survival,
-                                       std::span<const double> log_cdf, std::span<double> by_density,
-                                       std::span<double> by_survival, std::span<double> by_cdf) {
-      return likelihood.evaluate(log_density, log_survival, log_cdf, by_density, by_survival, by_cdf, report);
-    };
-    std::vector<double> by_phi(gradient.empty() ? 0 : phi.size());
-    double value = kNan;
-    outcome = plan.objective(phi, objective, value, by_phi, workspace);
-    if (!outcome.ok) {
-      status = fmt::format("{} at {}", outcome.message, at_theta());
+    const std::span<double> by_phi = gradient.empty() ? std::span<double>() : workspace.by_phi;
+    const double value = likelihood_at(by_phi, workspace, outcome, report);
+    if (!outcome.law.ok) {
+      status = fmt::format("{} at {}", outcome.law.message, at_theta());
       return kNan;
     }
-    if (report.unresolved_item >= 0 || report.amplification * outcome.error_bound > kIntervalTolerance) {
+    if (report.unresolved_item >= 0 || report.amplification * outcome.law.error_bound > kIntervalTolerance) {
       const std::int64_t item = report.unresolved_item >= 0 ? report.unresolved_item : report.amplified_item;
       status = fmt::format(
           "{}: {} is too narrow for the law's accuracy of {:.1e} at {}; widen it or ask for a smaller "
           "rtol",
-          name_row(observations, item), describe_item(observations, item), outcome.error_bound, at_theta());
+          name_row(observations, item), describe_item(observations, item), outcome.law.error_bound, at_theta());
       return kNan;
     }
     if (value == -std::numeric_limits<double>::infinity()) {
@@ -92,14 +189,17 @@ double LikelihoodEngine::at(std::span<const double> theta, std::span<double> gra
 }
 
 void LikelihoodEngine::for_particles(std::size_t num_particles, const Body& body) const {
-  std::vector<LawOutcome> outcomes(num_particles);
+  std::vector<Outcome> outcomes(num_particles);
   const auto count = static_cast<std::int64_t>(num_particles);
   std::exception_ptr failure;
+  const int team = team_size(options.num_threads, num_particles);
+  // Several particles at a time where there are many, as one may take just a microsecond or two.
+  [[maybe_unused]] const auto chunk = std::max<std::int64_t>(1, count / (kChunksPerThread * team));
   // A particle's numbers depend on it alone, so which thread takes it does not matter.
-#pragma omp parallel num_threads(team_size(options.num_threads, num_particles))
+#pragma omp parallel num_threads(team) if (team > 1)
   {
     Lease lease(*this);
-#pragma omp for schedule(dynamic, 1)
+#pragma omp for schedule(dynamic, chunk)
     for (std::int64_t i = 0; i < count; ++i) {
       try {
         body(static_cast<std::size_t>(i), lease.get(), outcomes[i]);
@@ -111,13 +211,21 @@ void LikelihoodEngine::for_particles(std::size_t num_particles, const Body& body
   }
   if (failure) std::rethrow_exception(failure);
   const std::scoped_lock lock(mutex_);
-  for (const LawOutcome& outcome : outcomes) {
-    routes_.contour += outcome.num_contour;
-    routes_.saddlepoint += outcome.num_saddlepoint;
-    routes_.uniformization += outcome.num_uniformization;
-    routes_.stepping += outcome.num_stepping;
-    routes_.closed += outcome.num_closed;
-    if (outcome.ok) routes_.worst_error_bound = std::max(routes_.worst_error_bound, outcome.error_bound);
+  for (const Outcome& outcome : outcomes) {
+    const LawOutcome& law = outcome.law;
+    routes_.contour += law.num_contour;
+    routes_.saddlepoint += law.num_saddlepoint;
+    routes_.uniformization += law.num_uniformization;
+    routes_.stepping += law.num_stepping;
+    routes_.closed += law.num_closed;
+    if (law.ok) routes_.worst_error_bound = std::max(routes_.worst_error_bound, law.error_bound);
+    if (outcome.level == kNotEvaluated) continue;
+    if (const auto level = static_cast<std::size_t>(outcome.level); level < levels_.size()) {
+      ++report_.level_count[level];
+      report_.worst_error = std::max(report_.worst_error, outcome.compression_error);
+    } else {
+      ++report_.num_exact;
+    }
   }
 }
 
@@ -132,7 +240,7 @@ void LikelihoodEngine::evaluate(MatrixView<const double> theta, std::span<double
       num_thetas, theta.num_cols(), value.size(), gradient.num_rows(), gradient.num_cols(), num_parameters,
       num_parameters);
   status.assign(num_thetas, {});
-  for_particles(num_thetas, [&](std::size_t k, LawPlan::Workspace& workspace, LawOutcome& outcome) {
+  for_particles(num_thetas, [&](std::size_t k, Workspace& workspace, Outcome& outcome) {
     const std::span<double> row = gradient.empty() ? std::span<double>{} : gradient.row(k);
     value[k] = at(theta.row(k), row, workspace, outcome, status[k]);
   });
@@ -143,9 +251,15 @@ RouteCounts LikelihoodEngine::route_counts() const {
   return routes_;
 }
 
+CompressionReport LikelihoodEngine::compression() const {
+  const std::scoped_lock lock(mutex_);
+  return report_;
+}
+
 DataLikelihood::DataLikelihood(Model model, Observations observations, std::span<const double> reward,
-                               const EvaluatorOptions& options)
-    : engine_(std::make_unique<LikelihoodEngine>(std::move(model), std::move(observations), reward, options)) {}
+                               const EvaluatorOptions& options, DataCompression compression)
+    : engine_(std::make_unique<LikelihoodEngine>(std::move(model), std::move(observations), reward, options,
+                                                 compression)) {}
 DataLikelihood::~DataLikelihood() = default;
 
 void DataLikelihood::evaluate(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
@@ -154,5 +268,6 @@ void DataLikelihood::evaluate(MatrixView<const double> theta, std::span<double> 
 }
 
 RouteCounts DataLikelihood::route_counts() const { return engine_->route_counts(); }
+CompressionReport DataLikelihood::compression() const { return engine_->compression(); }
 
 }  // namespace sojourn

@@ -3,24 +3,42 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "evaluation/law.hpp"
+#include "posterior/compression.hpp"
 #include "posterior/likelihood.hpp"
 #include "sojourn/posterior.hpp"
 
 namespace sojourn {
 
 /// One data set under one model, eliminated and planned once: what `Posterior` and `DataLikelihood` evaluate with.
+///
+/// Beside the plan for every observation there may be compressed ones (`CompressedLikelihood`), from few points to
+/// many. A parameter vector takes the first whose error estimate passes; which one that is depends on it alone.
 class LikelihoodEngine {
  public:
   /// @throws as `checked_likelihood` does. Cost: one elimination.
   LikelihoodEngine(Model model_in, Observations observations_in, std::span<const double> reward_in,
-                   const EvaluatorOptions& options_in);
+                   const EvaluatorOptions& options_in, DataCompression compression_in);
 
-  /// A law workspace of the caller's own, kept for the next caller.
+  /// What one thread evaluates with.
+  struct Workspace {
+    std::vector<LawPlan::WorkspacePtr> law;  ///< of each level, then of the exact plan; made on first use
+    std::vector<double> phi, by_phi, theta, by_theta, by_z;
+  };
+  /// What became of one parameter vector.
+  struct Outcome {
+    LawOutcome law;
+    std::int32_t level = kNotEvaluated;  ///< the level that served it; the number of levels: the exact plan
+    double compression_error = 0;        ///< relative
+  };
+  static constexpr std::int32_t kNotEvaluated = -1;
+
+  /// A workspace of the caller's own, kept for the next caller.
   class Lease {
    public:
     explicit Lease(const LikelihoodEngine& engine) : engine_(engine) {
@@ -36,26 +54,29 @@ class LikelihoodEngine {
     }
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
-    LawPlan::Workspace& get() {
-      if (!workspace_) workspace_ = engine_.plan.make_workspace();
+    Workspace& get() {
+      if (!workspace_) workspace_ = engine_.make_workspace();
       return *workspace_;
     }
 
    private:
     const LikelihoodEngine& engine_;
-    LawPlan::WorkspacePtr workspace_;
+    std::unique_ptr<Workspace> workspace_;
   };
 
-  using Body = std::function<void(std::size_t particle, LawPlan::Workspace& workspace, LawOutcome& outcome)>;
+  using Body = std::function<void(std::size_t particle, Workspace& workspace, Outcome& outcome)>;
   /// Calls `body` for every particle, in parallel, and books the routes taken.
   void for_particles(std::size_t num_particles, const Body& body) const;
   /// Log likelihood and its gradient by theta [P] (may be empty); never throws. `status` stays empty where all is well.
-  double at(std::span<const double> theta, std::span<double> gradient, LawPlan::Workspace& workspace,
-            LawOutcome& outcome, std::string& status) const;
+  double at(std::span<const double> theta, std::span<double> gradient, Workspace& workspace, Outcome& outcome,
+            std::string& status) const;
   /// `at` for the rows of theta [K, P]; gradient [K, P] may be empty. @throws ShapeError.
   void evaluate(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
                 std::vector<std::string>& status) const;
+  /// possible[i] = 1 where observation i has positive probability at phi; false where the law cannot be computed.
+  bool mark_possible(std::span<const double> phi, std::span<char> possible, Workspace& workspace) const;
   [[nodiscard]] RouteCounts route_counts() const;
+  [[nodiscard]] CompressionReport compression() const;
 
   Model model;
   Observations observations;
@@ -63,12 +84,39 @@ class LikelihoodEngine {
   EvaluatorOptions options;
   Likelihood likelihood;
   Prc prc;
-  LawPlan plan;
 
  private:
+  struct Level {
+    CompressedLikelihood data;
+    LawPlan plan;
+  };
+  /// A likelihood read from one plan's values.
+  struct Reading {
+    const LikelihoodEngine* engine;
+    const CompressedLikelihood* compressed;  ///< null: exact
+    LikelihoodReport report;
+    double compression_error = 0;  ///< absolute
+    double operator()(std::span<const double> log_density, std::span<const double> log_survival,
+                      std::span<const double> log_cdf, std::span<double> by_density, std::span<double> by_survival,
+                      std::span<double> by_cdf);
+  };
+  [[nodiscard]] std::unique_ptr<Workspace> make_workspace() const;
+  /// Made when first asked for: for millions of observations it is large, and rarely used beside compressed ones.
+  [[nodiscard]] const LawPlan& exact_plan() const;
+  /// Plan number `level` (the number of levels: the exact one) with its workspace.
+  const LawPlan& plan(std::size_t level, Workspace& workspace, LawPlan::Workspace*& law) const;
+  /// The value from the first level that passes, else from the exact plan; by_phi [num_rates] or empty.
+  double likelihood_at(std::span<double> by_phi, Workspace& workspace, Outcome& outcome,
+                       LikelihoodReport& report) const;
+
+  DataCompression mode_;
+  std::vector<Level> levels_;
+  mutable std::once_flag exact_made_;
+  mutable std::optional<LawPlan> exact_plan_;
   mutable std::mutex mutex_;
-  mutable std::vector<LawPlan::WorkspacePtr> idle_;
+  mutable std::vector<std::unique_ptr<Workspace>> idle_;
   mutable RouteCounts routes_;
+  mutable CompressionReport report_;
 };
 
 }  // namespace sojourn

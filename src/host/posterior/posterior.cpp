@@ -17,10 +17,11 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 struct Posterior::Impl {
   Impl(Model model, Observations observations, const std::map<std::string, Prior>& priors,
-       const std::map<std::string, double>& fixed, std::span<const double> reward, const EvaluatorOptions& options)
+       const std::map<std::string, double>& fixed, std::span<const double> reward, const EvaluatorOptions& options,
+       DataCompression compression)
       : warnings(model.warnings),
         parameters(resolve_parameters(model, priors, fixed, warnings)),
-        engine(std::move(model), std::move(observations), reward, options) {}
+        engine(std::move(model), std::move(observations), reward, options, compression) {}
 
   void check_possible() const;
 
@@ -48,15 +49,8 @@ void Posterior::Impl::check_possible() const {
       std::vector<double> phi(model.graph.num_rates());
       model.rates.evaluate(theta, phi);
       if (!describe_bad_weight(model.graph, phi).empty()) continue;
-      const LawObjective mark = [&](std::span<const double> log_density, std::span<const double> log_survival,
-                                    std::span<const double> log_cdf, std::span<double>, std::span<double>,
-                                    std::span<double>) {
-        engine.likelihood.mark_possible(log_density, log_survival, log_cdf, possible);
-        return 0.0;
-      };
-      double value = 0;
-      const LawOutcome outcome = engine.plan.objective(phi, mark, value, {}, lease.get());
-      if (!outcome.ok) return;  // a law that cannot be computed here says nothing; evaluation reports it
+      // A law that cannot be computed here says nothing; evaluation reports it.
+      if (!engine.mark_possible(phi, possible, lease.get())) return;
     } catch (const Error&) {
       return;
     }
@@ -76,8 +70,9 @@ void Posterior::Impl::check_possible() const {
 
 Posterior::Posterior(Model model, Observations observations, const std::map<std::string, Prior>& priors,
                      const std::map<std::string, double>& fixed, std::span<const double> reward,
-                     EvaluatorOptions options)
-    : impl_(std::make_unique<Impl>(std::move(model), std::move(observations), priors, fixed, reward, options)) {
+                     EvaluatorOptions options, DataCompression compression)
+    : impl_(std::make_unique<Impl>(std::move(model), std::move(observations), priors, fixed, reward, options,
+                                   compression)) {
   impl_->check_possible();
 }
 
@@ -109,11 +104,15 @@ void Posterior::evaluate(MatrixView<const double> z, std::span<double> log_densi
                   "evaluate: z is [{}, {}], log_density [{}], score [{}, {}]; they must be [n, {}], [n], [n, {}]", n,
                   z.num_cols(), log_density.size(), score.num_rows(), score.num_cols(), d, d);
   status.assign(n, {});
-  impl_->engine.for_particles(n, [&](std::size_t i, LawPlan::Workspace& workspace, LawOutcome& outcome) {
+  impl_->engine.for_particles(n, [&](std::size_t i, LikelihoodEngine::Workspace& workspace,
+                                     LikelihoodEngine::Outcome& outcome) {
     const std::span<const double> position = z.row(i);
     log_density[i] = kNan;
     if (!score.empty()) std::fill(score.row(i).begin(), score.row(i).end(), kNan);
-    std::vector<double> theta(impl_->parameters.base.size()), by_theta(score.empty() ? 0 : theta.size());
+    std::vector<double>&theta = workspace.theta, &by_theta = workspace.by_theta, &by_z = workspace.by_z;
+    theta.resize(impl_->parameters.base.size());
+    by_theta.resize(score.empty() ? 0 : theta.size());
+    by_z.assign(d, 0.0);
     to_theta(position, theta);
     if (!std::all_of(theta.begin(), theta.end(), [](double x) { return std::isfinite(x); })) {
       status[i] = "position is not finite or too far out: " + describe_theta(impl_->engine.model, theta);
@@ -121,7 +120,6 @@ void Posterior::evaluate(MatrixView<const double> z, std::span<double> log_densi
     }
     double value = impl_->engine.at(theta, by_theta, workspace, outcome, status[i]);
     if (!status[i].empty()) return;
-    std::vector<double> by_z(d);
     for (std::size_t j = 0; j < d; ++j) {
       const LineDensity prior = prior_on_line(free[j].prior, free[j].transform, free[j].log_prior_mass, position[j]);
       value += prior.value;
@@ -157,5 +155,6 @@ void Posterior::log_likelihood(MatrixView<const double> theta, std::span<double>
 }
 
 RouteCounts Posterior::route_counts() const { return impl_->engine.route_counts(); }
+CompressionReport Posterior::compression() const { return impl_->engine.compression(); }
 
 }  // namespace sojourn
