@@ -73,7 +73,7 @@ void count_levels(benchmark::State& state, const Posterior& posterior) {
 void run_iterations(benchmark::State& state, const Law& law, const Posterior& posterior) {
   SvgdOptions options;
   options.num_particles = kNumParticles;
-  options.num_iterations = 1000;
+  options.num_iterations = 500;
   options.num_threads = kNumThreads;
   options.start = StartKind::kGiven;
   options.given = Matrix<double>(kNumParticles, law.truth.size());
@@ -129,7 +129,9 @@ int main(int argc, char** argv) {
       benchmark::RegisterBenchmark(("iteration/" + law.name + "/" + data).c_str(),
                                    [&law, posterior](benchmark::State& s) { run_iterations(s, law, *posterior); })
           ->Unit(benchmark::kMicrosecond)
-          ->UseManualTime();
+          ->UseManualTime()
+          ->Iterations(1)
+          ->Repetitions(quick ? 1 : 5);
       benchmark::RegisterBenchmark(("scores/" + law.name + "/" + data).c_str(),
                                    [&law, posterior](benchmark::State& s) { run_scores(s, law, *posterior); })
           ->Unit(benchmark::kMicrosecond)
