@@ -130,8 +130,7 @@ int main(int argc, char** argv) {
                                    [&law, posterior](benchmark::State& s) { run_iterations(s, law, *posterior); })
           ->Unit(benchmark::kMicrosecond)
           ->UseManualTime()
-          ->Iterations(1)
-          ->Repetitions(quick ? 1 : 5);
+          ->Iterations(1);
       benchmark::RegisterBenchmark(("scores/" + law.name + "/" + data).c_str(),
                                    [&law, posterior](benchmark::State& s) { run_scores(s, law, *posterior); })
           ->Unit(benchmark::kMicrosecond)

@@ -37,6 +37,7 @@ struct InferenceResult {
   SvgdResult svgd;
   PredictiveCheck predictive;
   Posterior::RouteCounts routes;
+  CompressionReport compression;
   std::string model_name, model_digest, data_digest, device, command;
   std::uint64_t seed = 0;
   int num_threads = 1;
@@ -61,6 +62,10 @@ std::vector<ParameterSummary> summarize(const Posterior& posterior, const SvgdRe
 /// picture alone; with left truncation both curves are conditional on surviving the earliest entry. Bits do not depend
 /// on `num_threads`. Particles whose curve cannot be certified are left out and counted in `notes`.
 PredictiveCheck predictive_check(const Posterior& posterior, const SvgdResult& svgd, int num_threads);
+
+/// One line on what data compression did: "1,000,000 points read as 56; largest estimated error 2.0e-12"; empty where
+/// there was nothing to compress.
+std::string compression_text(const CompressionReport& report);
 
 struct OutputOptions {
   bool overwrite = false;

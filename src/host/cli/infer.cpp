@@ -26,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 struct InferOptions {
   CommonOptions common;
-  std::string run, output = "sojourn-result", seed, particles, iterations, max_seconds;
+  std::string run, output = "sojourn-result", seed, particles, iterations, max_seconds, data_compression;
   bool overwrite = false, plan = false, strict = false, resume = false, json = false, quiet = false;
 };
 
@@ -40,6 +40,7 @@ RunFile read_run(const InferOptions& options) {
   if (!options.iterations.empty()) {
     run.sampler.num_iterations = parse_whole("--iterations", options.iterations, 1, kMaxIterations);
   }
+  if (!options.data_compression.empty()) run.data_compression = data_compression_from(options.data_compression);
   if (!options.seed.empty()) run.sampler.seed = parse_seed("--seed", options.seed);
   return run;
 }
@@ -54,6 +55,7 @@ std::string command_text(const InferOptions& options) {
   add("--particles", options.particles);
   add("--iterations", options.iterations);
   add("--seed", options.seed);
+  add("--data-compression", options.data_compression);
   add("--threads", options.common.threads);
   add("--device", options.common.device);
   add("--max-seconds", options.max_seconds);
@@ -133,8 +135,8 @@ class Inference {
                     format_count(observations.num_rows)));
     EvaluatorOptions evaluator;
     evaluator.num_threads = result_.num_threads;
-    posterior_.emplace(std::move(model), std::move(observations), run_.prior_map(), run_.fixed_map(), reward,
-                       evaluator);
+    posterior_.emplace(std::move(model), std::move(observations), run_.prior_map(), run_.fixed_map(), reward, evaluator,
+                       run_.data_compression);
     result_.seconds["elimination"] = elapsed() - result_.seconds["model"];
     for (const std::string& warning : posterior_->warnings()) note(warning);
     if (run_.checkpoint)
@@ -188,6 +190,8 @@ class Inference {
     if (result_.svgd.iterations_done > 0)
       result_.predictive = predictive_check(*posterior_, result_.svgd, result_.num_threads);
     result_.routes = posterior_->route_counts();
+    result_.compression = posterior_->compression();
+    if (const std::string text = compression_text(result_.compression); !text.empty()) say("data compression: " + text);
     result_.seconds["start"] = result_.svgd.seconds_start;
     result_.seconds["scores"] = result_.svgd.seconds_scores;
     result_.seconds["kernel"] = result_.svgd.seconds_kernel;
@@ -244,6 +248,12 @@ Action add_infer(CLI::App& app) {
   app.add_option("--iterations", options->iterations, "Number of iterations")->type_name("N")->group(sampler);
   app.add_option("--seed", options->seed, "Whole number; the same seed gives the same particles")
       ->type_name("S")
+      ->group(sampler);
+  app.add_option("--data-compression", options->data_compression,
+                 "auto: read large data sets at interpolation nodes where the error is estimated below 1e-9; off: at "
+                 "every observation")
+      ->type_name("MODE")
+      ->check(CLI::IsMember({"auto", "off"}))
       ->group(sampler);
   add_device_option(app, options->common);
   add_thread_option(app, options->common);

@@ -77,7 +77,8 @@ RunFile read_run(const Document& document, const std::string& path) {
   const Document::Value root = document.root();
   root.expect(ValueKind::kMapping);
   check_schema(root);
-  root.expect_keys({"schema", "name", "model", "data", "rewards", "priors", "fixed", "sampler", "checkpoint", "seed"});
+  root.expect_keys({"schema", "name", "model", "data", "rewards", "priors", "fixed", "sampler", "checkpoint", "seed",
+                    "data_compression"});
   RunFile run;
   run.path = path;
   run.name = path == "-" ? "run" : std::filesystem::path(path).stem().string();
@@ -98,6 +99,11 @@ RunFile read_run(const Document& document, const std::string& path) {
   if (const auto priors = root.find("priors")) read_priors(*priors, run);
   if (const auto fixed = root.find("fixed")) read_fixed(*fixed, run);
   if (const auto sampler = root.find("sampler")) read_sampler(*sampler, run);
+  if (const auto mode = root.find("data_compression")) {
+    const std::string name = mode->as_string();
+    if (name != "off" && name != "auto") mode->fail(fmt::format("'{}' is unknown; it is auto or off", name));
+    run.data_compression = data_compression_from(name);
+  }
   if (!run.initial_path.empty()) run.initial_path = beside(path, run.initial_path);
   if (const auto checkpoint = root.find("checkpoint")) {
     checkpoint->expect(ValueKind::kMapping);

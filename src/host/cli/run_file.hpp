@@ -38,6 +38,7 @@ struct RunFile {
   bool particles_given = false;  ///< the file says how many
   std::string initial_path;      ///< CSV of starting particles
   bool checkpoint = false;       ///< the key is there
+  DataCompression data_compression = DataCompression::kAuto;
 
   [[nodiscard]] std::map<std::string, Prior> prior_map() const;
   [[nodiscard]] std::map<std::string, double> fixed_map() const;

@@ -21,7 +21,7 @@ struct CompressionShape {
 /// From cheap to fine. The first serve laws of one scale, the last laws whose scales lie far apart: two exponentials of
 /// rates 1 : 10^4 bend within 0.3 of log t.
 inline constexpr std::array<CompressionShape, 3> kCompressionShapes = {
-    {{true, 3.2, 32}, {true, 1.3, 32}, {false, 0.5, 28}}};
+    {{true, 2.4, 28}, {true, 1.2, 28}, {false, 0.5, 28}}};
 
 /// A likelihood whose linear terms read the law at Chebyshev nodes instead of at every observation.
 ///

@@ -192,6 +192,7 @@ void add_run(std::string& page, const RunFacts& facts) {
   add_row(page, "Model digest", result.model_digest, true);
   add_row(page, "Data digest", result.data_digest, true);
   add_row(page, "Likelihood terms", routes_text(result.routes));
+  add_row(page, "Data compression", compression_text(result.compression));
   std::string parts;
   if (build.openmp) parts += ", OpenMP";
   if (build.cuda) parts += ", CUDA " + build.cuda_version;

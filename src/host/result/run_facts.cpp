@@ -52,6 +52,21 @@ RunFacts run_facts(const InferenceResult& result, const Posterior& posterior) {
   return facts;
 }
 
+std::string compression_text(const CompressionReport& report) {
+  if (report.mode == DataCompression::kOff) return "off";
+  if (report.level_points.empty()) return {};
+  std::string text;
+  for (std::size_t i = 0; i < report.level_points.size(); ++i) {
+    if (report.level_count[i] == 0) continue;
+    text += fmt::format("{}{} points read as {} in {} evaluations", text.empty() ? "" : ", ", report.num_points,
+                        report.level_points[i], report.level_count[i]);
+  }
+  if (!text.empty()) text += fmt::format("; largest estimated error {:.1e}", report.worst_error);
+  if (report.num_exact > 0)
+    text += fmt::format("{}exact in {} evaluations", text.empty() ? "" : "; ", report.num_exact);
+  return text;
+}
+
 std::string overall_verdict(const SvgdResult& svgd) {
   bool warn = svgd.interrupted || svgd.diagnostics.empty();
   for (const Diagnostic& diagnostic : svgd.diagnostics) {

@@ -79,6 +79,18 @@ Json routes_json(const Posterior::RouteCounts& routes, bool& finite) {
   return json;
 }
 
+Json compression_json(const CompressionReport& report, bool& finite) {
+  Json json;
+  json["mode"] = to_string(report.mode);
+  json["points"] = report.num_points;
+  Json& levels = json["levels"] = Json::array();
+  for (std::size_t i = 0; i < report.level_points.size(); ++i)
+    levels.push_back({{"points", report.level_points[i]}, {"evaluations", report.level_count[i]}});
+  json["exact_evaluations"] = report.num_exact;
+  json["worst_error"] = number(report.worst_error, finite);
+  return json;
+}
+
 Json build_json() {
   const BuildInfo build = build_facts();
   const auto version_or_null = [](bool there, const std::string& version) {
@@ -156,6 +168,7 @@ Json summary_json(const RunFacts& facts) {
        rate(work * static_cast<double>(facts.observations->items.size()), in_scores)},
   };
   json["routes"] = routes_json(result.routes, finite);
+  json["data_compression"] = compression_json(result.compression, finite);
   json["predictive"] = {{"particles", result.predictive.num_particles}, {"notes", result.predictive.notes}};
   json["build"] = build_json();
   json["device"] = result.device;

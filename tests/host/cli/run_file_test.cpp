@@ -66,6 +66,14 @@ TEST(RunFile, DefaultsAndPaths) {
   EXPECT_EQ(parse("sampler: {bandwidth: median}\n").sampler.bandwidth_rule, BandwidthRule::kMedian);
 }
 
+TEST(RunFile, DataCompression) {
+  EXPECT_EQ(parse("seed: 1\n").data_compression, DataCompression::kAuto);
+  EXPECT_EQ(parse("data_compression: off\n").data_compression, DataCompression::kOff);
+  EXPECT_EQ(parse("data_compression: auto\n").data_compression, DataCompression::kAuto);
+  EXPECT_THAT(message_of<ModelError>("data_compression: on\n"),
+              testing::AllOf(StartsWith("folder/run.yaml:3:"), HasSubstr("'on' is unknown; it is auto or off")));
+}
+
 TEST(RunFile, InlineModel) {
   const RunFile run = parse_run_file(
       "schema: sojourn/run/1\n"

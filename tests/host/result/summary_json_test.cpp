@@ -35,11 +35,18 @@ TEST(JsonText, SeventeenDigitsAndNoNaN) {
 TEST(SummaryJson, HasEveryPromisedKey) {
   const auto run = made_up_run();
   const Json json = Json::parse(json_text(summary_json(run->facts)));
-  for (const char* key : {"schema",      "status",          "verdict",    "model",   "data",
-                          "parameters",  "fixed",           "sampler",    "map",     "laplace_covariance",
-                          "diagnostics", "timings_seconds", "throughput", "routes",  "predictive",
-                          "build",       "device",          "ranks",      "threads", "seed",
-                          "command",     "warnings"}) {
+  for (const char* key : {"schema",      "status",
+                          "verdict",     "model",
+                          "data",        "parameters",
+                          "fixed",       "sampler",
+                          "map",         "laplace_covariance",
+                          "diagnostics", "timings_seconds",
+                          "throughput",  "routes",
+                          "predictive",  "data_compression",
+                          "build",       "device",
+                          "ranks",       "threads",
+                          "seed",        "command",
+                          "warnings"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["status"], "ok");
