@@ -22,9 +22,16 @@ constexpr std::size_t kBlock = 64;
 
 constexpr bool LawPoint::*kFlag[] = {&LawPoint::density, &LawPoint::survival, &LawPoint::cdf};
 
-double node_position(int m, int num_nodes) { return std::cos(std::numbers::pi * (2 * m + 1) / (2 * num_nodes)); }
+/// T_k at node m of N, x_m = cos(pi m / (N - 1)): the ends are nodes, so that no observation lies outside them.
+double node_polynomial(int k, int m, int num_nodes) {
+  return std::cos(std::numbers::pi * (k * m % (2 * (num_nodes - 1))) / (num_nodes - 1));
+}
 
-/// W_m = sum_i w_i l_m(x_i) = 1/N (M_0 + 2 sum_k M_k T_k(x_m)) from the moments M_k = sum_i w_i T_k(x_i), x in [-1, 1].
+/// The first and the last term of the sums below count half.
+double half_at_ends(int index, int num_nodes) { return index == 0 || index == num_nodes - 1 ? 0.5 : 1.0; }
+
+/// W_m = sum_i w_i l_m(x_i) = 2 h_m / (N - 1) sum_k h_k M_k T_k(x_m) from the moments M_k = sum_i w_i T_k(x_i), x in
+/// [-1, 1], h being 1/2 at the ends and 1 between.
 std::vector<double> interpolation_weights(const std::vector<double>& x, const std::vector<double>& weight,
                                           int num_nodes) {
   std::vector<long double> moment(num_nodes, 0.0L);
@@ -50,10 +57,10 @@ std::vector<double> interpolation_weights(const std::vector<double>& x, const st
   }
   std::vector<double> weights(num_nodes);
   for (int m = 0; m < num_nodes; ++m) {
-    long double sum = moment[0];
-    for (int k = 1; k < num_nodes; ++k)
-      sum += 2 * moment[k] * std::cos(std::numbers::pi_v<long double> * k * (2 * m + 1) / (2 * num_nodes));
-    weights[m] = static_cast<double>(sum / num_nodes);
+    long double sum = 0;
+    for (int k = 0; k < num_nodes; ++k)
+      sum += half_at_ends(k, num_nodes) * moment[k] * node_polynomial(k, m, num_nodes);
+    weights[m] = static_cast<double>(2 * half_at_ends(m, num_nodes) * sum / (num_nodes - 1));
   }
   return weights;
 }
@@ -138,7 +145,7 @@ std::optional<CompressedLikelihood> CompressedLikelihood::make(const Likelihood&
     const double middle = 0.5 * (position(first) + position(last)), half = 0.5 * (position(last) - position(first));
     const std::size_t node_begin = new_points.size();
     for (int m = 0; m < shape.num_nodes; ++m)
-      add_point(std::clamp(std::exp(middle + half * node_position(m, shape.num_nodes)) - shift, first, last));
+      add_point(std::clamp(std::exp(middle + half * node_polynomial(1, m, shape.num_nodes)) - shift, first, last));
     num_nodes += static_cast<std::size_t>(shape.num_nodes);
     for (std::size_t law = 0; law < 3; ++law) {
       if (!compressed[law]) continue;
@@ -196,8 +203,8 @@ std::optional<CompressedLikelihood> CompressedLikelihood::make(const Likelihood&
   result.num_nodes_ = num_nodes;
   for (int k = shape.num_nodes - kNumTailCoefficients; k < shape.num_nodes; ++k) {
     for (int m = 0; m < shape.num_nodes; ++m)
-      result.tail_.push_back(2.0 / shape.num_nodes *
-                             std::cos(std::numbers::pi * k * (2 * m + 1) / (2 * shape.num_nodes)));
+      result.tail_.push_back(2 * half_at_ends(k, shape.num_nodes) * half_at_ends(m, shape.num_nodes) /
+                             (shape.num_nodes - 1) * node_polynomial(k, m, shape.num_nodes));
   }
   return result;
 }
