@@ -4,28 +4,28 @@
 #include <functional>
 #include <queue>
 
+#include "elimination/order.hpp"
 #include "expects.hpp"
 
 namespace sojourn {
 namespace {
 
-/// Fill pattern of a component: sorted columns of every row, split at the diagonal.
-struct Pattern {
-  std::vector<std::int64_t> begin{0}, middle;
-  std::vector<std::int32_t> column;
-};
+std::vector<std::int32_t> inverse_of(const std::vector<std::int32_t>& order) {
+  std::vector<std::int32_t> position(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) position[order[i]] = static_cast<std::int32_t>(i);
+  return position;
+}
 
 /// Row i gathers the upper columns of every row k eliminated before it that it reaches, in ascending k: a heap hands
 /// out the lower columns as fill creates them.
-Pattern fill_pattern(const std::vector<std::vector<InternalWeight>>& weights) {
-  const auto size = static_cast<std::int32_t>(weights.size());
-  Pattern pattern;
+void fill(const ComponentPattern& pattern, std::int64_t max_pairs, SymbolicFactor& factor) {
+  const std::int32_t size = pattern.num_states();
+  const std::vector<std::int32_t> position = inverse_of(factor.order);
   std::vector<std::int32_t> seen_by(size, -1);
   std::vector<std::int32_t> upper;
   std::priority_queue<std::int32_t, std::vector<std::int32_t>, std::greater<>> lower;
   for (std::int32_t i = 0; i < size; ++i) {
     upper.clear();
-    seen_by[i] = i;
     const auto visit = [&](std::int32_t column) {
       if (seen_by[column] == i) return;
       seen_by[column] = i;
@@ -35,96 +35,140 @@ Pattern fill_pattern(const std::vector<std::vector<InternalWeight>>& weights) {
         upper.push_back(column);
       }
     };
-    for (const InternalWeight& direct : weights[i]) visit(direct.column);
+    const std::int32_t state = factor.order[i];
+    for (std::int32_t e = pattern.row_begin[state]; e < pattern.row_begin[state + 1]; ++e)
+      visit(position[pattern.column[e]]);
     while (!lower.empty()) {
       const std::int32_t k = lower.top();
       lower.pop();
-      pattern.column.push_back(k);
-      for (std::int64_t e = pattern.middle[k]; e < pattern.begin[k + 1]; ++e) visit(pattern.column[e]);
+      factor.column.push_back(k);
+      for (std::int64_t e = factor.middle[k]; e < factor.begin[k + 1]; ++e) {
+        if (factor.column[e] == i) continue;  // a return to the row itself: GTH drops it
+        ++factor.num_pairs;
+        visit(factor.column[e]);
+      }
     }
-    pattern.middle.push_back(static_cast<std::int64_t>(pattern.column.size()));
+    SOJOURN_EXPECTS(factor.num_pairs <= max_pairs, ModelError,
+                    "elimination: a component of {} states needs more than {} multiply-adds per parameter vector; "
+                    "allowed are {}. Raise the memory limit or use a model with a smaller component",
+                    size, factor.num_pairs, max_pairs);
+    factor.middle.push_back(factor.num_entries());
     std::sort(upper.begin(), upper.end());
-    pattern.column.insert(pattern.column.end(), upper.begin(), upper.end());
-    pattern.begin.push_back(static_cast<std::int64_t>(pattern.column.size()));
+    factor.column.insert(factor.column.end(), upper.begin(), upper.end());
+    factor.begin.push_back(factor.num_entries());
   }
-  return pattern;
 }
 
-/// Calls visit(entry, a, b) for every multiply-add entry += a * b, row by row, ascending in the eliminated column.
-template <class Visit>
-void for_each_pair(const Pattern& pattern, std::int32_t row, std::vector<std::int64_t>& entry_of, Visit&& visit) {
-  for (std::int64_t e = pattern.begin[row]; e < pattern.begin[row + 1]; ++e) entry_of[pattern.column[e]] = e;
-  for (std::int64_t a = pattern.begin[row]; a < pattern.middle[row]; ++a) {
-    const std::int32_t k = pattern.column[a];
-    for (std::int64_t b = pattern.middle[k]; b < pattern.begin[k + 1]; ++b) {
-      if (pattern.column[b] == row) continue;  // a return to the row itself: GTH drops it
-      visit(entry_of[pattern.column[b]], a, b);
+/// Calls visit(entry, a, b) for every multiply-add entry += a * b of a row, ascending in the eliminated column.
+///
+/// @param place_of  [n] scratch of the caller, at first all below 0: the entry that a row entered last has in a column.
+///                  Entries are numbered along the rows, so places of earlier rows lie below those of this one.
+/// @return false where a product has no entry. `Checked` false takes that for granted.
+template <bool Checked, class Visit>
+bool for_each_pair(const SymbolicFactor& factor, std::int32_t row, std::vector<std::int64_t>& place_of, Visit&& visit) {
+  const std::int64_t row_begin = factor.begin[row];
+  const std::int32_t* column = factor.column.data();
+  for (std::int64_t e = row_begin; e < factor.begin[row + 1]; ++e) place_of[column[e]] = e;
+  for (std::int64_t a = row_begin; a < factor.middle[row]; ++a) {
+    const std::int32_t k = column[a];
+    for (std::int64_t b = factor.middle[k]; b < factor.begin[k + 1]; ++b) {
+      if (column[b] == row) continue;
+      const std::int64_t entry = place_of[column[b]];
+      if (Checked && entry < row_begin) return false;
+      visit(entry, a, b);
     }
   }
+  return true;
 }
 
 }  // namespace
 
-void append_factor(std::int32_t row_begin, const std::vector<std::vector<InternalWeight>>& weights,
-                   std::int64_t max_pairs, PrcArrays& arrays) {
-  const auto size = static_cast<std::int32_t>(weights.size());
-  const Pattern pattern = fill_pattern(weights);
-  const auto num_entries = static_cast<std::int64_t>(pattern.column.size());
-  std::vector<std::int64_t> entry_of(size);
+SymbolicFactor factor_symbolically(const ComponentPattern& pattern, std::int64_t max_pairs) {
+  SymbolicFactor factor;
+  factor.order = minimum_degree_order(pattern.num_states(), pattern.row_begin, pattern.column);
+  fill(pattern, max_pairs, factor);
+  return factor;
+}
 
-  std::vector<std::int64_t> pair_count(num_entries + 1, 0);
+std::string fault_of(const SymbolicFactor& factor, const ComponentPattern& pattern) {
+  const std::int32_t size = pattern.num_states();
+  const auto num_states = static_cast<std::size_t>(size);
+  if (factor.order.size() != num_states || factor.begin.size() != num_states + 1 || factor.middle.size() != num_states)
+    return "its sizes are not those of the component";
+  std::vector<std::int32_t> position(num_states, -1);
+  for (std::int32_t i = 0; i < size; ++i) {
+    const std::int32_t state = factor.order[i];
+    if (state < 0 || state >= size || position[state] >= 0) return "its order is no permutation";
+    position[state] = i;
+  }
+  if (factor.begin[0] != 0 || factor.begin[size] != factor.num_entries()) return "its rows do not cover its entries";
+  for (std::int32_t i = 0; i < size; ++i) {
+    if (factor.begin[i] > factor.middle[i] || factor.middle[i] > factor.begin[i + 1] ||
+        factor.begin[i + 1] > factor.num_entries())
+      return "the bounds of a row are out of order";
+    for (std::int64_t e = factor.begin[i]; e < factor.begin[i + 1]; ++e) {
+      const std::int32_t column = factor.column[e];
+      const bool lower = e < factor.middle[i];
+      if (column < 0 || column >= size) return "a column is out of range";
+      if (lower ? column >= i : column <= i) return "a column is on the wrong side of its row";
+      if (e > factor.begin[i] && column <= factor.column[e - 1]) return "the columns of a row are not ascending";
+    }
+  }
   std::int64_t num_pairs = 0;
   for (std::int32_t i = 0; i < size; ++i) {
-    for_each_pair(pattern, i, entry_of, [&](std::int64_t entry, std::int64_t, std::int64_t) {
-      ++pair_count[entry];
-      ++num_pairs;
-    });
-    SOJOURN_EXPECTS(static_cast<std::int64_t>(arrays.pairs.size()) + num_pairs <= max_pairs, ModelError,
-                    "elimination: a component of {} states needs more than {} multiply-adds per parameter vector; "
-                    "allowed are {}. Raise the memory limit or use a model with a smaller component",
-                    size, num_pairs, max_pairs);
-  }
-
-  const auto entry_base = static_cast<std::int64_t>(arrays.entry_column.size());
-  for (std::int32_t i = 0; i < size; ++i) {
-    PrcRow& row = arrays.rows[row_begin + i];
-    row.entry_begin = entry_base + pattern.begin[i];
-    row.entry_middle = entry_base + pattern.middle[i];
-    row.entry_end = entry_base + pattern.begin[i + 1];
-    for (std::int64_t e = pattern.begin[i]; e < pattern.begin[i + 1]; ++e) {
-      arrays.entry_column.push_back(row_begin + pattern.column[e]);
+    const auto row_begin = factor.column.begin() + factor.begin[i],
+               row_end = factor.column.begin() + factor.begin[i + 1];
+    const std::int32_t state = factor.order[i];
+    for (std::int32_t e = pattern.row_begin[state]; e < pattern.row_begin[state + 1]; ++e) {
+      if (!std::binary_search(row_begin, row_end, position[pattern.column[e]])) return "an edge has no entry";
+    }
+    for (std::int64_t a = factor.begin[i]; a < factor.middle[i]; ++a) {
+      const std::int32_t k = factor.column[a];
+      const auto upper_begin = factor.column.begin() + factor.middle[k],
+                 upper_end = factor.column.begin() + factor.begin[k + 1];
+      num_pairs += (upper_end - upper_begin) - (std::binary_search(upper_begin, upper_end, i) ? 1 : 0);
     }
   }
+  if (num_pairs != factor.num_pairs) return "its number of multiply-adds is wrong";
+  return {};
+}
 
-  auto pair_begin = static_cast<std::int64_t>(arrays.pairs.size());
-  arrays.pairs.resize(pair_begin + num_pairs);
-  std::vector<std::int64_t> next(num_entries);
-  for (std::int64_t e = 0; e < num_entries; ++e) {
-    next[e] = pair_begin;
-    pair_begin += pair_count[e];
-    arrays.entry_pair_begin.push_back(pair_begin);
-  }
+bool write_pairs(const SymbolicFactor& factor, const ComponentPattern& pattern, std::span<std::int64_t> pair_end,
+                 std::span<PrcPair> pairs) {
+  const std::int32_t size = factor.num_states();
+  const std::int64_t num_entries = factor.num_entries();
+  std::vector<std::int64_t> place_of(size, -1);
+  std::vector<std::int64_t> next(num_entries, 0);
   for (std::int32_t i = 0; i < size; ++i) {
-    for_each_pair(pattern, i, entry_of, [&](std::int64_t entry, std::int64_t a, std::int64_t b) {
-      arrays.pairs[next[entry]++] = {static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)};
+    const auto count = [&](std::int64_t entry, std::int64_t, std::int64_t) { ++next[entry]; };
+    if (!for_each_pair<true>(factor, i, place_of, count)) return false;
+  }
+  const std::vector<std::int32_t> position = inverse_of(factor.order);
+  std::vector<char> direct(size);
+  std::int64_t sum = 0;
+  for (std::int32_t i = 0; i < size; ++i) {
+    const std::int32_t state = factor.order[i];
+    const auto mark = [&](char value) {
+      for (std::int32_t e = pattern.row_begin[state]; e < pattern.row_begin[state + 1]; ++e)
+        direct[position[pattern.column[e]]] = value;
+    };
+    mark(1);
+    for (std::int64_t e = factor.begin[i]; e < factor.begin[i + 1]; ++e) {
+      if (next[e] == 0 && direct[factor.column[e]] == 0) return false;
+      const std::int64_t first = sum;
+      sum += next[e];
+      next[e] = first;
+      pair_end[e] = sum;
+    }
+    mark(0);
+  }
+  if (sum != static_cast<std::int64_t>(pairs.size())) return false;
+  for (std::int32_t i = 0; i < size; ++i) {
+    for_each_pair<false>(factor, i, place_of, [&](std::int64_t entry, std::int64_t a, std::int64_t b) {
+      pairs[next[entry]++] = {static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)};
     });
   }
-
-  std::vector<std::vector<PrcWeight>> direct;
-  for (std::int32_t i = 0; i < size; ++i) {
-    const std::int64_t begin = pattern.begin[i];
-    for (std::int64_t e = begin; e < pattern.begin[i + 1]; ++e) entry_of[pattern.column[e]] = e;
-    direct.assign(pattern.begin[i + 1] - begin, {});
-    for (const InternalWeight& weight : weights[i]) direct[entry_of[weight.column] - begin].push_back(weight.weight);
-    for (const auto& terms : direct) {
-      arrays.entry_weights.insert(arrays.entry_weights.end(), terms.begin(), terms.end());
-      arrays.entry_weight_begin.push_back(static_cast<std::int64_t>(arrays.entry_weights.size()));
-    }
-  }
-  std::int64_t num_lower = 0;
-  for (std::int32_t i = 0; i < size; ++i) num_lower += pattern.middle[i] - pattern.begin[i];
-  arrays.cost.factor_multiply_adds += num_pairs + num_lower;
-  arrays.cost.solve_multiply_adds += num_entries;
+  return true;
 }
 
 }  // namespace sojourn

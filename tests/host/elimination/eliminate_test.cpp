@@ -74,6 +74,24 @@ TEST(Eliminate, QueueFillsNothing) {
   EXPECT_LE(prc.cost().factor_multiply_adds, 10'000);
 }
 
+/// Once and for all parameters: multiply-adds of a full component of n states are of order n^3, exactly those of dense
+/// elimination, and the program's length is what a replay costs.
+TEST(Eliminate, CostOfAFullComponentIsThatOfDenseElimination) {
+  for (const std::int32_t size : {2, 5, 20, 40}) {
+    std::vector<double> initial(size, 0.0);
+    initial[0] = 1;
+    const Prc prc = eliminate(phase_type(size, initial).graph);
+    const PrcCost cost = prc.cost();
+    std::int64_t num_pairs = 0;
+    for (std::int64_t i = 0; i < size; ++i) {
+      for (std::int64_t k = 0; k < i; ++k) num_pairs += size - 2 - k;  // columns behind k but for i itself
+    }
+    const std::int64_t num_lower = std::int64_t{size} * (size - 1) / 2;
+    EXPECT_EQ(cost.factor_multiply_adds, num_pairs + num_lower);
+    EXPECT_EQ(std::ssize(prc.arrays().pairs), num_pairs);
+  }
+}
+
 /// Every coefficient of the program is positive, whatever the signs in the model, so that sums cannot cancel.
 TEST(Eliminate, MixedSignsBecomeFormsOfTheirOwn) {
   StateGraphBuilder builder(TimeKind::kDiscrete, 1);
