@@ -80,7 +80,7 @@ class ProgramCase(unittest.TestCase):
 
     def environment(self, **extra):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SOJOURN_", "SLURM_", "OMP_"))}
-        environment.update(SOJOURN_NUM_THREADS="2")
+        environment.update(SOJOURN_NUM_THREADS="2", SOJOURN_DISABLE_CACHE="1")
         environment.update(extra)
         return {k: v for k, v in environment.items() if v is not None}
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "cli/elimination_options.hpp"
 #include "cli/run_file.hpp"
 #include "cli/start_particles.hpp"
 #include "cli/streams.hpp"
@@ -118,6 +119,7 @@ Action add_check(CLI::App& app) {
   const auto options = std::make_shared<CheckOptions>();
   app.add_option("FILE", options->file, "Model, run or data file; - is standard input")->required();
   add_thread_option(app, options->common);
+  add_cache_option(app);
   add_limit_options(app, options->common);
   app.footer(
       "Tells the kind of file by its `schema` key, its ending (.csv is data) or its first line. A run file\n"

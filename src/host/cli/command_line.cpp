@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/arguments.hpp"
+#include "cli/elimination_options.hpp"
 #include "cli/help_format.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/streams.hpp"
@@ -33,6 +34,8 @@ constexpr VerbEntry kVerbs[] = {
     {"inspect", "Show a model's size, structure, cost and which parameters data can tell apart", add_inspect},
     {"check", "Validate a model, run or data file and run nothing", add_check},
     {"bench", "Measure throughput on this machine and its share of the machine's limit", add_bench},
+    {"precompute", "Fill the elimination cache with the components of models", add_precompute},
+    {"cache", "List, verify or clear the elimination cache", add_cache},
     {"info", "Show what this build can do and which devices it sees", add_info},
 };
 
@@ -142,6 +145,7 @@ ExitCode run(const std::vector<std::string>& arguments) {
   }
   for (const auto& [sub, action] : actions) {
     if (sub->parsed()) {
+      apply_elimination_options(*sub);
       const ExitCode code = action();
       return num_interrupts() > 0 ? ExitCode::kInterrupted : code;
     }

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <memory>
 
+#include "cli/elimination_options.hpp"
 #include "cli/evaluate_output.hpp"
 #include "cli/json_writer.hpp"
 #include "cli/numbers.hpp"
@@ -291,6 +292,7 @@ Action add_evaluate(CLI::App& app) {
   add("--digits", options->digits, "N", "Digits of --precision multi, up to 500", "Accuracy")->default_str("20");
   add_device_option(app, options->common);
   add_thread_option(app, options->common);
+  add_cache_option(app);
   add_limit_options(app, options->common);
   app.add_flag("--json", options->json, "Print one JSON object (17 significant digits) instead of a table");
   app.footer(

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "cli/elimination_options.hpp"
 #include "cli/failed_run.hpp"
 #include "cli/infer_output.hpp"
 #include "cli/interrupt.hpp"
@@ -257,6 +258,7 @@ Action add_infer(CLI::App& app) {
       ->group(sampler);
   add_device_option(app, options->common);
   add_thread_option(app, options->common);
+  add_cache_option(app);
   add_limit_options(app, options->common);
   app.footer(
       "Ctrl-C stops after the current iteration, writes the results reached so far and exits with status\n"

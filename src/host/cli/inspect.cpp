@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/elimination_options.hpp"
 #include "cli/identifiability.hpp"
 #include "cli/json_writer.hpp"
 #include "cli/streams.hpp"
@@ -178,6 +179,7 @@ Action add_inspect(CLI::App& app) {
   app.add_flag("--dot", options->dot, "Print the graph in the DOT language, for Graphviz");
   app.add_flag("--json", options->json, "Print one JSON object");
   add_thread_option(app, options->common);
+  add_cache_option(app);
   add_limit_options(app, options->common);
   app.footer(
       "Examples:\n"

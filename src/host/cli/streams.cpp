@@ -57,7 +57,7 @@ LogLevel log_level() {
   if (name == "warning") return LogLevel::kWarning;
   SOJOURN_EXPECTS(name == "info" || name == "debug", UsageError,
                   "SOJOURN_LOG='{}' is no level; allowed: error, warning, info, debug", name);
-  return LogLevel::kInfo;
+  return name == "debug" ? LogLevel::kDebug : LogLevel::kInfo;
 }
 
 void warn(const std::string& message) {

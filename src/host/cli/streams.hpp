@@ -20,7 +20,7 @@ void write_stdout(std::string_view text);
 void write_stderr(std::string_view text);
 
 /// How much of what is no error goes to standard error: the level SOJOURN_LOG names, `info` without it.
-enum class LogLevel { kError, kWarning, kInfo };
+enum class LogLevel { kError, kWarning, kInfo, kDebug };
 /// @throws UsageError for a level that is none.
 LogLevel log_level();
 

@@ -42,7 +42,8 @@ std::string format_count(long long count) {
 std::string format_bytes(double bytes) {
   const char* units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
   int unit = 0;
-  while (bytes >= 1024 && unit < 4) {
+  // From the kibibyte on a number that three digits would round to a thousand goes to the next unit.
+  while (bytes >= (unit == 0 ? 1024 : 999.5) && unit < 4) {
     bytes /= 1024;
     ++unit;
   }

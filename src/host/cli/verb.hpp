@@ -26,6 +26,8 @@ Action add_inspect(CLI::App& app);
 Action add_check(CLI::App& app);
 Action add_bench(CLI::App& app);
 Action add_info(CLI::App& app);
+Action add_precompute(CLI::App& app);
+Action add_cache(CLI::App& app);
 
 /// What several verbs ask in the same words.
 struct CommonOptions {
