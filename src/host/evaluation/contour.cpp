@@ -55,10 +55,10 @@ double best_vertex(double alpha, double step, double ratio, double last_node) {
 /// The fewest nodes that reach `target`, or the most allowed.
 ContourShape search_cheapest_shape(double ratio, double target) {
   std::int32_t low = 1, high = kLargestNumNodes / kNodeGrain;
-  ContourShape best = best_contour_shape(ratio, kNodeGrain * high);
+  ContourShape best = best_contour_shape(ratio, kNodeGrain * high, kPoleMargin);
   while (low < high) {
     const std::int32_t middle = (low + high) / 2;
-    const ContourShape shape = best_contour_shape(ratio, kNodeGrain * middle);
+    const ContourShape shape = best_contour_shape(ratio, kNodeGrain * middle, kPoleMargin);
     if (shape.error <= target) {
       best = shape;
       high = middle;
@@ -140,8 +140,8 @@ SharedContour::SharedContour(std::span<const double> times, double rtol) : num_t
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return times[a] < times[b]; });
 
-  // Tails are worth relative accuracy far below the largest value, so the goal leaves four digits to the bulk.
-  const double target = std::max(1e-4 * rtol, 4e-14);
+  // Tails are worth relative accuracy far below the largest value, so the goal leaves three digits to the bulk.
+  const double target = std::max(1e-3 * rtol, 4e-14);
   std::vector<ContourShape> best_shapes;
   std::vector<std::vector<std::size_t>> best_groups;
   std::int64_t fewest = std::numeric_limits<std::int64_t>::max();

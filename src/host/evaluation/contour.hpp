@@ -18,6 +18,10 @@ struct ContourShape {
   double error = 0;  ///< predicted, relative to the largest value, rounding included
 };
 
+/// Room for the growth of a transform towards clusters of up to about six poles; each factor e costs the rounding a
+/// fraction of one. Without it many values in the tails stay uncertified, and each costs more than the nodes saved.
+inline constexpr double kPoleMargin = 12;
+
 /// The best shape for a number of nodes. `pole_margin` widens the way to the poles: the logarithm of an allowance for
 /// how much the transform grows there. Cost: about a thousand trials.
 ContourShape best_contour_shape(double ratio, std::int32_t num_nodes, double pole_margin = 0);

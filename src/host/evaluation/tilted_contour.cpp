@@ -11,8 +11,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::int32_t kNumNodes = 32;
-/// Leaves room for the growth towards clusters of poles: each factor e costs the rounding a fraction of one.
-constexpr double kPoleMargin = 12;
 /// The window is wide, so its saddlepoint need not be exact.
 constexpr double kSaddleTolerance = 0.2;
 
