@@ -2,6 +2,7 @@
 // data compression. phasic 0.32.1 takes 70 ms for the iteration with 1,000 observations.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -66,7 +67,8 @@ void count_levels(benchmark::State& state, const Posterior& posterior) {
   state.counters["first_level"] =
       report.level_count.empty() || all == 0 ? 0 : static_cast<double>(report.level_count[0]) / all;
   state.counters["exact"] = all == 0 ? 0 : static_cast<double>(report.num_exact) / all;
-  state.counters["estimated_error"] = report.worst_error;
+  state.counters["interpolated"] = static_cast<double>(report.num_line_answers);
+  state.counters["estimated_error"] = std::max(report.worst_error, report.line_error);
 }
 
 /// Iterations alone, without the start: particles about the truth, as they stand after some iterations.

@@ -115,7 +115,8 @@ struct RouteCounts {
   double worst_error_bound = 0;
 };
 
-/// Whether large data sets are read at interpolation nodes. `kAuto`: wherever an error estimate, made for each
+/// Whether large data sets are read at interpolation nodes, and the likelihood of a single free parameter between values
+/// on its line. `kAuto`: wherever an error estimate, made for each
 /// parameter vector, stays below the evaluator's `rtol` (default 1e-9) relative to the log likelihood, and exactly
 /// elsewhere. `kOff`: at every observation.
 enum class DataCompression : std::uint8_t { kOff, kAuto };
@@ -123,7 +124,8 @@ const char* to_string(DataCompression mode);
 /// @throws UsageError unless "off" or "auto".
 DataCompression data_compression_from(const std::string& name);
 
-/// What data compression did. A data set may have several levels, from few nodes to many; a parameter vector takes the
+/// What data compression did. Where one parameter is free, `Posterior` interpolates the log likelihood between values on
+/// its line and counts apart what these answer. A data set may have several levels, from few nodes to many; a parameter vector takes the
 /// first whose error estimate passes.
 struct CompressionReport {
   DataCompression mode = DataCompression::kAuto;
@@ -132,6 +134,9 @@ struct CompressionReport {
   std::vector<std::int64_t> level_count;   ///< per level: evaluations it served
   std::int64_t num_exact = 0;              ///< evaluations at every point
   double worst_error = 0;  ///< largest estimate accepted, relative to max(|log likelihood|, 1e-3 of the total weight)
+  std::int64_t num_line_values = 0;   ///< one free parameter: evaluations made to interpolate between
+  std::int64_t num_line_answers = 0;  ///< evaluations that interpolation answered
+  double line_error = 0;              ///< largest estimate of theirs, relative, compression's own included
 };
 
 class LikelihoodEngine;

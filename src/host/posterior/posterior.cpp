@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
+#include <numeric>
+#include <optional>
 
 #include "common/random.hpp"
 #include "posterior/likelihood_engine.hpp"
+#include "posterior/likelihood_on_line.hpp"
 #include "posterior/posterior_parts.hpp"
 #include "posterior/prior_on_line.hpp"
 
@@ -12,22 +16,59 @@ namespace sojourn {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+/// Width of a cell on which the likelihood of one parameter is a polynomial: half an e-folding of a parameter with a
+/// bound, a part of the prior's bulk for one without.
+constexpr double kCellWidth = 0.5;
+constexpr double kCellsInPrior = 8;
+/// The scale below which a log-likelihood's error counts as absolute, as `LikelihoodEngine` has it.
+constexpr double kLeastScale = 1e-3;
+/// A team of threads costs more than what it saves on fewer particles that a polynomial answers.
+[[maybe_unused]] constexpr std::int64_t kManyParticles = 4096;
+
+double cell_width(const Posterior::Free& free) {
+  if (free.transform.kind() != Transform::Kind::kIdentity) return kCellWidth;
+  const auto quantile = [&](double p) { return truncated_quantile(free.prior, free.lower, free.upper, p); };
+  return (quantile(0.95) - quantile(0.05)) / kCellsInPrior;
+}
+
+bool all_finite(std::span<const double> values) {
+  return std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
+}
 
 }  // namespace
 
 struct Posterior::Impl {
+  using Free = Posterior::Free;
   Impl(Model model, Observations observations, const std::map<std::string, Prior>& priors,
        const std::map<std::string, double>& fixed, std::span<const double> reward, const EvaluatorOptions& options,
        DataCompression compression)
       : warnings(model.warnings),
         parameters(resolve_parameters(model, priors, fixed, warnings)),
-        engine(std::move(model), std::move(observations), reward, options, compression) {}
+        engine(std::move(model), std::move(observations), reward, options, compression) {
+    if (compression == DataCompression::kOff || parameters.free.size() != 1) return;
+    double total_weight = 0;
+    for (const Observation& item : engine.observations.items) total_weight += item.weight;
+    line.emplace(cell_width(parameters.free.front()), options.rtol, kLeastScale * total_weight);
+  }
 
   void check_possible() const;
+  void to_theta(std::span<const double> z, std::span<double> theta) const;
+  /// log p(data | theta(z)) and its derivatives by z [d] (may be empty); NaN and a status where it has none.
+  double likelihood_at(std::span<const double> z, std::span<double> by_z, LikelihoodEngine::Workspace& workspace,
+                       LikelihoodEngine::Outcome& outcome, std::string& status) const;
+  /// Adds prior and Jacobian to a likelihood and its derivatives by z, or says why the sum is not finite.
+  void finish(std::span<const double> z, double likelihood, std::span<const double> by_z, double& log_density,
+              std::span<double> score, std::string& status) const;
+  /// Answers what polynomials can answer; returns the other particles.
+  std::vector<std::size_t> answer_on_line(MatrixView<const double> z, std::span<double> log_density,
+                                          MatrixView<double> score, std::vector<std::string>& status) const;
 
   std::vector<std::string> warnings;
   ParameterSet parameters;
   LikelihoodEngine engine;
+  mutable std::mutex line_mutex;
+  mutable std::optional<LikelihoodOnLine> line;  ///< where one parameter is free
+  mutable std::int64_t num_line_answers = 0;
 };
 
 /// A row that no theta allows shows at every theta; a handful spread over the prior decides.
@@ -85,55 +126,123 @@ std::vector<double> Posterior::reward() const { return impl_->engine.reward; }
 const std::vector<std::string>& Posterior::warnings() const { return impl_->warnings; }
 std::int32_t Posterior::dimension() const { return static_cast<std::int32_t>(impl_->parameters.free.size()); }
 
+void Posterior::Impl::to_theta(std::span<const double> z, std::span<double> theta) const {
+  std::copy(parameters.base.begin(), parameters.base.end(), theta.begin());
+  for (std::size_t j = 0; j < z.size(); ++j)
+    theta[parameters.free[j].parameter] = parameters.free[j].transform.to_natural(z[j]);
+}
+
+double Posterior::Impl::likelihood_at(std::span<const double> z, std::span<double> by_z,
+                                      LikelihoodEngine::Workspace& workspace, LikelihoodEngine::Outcome& outcome,
+                                      std::string& status) const {
+  std::vector<double>&theta = workspace.theta, &by_theta = workspace.by_theta;
+  theta.resize(parameters.base.size());
+  by_theta.resize(by_z.empty() ? 0 : theta.size());
+  to_theta(z, theta);
+  if (!all_finite(theta)) {
+    status = "position is not finite or too far out: " + describe_theta(engine.model, theta);
+    return kNan;
+  }
+  const double value = engine.at(theta, by_theta, workspace, outcome, status);
+  if (!status.empty()) return kNan;
+  for (std::size_t j = 0; j < by_z.size(); ++j) {
+    const Free& free = parameters.free[j];
+    by_z[j] = by_theta[free.parameter] * free.transform.derivative(z[j]);
+  }
+  return value;
+}
+
+void Posterior::Impl::finish(std::span<const double> z, double likelihood, std::span<const double> by_z,
+                             double& log_density, std::span<double> score, std::string& status) const {
+  for (std::size_t j = 0; j < z.size(); ++j) {
+    const Free& free = parameters.free[j];
+    const LineDensity prior = prior_on_line(free.prior, free.transform, free.log_prior_mass, z[j]);
+    likelihood += prior.value;
+    if (!score.empty()) score[j] = by_z[j] + prior.derivative;
+  }
+  log_density = likelihood;
+  if (std::isfinite(likelihood) && all_finite(score)) return;
+  std::vector<double> theta(parameters.base.size());
+  to_theta(z, theta);
+  status =
+      fmt::format("log density {} or its score is not finite at {}", likelihood, describe_theta(engine.model, theta));
+  log_density = kNan;
+  std::fill(score.begin(), score.end(), kNan);
+}
+
+std::vector<std::size_t> Posterior::Impl::answer_on_line(MatrixView<const double> z, std::span<double> log_density,
+                                                         MatrixView<double> score,
+                                                         std::vector<std::string>& status) const {
+  const std::size_t n = z.num_rows();
+  std::vector<std::size_t> open;
+  const std::scoped_lock lock(line_mutex);
+  std::vector<double> places;
+  for (std::size_t i = 0; i < n; ++i)
+    if (std::isfinite(z(i, 0))) places.push_back(z(i, 0));
+  line->prepare(places, [&](std::span<const double> nodes, std::span<LikelihoodOnLine::Sample> samples) {
+    engine.for_particles(
+        nodes.size(), [&](std::size_t k, LikelihoodEngine::Workspace& workspace, LikelihoodEngine::Outcome& outcome) {
+          LikelihoodOnLine::Sample& sample = samples[k];
+          std::string why;
+          sample.value = likelihood_at({&nodes[k], 1}, {&sample.slope, 1}, workspace, outcome, why);
+          sample.error = outcome.compression_error;
+          sample.ok = why.empty() && std::isfinite(sample.value) && std::isfinite(sample.slope);
+        });
+  });
+  std::vector<char> answered(n, 0);
+  const auto count = static_cast<std::int64_t>(n);
+#pragma omp parallel for schedule(static) if (count > kManyParticles)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::span<const double> position = z.row(i);
+    const std::optional<LinePoint> point = std::isfinite(position[0]) ? line->at(position[0]) : std::nullopt;
+    if (!point) continue;
+    answered[i] = 1;
+    const std::span<double> row = score.empty() ? std::span<double>() : score.row(i);
+    finish(position, point->value, {&point->slope, 1}, log_density[i], row, status[i]);
+  }
+  for (std::size_t i = 0; i < n; ++i)
+    if (!answered[i]) open.push_back(i);
+  num_line_answers += static_cast<std::int64_t>(n - open.size());
+  return open;
+}
+
 void Posterior::to_theta(std::span<const double> z, std::span<double> theta) const {
   const auto& [free, base] = impl_->parameters;
   SOJOURN_EXPECTS(z.size() == free.size() && theta.size() == base.size(), ShapeError,
                   "to_theta: z has {} values and theta {}; they must have {} and {}", z.size(), theta.size(),
                   free.size(), base.size());
-  std::copy(base.begin(), base.end(), theta.begin());
-  for (std::size_t j = 0; j < free.size(); ++j) theta[free[j].parameter] = free[j].transform.to_natural(z[j]);
+  impl_->to_theta(z, theta);
 }
 
 void Posterior::evaluate(MatrixView<const double> z, std::span<double> log_density, MatrixView<double> score,
                          std::vector<std::string>& status) const {
-  const std::vector<Free>& free = impl_->parameters.free;
-  const std::size_t n = z.num_rows(), d = free.size();
+  const std::size_t n = z.num_rows(), d = impl_->parameters.free.size();
   SOJOURN_EXPECTS(z.num_cols() == d && log_density.size() == n &&
                       (score.empty() || (score.num_rows() == n && score.num_cols() == d)),
                   ShapeError,
                   "evaluate: z is [{}, {}], log_density [{}], score [{}, {}]; they must be [n, {}], [n], [n, {}]", n,
                   z.num_cols(), log_density.size(), score.num_rows(), score.num_cols(), d, d);
   status.assign(n, {});
-  impl_->engine.for_particles(n, [&](std::size_t i, LikelihoodEngine::Workspace& workspace,
-                                     LikelihoodEngine::Outcome& outcome) {
-    const std::span<const double> position = z.row(i);
-    log_density[i] = kNan;
-    if (!score.empty()) std::fill(score.row(i).begin(), score.row(i).end(), kNan);
-    std::vector<double>&theta = workspace.theta, &by_theta = workspace.by_theta, &by_z = workspace.by_z;
-    theta.resize(impl_->parameters.base.size());
-    by_theta.resize(score.empty() ? 0 : theta.size());
-    by_z.assign(d, 0.0);
-    to_theta(position, theta);
-    if (!std::all_of(theta.begin(), theta.end(), [](double x) { return std::isfinite(x); })) {
-      status[i] = "position is not finite or too far out: " + describe_theta(impl_->engine.model, theta);
-      return;
-    }
-    double value = impl_->engine.at(theta, by_theta, workspace, outcome, status[i]);
-    if (!status[i].empty()) return;
-    for (std::size_t j = 0; j < d; ++j) {
-      const LineDensity prior = prior_on_line(free[j].prior, free[j].transform, free[j].log_prior_mass, position[j]);
-      value += prior.value;
-      if (score.empty()) continue;
-      by_z[j] = by_theta[free[j].parameter] * free[j].transform.derivative(position[j]) + prior.derivative;
-    }
-    if (!std::isfinite(value) || !std::all_of(by_z.begin(), by_z.end(), [](double x) { return std::isfinite(x); })) {
-      status[i] = fmt::format("log density {} or its score is not finite at {}", value,
-                              describe_theta(impl_->engine.model, theta));
-      return;
-    }
-    log_density[i] = value;
-    if (!score.empty()) std::copy(by_z.begin(), by_z.end(), score.row(i).begin());
-  });
+  std::fill(log_density.begin(), log_density.end(), kNan);
+  for (std::size_t i = 0; i < score.num_rows(); ++i) std::fill(score.row(i).begin(), score.row(i).end(), kNan);
+  std::vector<std::size_t> open;
+  if (impl_->line) {
+    open = impl_->answer_on_line(z, log_density, score, status);
+    if (open.empty()) return;
+  } else {
+    open.resize(n);
+    std::iota(open.begin(), open.end(), std::size_t{0});
+  }
+  impl_->engine.for_particles(
+      open.size(), [&](std::size_t k, LikelihoodEngine::Workspace& workspace, LikelihoodEngine::Outcome& outcome) {
+        const std::size_t i = open[k];
+        std::vector<double>& by_z = workspace.by_z;
+        by_z.assign(score.empty() ? 0 : d, 0.0);
+        const double value = impl_->likelihood_at(z.row(i), by_z, workspace, outcome, status[i]);
+        if (!status[i].empty()) return;
+        const std::span<double> row = score.empty() ? std::span<double>() : score.row(i);
+        impl_->finish(z.row(i), value, by_z, log_density[i], row, status[i]);
+      });
 }
 
 void Posterior::sample_prior(std::uint64_t seed, MatrixView<double> z) const {
@@ -155,6 +264,14 @@ void Posterior::log_likelihood(MatrixView<const double> theta, std::span<double>
 }
 
 RouteCounts Posterior::route_counts() const { return impl_->engine.route_counts(); }
-CompressionReport Posterior::compression() const { return impl_->engine.compression(); }
+CompressionReport Posterior::compression() const {
+  CompressionReport report = impl_->engine.compression();
+  const std::scoped_lock lock(impl_->line_mutex);
+  if (!impl_->line) return report;
+  report.num_line_values = impl_->line->num_evaluations();
+  report.num_line_answers = impl_->num_line_answers;
+  report.line_error = impl_->line->worst_error();
+  return report;
+}
 
 }  // namespace sojourn

@@ -54,7 +54,6 @@ RunFacts run_facts(const InferenceResult& result, const Posterior& posterior) {
 
 std::string compression_text(const CompressionReport& report) {
   if (report.mode == DataCompression::kOff) return "off";
-  if (report.level_points.empty()) return {};
   std::string text;
   for (std::size_t i = 0; i < report.level_points.size(); ++i) {
     if (report.level_count[i] == 0) continue;
@@ -62,8 +61,11 @@ std::string compression_text(const CompressionReport& report) {
                         report.level_points[i], report.level_count[i]);
   }
   if (!text.empty()) text += fmt::format("; largest estimated error {:.1e}", report.worst_error);
-  if (report.num_exact > 0)
+  if (report.num_exact > 0 && !report.level_points.empty())
     text += fmt::format("{}exact in {} evaluations", text.empty() ? "" : "; ", report.num_exact);
+  if (report.num_line_answers > 0)
+    text += fmt::format("{}one free parameter: {} log likelihoods interpolated from {}, largest estimated error {:.1e}",
+                        text.empty() ? "" : "; ", report.num_line_answers, report.num_line_values, report.line_error);
   return text;
 }
 

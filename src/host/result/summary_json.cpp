@@ -88,6 +88,11 @@ Json compression_json(const CompressionReport& report, bool& finite) {
     levels.push_back({{"points", report.level_points[i]}, {"evaluations", report.level_count[i]}});
   json["exact_evaluations"] = report.num_exact;
   json["worst_error"] = number(report.worst_error, finite);
+  if (report.num_line_answers > 0) {
+    json["line"] = {{"values", report.num_line_values},
+                    {"answers", report.num_line_answers},
+                    {"worst_error", number(report.line_error, finite)}};
+  }
   return json;
 }
 

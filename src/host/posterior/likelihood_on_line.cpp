@@ -1,0 +1,130 @@
+#include "posterior/likelihood_on_line.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace sojourn {
+namespace {
+
+constexpr int kNumNodes = LikelihoodOnLine::kNumNodes;
+/// Four coefficients, so that neither an even nor an odd function hides its tail.
+constexpr int kNumTailCoefficients = 4;
+/// Truncation and aliasing each cost the sum of the coefficients left out; in a geometric series of ratio 1/2 that sum
+/// is the last coefficient seen.
+constexpr double kTailFactor = 4;
+
+/// T_k at node m, x_m = cos(pi (m + 1/2) / N).
+double node_polynomial(int k, int m) { return std::cos(std::numbers::pi * k * (m + 0.5) / kNumNodes); }
+
+struct NodeTable {
+  double to_coefficient[kNumNodes][kNumNodes];
+  NodeTable() {
+    for (int k = 0; k < kNumNodes; ++k)
+      for (int m = 0; m < kNumNodes; ++m)
+        to_coefficient[k][m] = (k == 0 ? 1.0 : 2.0) / kNumNodes * node_polynomial(k, m);
+  }
+};
+const NodeTable& node_table() {
+  static const NodeTable table;
+  return table;
+}
+
+double tail(const std::vector<double>& coefficient) {
+  double largest = 0;
+  for (int k = kNumNodes - kNumTailCoefficients; k < kNumNodes; ++k)
+    largest = std::max(largest, std::abs(coefficient[k]));
+  return kTailFactor * largest;
+}
+
+/// Clenshaw's sums of both series at x in [-1, 1].
+LinePoint sum_series(const std::vector<double>& value, const std::vector<double>& slope, double x) {
+  double v1 = 0, v2 = 0, s1 = 0, s2 = 0;
+  for (int k = kNumNodes - 1; k > 0; --k) {
+    const double v = value[k] + 2 * x * v1 - v2, s = slope[k] + 2 * x * s1 - s2;
+    v2 = v1;
+    v1 = v;
+    s2 = s1;
+    s1 = s;
+  }
+  return {value[0] + x * v1 - v2, slope[0] + x * s1 - s2};
+}
+
+}  // namespace
+
+LikelihoodOnLine::LikelihoodOnLine(double width, double rtol, double least_scale)
+    : width_(width), rtol_(rtol), least_scale_(least_scale) {}
+
+LikelihoodOnLine::Key LikelihoodOnLine::key(double z, int halvings) const {
+  return {halvings, static_cast<std::int64_t>(std::floor(std::ldexp(z / width_, halvings)))};
+}
+
+double LikelihoodOnLine::node(const Key& key, int index) const {
+  const double middle = static_cast<double>(key.second) + 0.5;
+  return std::ldexp(width_ * (middle + 0.5 * node_polynomial(1, index)), -key.first);
+}
+
+LikelihoodOnLine::Cell LikelihoodOnLine::make_cell(const Key& key, std::span<const Sample> samples) {
+  Cell cell;
+  cell.state = key.first < kMaxHalvings ? State::kHalved : State::kRough;
+  double scale = least_scale_, steepest = 0, node_error = 0;
+  for (const Sample& sample : samples) {
+    if (!sample.ok) return cell;
+    steepest = std::max(steepest, std::abs(sample.slope));
+    node_error = std::max(node_error, sample.error);
+  }
+  cell.value.assign(kNumNodes, 0.0);
+  cell.slope.assign(kNumNodes, 0.0);
+  for (int k = 0; k < kNumNodes; ++k)
+    for (int m = 0; m < kNumNodes; ++m) {
+      cell.value[k] += node_table().to_coefficient[k][m] * samples[m].value;
+      cell.slope[k] += node_table().to_coefficient[k][m] * samples[m].slope;
+    }
+  // The mean of the values, so that a cell in which the sum crosses zero is not held to its smallest value.
+  scale = std::max(scale, std::abs(cell.value[0]));
+  const double error = node_error + tail(cell.value) / scale;
+  const double slope_error = tail(cell.slope) / std::max(scale, steepest);
+  if (!(error <= rtol_ && slope_error <= rtol_)) return cell;
+  cell.state = State::kServes;
+  worst_error_ = std::max(worst_error_, error);
+  return cell;
+}
+
+void LikelihoodOnLine::prepare(std::span<const double> z, const Evaluate& evaluate) {
+  for (int halvings = 0; halvings <= kMaxHalvings; ++halvings) {
+    std::vector<Key> missing;
+    for (const double place : z) {
+      if (halvings > 0) {
+        const auto parent = cells_.find(key(place, halvings - 1));
+        if (parent == cells_.end() || parent->second.state != State::kHalved) continue;
+      }
+      const Key own = key(place, halvings);
+      if (!cells_.contains(own)) missing.push_back(own);
+    }
+    std::sort(missing.begin(), missing.end());
+    missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
+    if (missing.empty()) continue;
+    std::vector<double> places;
+    for (const Key& cell : missing)
+      for (int m = 0; m < kNumNodes; ++m) places.push_back(node(cell, m));
+    std::vector<Sample> samples(places.size());
+    evaluate(places, samples);
+    num_evaluations_ += static_cast<std::int64_t>(places.size());
+    for (std::size_t c = 0; c < missing.size(); ++c)
+      cells_.emplace(missing[c], make_cell(missing[c], std::span(samples).subspan(c * kNumNodes, kNumNodes)));
+  }
+}
+
+std::optional<LinePoint> LikelihoodOnLine::at(double z) const {
+  for (int halvings = 0; halvings <= kMaxHalvings; ++halvings) {
+    const Key own = key(z, halvings);
+    const auto found = cells_.find(own);
+    if (found == cells_.end() || found->second.state == State::kRough) return std::nullopt;
+    if (found->second.state == State::kHalved) continue;
+    const double x = 2 * (std::ldexp(z / width_, halvings) - static_cast<double>(own.second)) - 1;
+    return sum_series(found->second.value, found->second.slope, std::clamp(x, -1.0, 1.0));
+  }
+  return std::nullopt;
+}
+
+}  // namespace sojourn
