@@ -58,12 +58,21 @@ class Infer(ProgramCase):
         self.assertEqual((quiet.returncode, quiet.stderr), (0, ""))
 
     def test_log_level(self):
+        # At info: the model, the warning, two lines of progress, what was interpolated.
         self.write("run.yaml", RUN + "checkpoint: {}\n")
-        for level, lines in (("error", 0), ("warning", 1), ("info", 4)):
+        for level, lines in (("error", 0), ("warning", 1), ("info", 5)):
             result = self.run_program("infer", "run.yaml", "--output", level, "--iterations", "3", env={"SOJOURN_LOG": level})
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertEqual(len(result.stderr.splitlines()), lines, result.stderr)
         self.bad(2, "SOJOURN_LOG='loud'", "infer", "run.yaml", "--output", "r", env={"SOJOURN_LOG": "loud"})
+
+    def test_one_free_parameter_is_interpolated_unless_switched_off(self):
+        line = self.good_json("infer", "run.yaml", "--output", "r", "--iterations", "5")["data_compression"]["line"]
+        self.assertGreater(line["answers"], line["values"])
+        self.assertLessEqual(line["worst_error"], 1e-9)
+        exact = self.good_json("infer", "run.yaml", "--output", "e", "--iterations", "5", "--data-compression", "off")
+        self.assertEqual(exact["data_compression"]["mode"], "off")
+        self.assertNotIn("line", exact["data_compression"])
 
     def test_json_prints_the_summary(self):
         printed = self.good_json("infer", "run.yaml", "--output", "r", "--iterations", "5")
