@@ -29,6 +29,7 @@ constexpr double kReferencePart = 0.5;
 // Factors of the error bound, set so that it stays above the true error on all chains of the tests with real spectrum.
 constexpr double kRoundingFactor = 8;
 constexpr double kTruncationFactor = 2;
+constexpr double kTurnFactor = 4;
 constexpr double kDiscretisationFactor = 80;
 /// 2 by the theorem of the trapezoid rule; the rest for sampling the turned hyperbola at half as many places.
 constexpr double kProvedFactor = 20;
@@ -247,8 +248,8 @@ void SharedContour::tilt_nodes(std::span<const double> tilts, std::span<std::com
 }
 
 void SharedContour::invert(std::span<const std::complex<double>> transform, std::span<const std::complex<double>> check,
-                           std::span<const double> tilts, std::span<double> value, std::span<double> error,
-                           std::span<double> scratch) const {
+                           std::span<const double> tilts, double transform_roundings, std::span<double> value,
+                           std::span<double> error, std::span<double> scratch) const {
   for (std::size_t w = 0; w < windows_.size(); ++w) {
     const Window& window = windows_[w];
     const std::size_t num_nodes = window.num_nodes, num_checks = window.num_checks;
@@ -290,8 +291,10 @@ void SharedContour::invert(std::span<const std::complex<double>> transform, std:
       const double foretold = kDiscretisationFactor * inner_error(window.inner_exponent, growth) * scale;
       const std::size_t time = window.times[n];
       value[time] = sum;
-      // A tilted node is rounded to epsilon times the tilt, which turns exp(s t) by that times t.
-      const double roundings = kRoundingFactor + std::abs(tilts[w]) * window.exact_times[n];
+      // A tilted node is rounded to epsilon times the tilt, which turns exp(s t) by that times t; so do the roundings
+      // of the decay rates themselves.
+      const double roundings =
+          kRoundingFactor + transform_roundings + kTurnFactor * std::abs(tilts[w]) * window.exact_times[n];
       error[time] = roundings * std::numeric_limits<double>::epsilon() * size + kTruncationFactor * last +
                     kDiscretisationFactor * window.outer[n] * scale + std::min(proved, foretold);
     }

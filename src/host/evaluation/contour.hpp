@@ -68,12 +68,13 @@ class SharedContour {
   /// Values and bounds on their absolute errors, [N] each, of exp(c t) f(t), from the transform at the tilted nodes and
   /// check nodes.
   ///
+  /// `transform_roundings` is the relative error of the transform's values in units of epsilon.
   /// The bound adds rounding (epsilon times the sum of the terms' sizes), truncation (the last terms) and the error of
   /// the trapezoid rule on either side. Towards the poles the best shift of the contour gives
   /// exp(-X) (e X / m)^m, X = 2 pi d / h, where F grows like distance^-m; m is taken from the check nodes.
   void invert(std::span<const std::complex<double>> transform, std::span<const std::complex<double>> check,
-              std::span<const double> tilts, std::span<double> value, std::span<double> error,
-              std::span<double> scratch) const;
+              std::span<const double> tilts, double transform_roundings, std::span<double> value,
+              std::span<double> error, std::span<double> scratch) const;
 
   /// gradient[p] += sum_n by_value[n] * d exp(c t_n) f(t_n) / d phi_p at fixed c, from the transform's gradient at the
   /// nodes, [num_nodes, num_rates]. Times of weight 0 cost nothing; the others 2 num_nodes multiply-adds each.

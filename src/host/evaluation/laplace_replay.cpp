@@ -25,6 +25,9 @@ struct BlockOutput {
   }
 };
 
+/// exp(-700) is zero beside any other double, and exp(700) still finite.
+constexpr double kLargestShift = 700;
+
 template <int W>
 void reset(PackArray<Pack<W>>& gradient, const LaneReplay<W>& replay) {
   gradient.resize(replay.num_extended_rates());
@@ -56,7 +59,7 @@ void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const do
         // Continuous: (s r + A) x = exit. Discrete: a step in v is worth exp(-s r), so (expm1(s r) + A) x = exit.
         const auto kill = [&](std::int32_t v) {
           const double shift = s[j] * reward[state_of_row[v]];
-          return Lanes(discrete ? std::expm1(shift) : shift);
+          return Lanes(discrete ? std::expm1(std::min(shift, kLargestShift)) : shift);
         };
         replay.factor(kill);
         replay.solve([&](std::int32_t v) { return replay.absorbing_weight(v); }, kill, 1.0, solution.view());

@@ -79,16 +79,16 @@ void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
     return -workspace.tilts[contour.window_of(j)] * points[times[j]].value;
   };
   if (wants_density) {
-    contour.invert(workspace.density, workspace.density_check, workspace.tilts, workspace.inverted,
-                   workspace.inverted_error, workspace.contour_scratch);
+    contour.invert(workspace.density, workspace.density_check, workspace.tilts, replay->num_roundings(),
+                   workspace.inverted, workspace.inverted_error, workspace.contour_scratch);
     for (std::size_t j = 0; j < times.size(); ++j) {
       if (points[times[j]].density)
         settle(times[j], workspace.inverted[j], workspace.inverted_error[j], 1, log_factor(j));
     }
   }
   if (wants_survival) {
-    contour.invert(workspace.survival, workspace.survival_check, workspace.tilts, workspace.inverted,
-                   workspace.inverted_error, workspace.contour_scratch);
+    contour.invert(workspace.survival, workspace.survival_check, workspace.tilts, replay->num_roundings(),
+                   workspace.inverted, workspace.inverted_error, workspace.contour_scratch);
     for (std::size_t j = 0; j < times.size(); ++j) {
       const double tilted = workspace.inverted[j], error = workspace.inverted_error[j];
       if (points[times[j]].survival) settle(num_points + times[j], tilted, error, 1, log_factor(j));

@@ -57,9 +57,12 @@ void LawPlan::Impl::solve_at_zero(Workspace& workspace) const {
     if (kind(e) == 0) {
       value = replay->density_at_zero(*workspace.replay, row);
     } else if (kind(e) == 1) {
-      // D(0) is 1 - atom without the subtraction.
-      double first = 0, second = 0;
-      replay->evaluate_real(false, {&zero, 1}, {&value, 1}, {&first, 1}, {&second, 1}, *workspace.replay);
+      value = 1 - replay->atom(*workspace.replay);
+      if (value < 0.5) {
+        // D(0) is the same without the subtraction.
+        double first = 0, second = 0;
+        replay->evaluate_real(false, {&zero, 1}, {&value, 1}, {&first, 1}, {&second, 1}, *workspace.replay);
+      }
       const auto by_rate = replay->atom_gradient(*workspace.replay);
       for (std::size_t p = 0; p < row.size(); ++p) row[p] = -by_rate[p];
     } else {
@@ -98,6 +101,8 @@ void LawPlan::Impl::solve_from_saddles(LawMethod method, Workspace& workspace) c
   double mass = 0, first = 0, second = 0;  // 1 - atom, - its mean
   replay->evaluate_real(false, {&zero, 1}, {&mass, 1}, {&first, 1}, {&second, 1}, *workspace.replay);
   const double mean = -first / mass;
+  // The atom is right to a few roundings, D(0) to as many as the chain is deep.
+  if (const double atom = replay->atom(*workspace.replay); atom < 0.5) mass = 1 - atom;
   // Below the mean the survival function is one minus a small cdf, above it the cdf one minus a small survival: the
   // smaller one is what a saddle sees. Where it turns out not to be small, the value itself is asked in a second pass.
   const std::vector<std::size_t> all = workspace.pending;
@@ -172,7 +177,7 @@ bool LawPlan::Impl::settle_saddle(std::size_t e, LawSide side, const SaddleAnswe
     own = -part / rest;
     by_atom = survival ? -1 / rest : 0;
     entry.log_value = survival ? std::log(rest) : std::log1p(-part);
-    entry.error = answer.error * part / rest + 2 * kEpsilon;
+    entry.error = answer.error * part / rest + 4 * kEpsilon;
   } else if (side == LawSide::kCdf && atom > 0) {
     const double part = std::exp(answer.log_value), whole = atom + part;
     own = part / whole;

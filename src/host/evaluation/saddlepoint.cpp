@@ -228,8 +228,8 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
     if (level > 0) {
       const double difference = std::abs(before / rule - 1);
       const double discretisation = difference < 0.1 ? kLeftShare * difference : kInfinity;
-      const double rounding =
-          kEpsilon * (16 * size / std::abs(sum) + 2 * std::abs(saddle.s * t) + std::abs(saddle.log_value));
+      const double rounding = kEpsilon * ((16 + replay_->num_roundings()) * size / std::abs(sum) +
+                                          4 * std::abs(saddle.s * t) + std::abs(saddle.log_value));
       answer.error = sum > 0 ? discretisation + rounding + 2 * last / sum : kInfinity;
       if (discretisation <= kGoal * rtol) break;
     }

@@ -79,7 +79,7 @@ void TiltedContour::integrate(const Group& group, std::span<const SaddleRequest>
   replay_->evaluate(checks, survival ? none : std::span(check), survival ? std::span(check) : none, none, none,
                     workspace);
   // The running sum of a density is its transform over s, that of a mass its transform over 1 - exp(-s).
-  const auto per_sum = [&](const Complex& s) { return 1.0 / (discrete_ ? 1.0 - std::exp(-s) : s); };
+  const auto per_sum = [&](const Complex& s) { return 1.0 / (discrete_ ? -exponential_minus_one(-s) : s); };
   for (std::size_t k = 0; cdf && k < nodes.size(); ++k) {
     const Complex factor = per_sum(nodes[k]);
     transform[k] *= factor;
@@ -91,7 +91,7 @@ void TiltedContour::integrate(const Group& group, std::span<const SaddleRequest>
   });
   if (!finite) return;
   std::vector<double> value(times.size()), error(times.size()), scratch(contour.scratch_size());
-  contour.invert(transform, check, {&tilt, 1}, value, error, scratch);
+  contour.invert(transform, check, {&tilt, 1}, replay_->num_roundings(), value, error, scratch);
   for (std::size_t n = 0; n < times.size(); ++n) {
     const std::size_t m = group.members[n];
     if (!(value[n] > 0) || !(error[n] <= rtol * value[n])) continue;

@@ -30,12 +30,6 @@ struct ScaledPivotSign {
   }
 };
 
-/// exp(s) - 1 without cancellation.
-std::complex<double> exponential_minus_one(std::complex<double> s) {
-  const double half = std::sin(s.imag() / 2);
-  return {std::expm1(s.real()) * std::cos(s.imag()) - 2 * half * half, std::exp(s.real()) * std::sin(s.imag())};
-}
-
 /// Value and derivatives by the shift w - 1 become those by s, w = exp(s); G is multiplied by w besides.
 template <class Real>
 void chain_to_discrete(double w, bool survival, Real& value, Real& first, Real& second) {
@@ -57,6 +51,11 @@ T& ensure(std::optional<T>& slot, const Prc& prc) {
 }
 
 }  // namespace
+
+std::complex<double> exponential_minus_one(std::complex<double> s) {
+  const double half = std::sin(s.imag() / 2);
+  return {std::expm1(s.real()) * std::cos(s.imag()) - 2 * half * half, std::exp(s.real()) * std::sin(s.imag())};
+}
 
 struct TransformReplay::Impl {
   Prc prc;
@@ -99,6 +98,11 @@ TransformReplay::~TransformReplay() = default;
 TransformReplay::TransformReplay(TransformReplay&&) noexcept = default;
 
 std::int32_t TransformReplay::num_rates() const { return impl_->view.num_rates; }
+
+double TransformReplay::num_roundings() const {
+  const PrcCost& cost = impl_->prc.cost();
+  return 0.5 * static_cast<double>(cost.num_levels + cost.largest_component);
+}
 
 TransformReplay::WorkspacePtr TransformReplay::make_workspace() const {
   WorkspacePtr workspace(new Workspace);

@@ -22,6 +22,9 @@ struct ScaledComplexValue {
   std::int64_t exponent = 0;
 };
 
+/// exp(s) - 1 without cancellation.
+std::complex<double> exponential_minus_one(std::complex<double> s);
+
 /// Laplace transforms of one law at one particle, the primitive under every contour.
 ///
 /// With Y the reward gathered (atom included) and r the reward, R = diag(r), A = -S:
@@ -48,6 +51,9 @@ class TransformReplay {
 
   [[nodiscard]] WorkspacePtr make_workspace() const;
   [[nodiscard]] std::int32_t num_rates() const;
+  /// Roundings that a value may carry, in units of epsilon of its size: half of one for every level of components and
+  /// every row of the largest component.
+  [[nodiscard]] double num_roundings() const;
 
   /// Sets the particle: phi [num_rates], all weights >= 0. Computes atom and its gradient.
   void set_particle(std::span<const double> phi, Workspace& workspace) const;

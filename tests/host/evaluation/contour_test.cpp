@@ -23,7 +23,7 @@ Inverted invert(const SharedContour& contour, const Transform& transform) {
   Inverted result{std::vector<double>(contour.num_times()), std::vector<double>(contour.num_times())};
   std::vector<double> scratch(contour.scratch_size());
   const std::vector<double> tilts(contour.num_windows(), 0.0);
-  contour.invert(nodes, checks, tilts, result.value, result.error, scratch);
+  contour.invert(nodes, checks, tilts, 0.0, result.value, result.error, scratch);
   return result;
 }
 
