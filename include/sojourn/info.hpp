@@ -1,19 +1,36 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace sojourn {
+
+/// Instruction sets that kernels are compiled for, all in one binary: what every processor of the architecture has;
+/// AVX2 with FMA (x86-64-v3); AVX-512 F, BW, CD, DQ, VL (x86-64-v4).
+enum class InstructionSet : std::uint8_t { kBaseline, kAvx2, kAvx512 };
+/// "baseline", "avx2", "avx512".
+const char* to_string(InstructionSet set);
+
+/// Sets that this build holds and this machine can run, narrow to wide.
+std::vector<InstructionSet> usable_instruction_sets();
+
+/// The set in use: the widest usable one, or SOJOURN_INSTRUCTION_SET. Chosen at the first call and kept.
+/// @throws UsageError where that variable names a set that is unknown or not usable.
+InstructionSet instruction_set();
 
 /// What this build can do and which devices it sees.
 struct BuildInfo {
   std::string version, compiler, build_type;
   bool cuda = false, nccl = false, mpi = false, openmp = false;
   std::string cuda_version, nccl_version, mpi_version;
-  std::vector<std::string> devices;  ///< "cuda:0 NVIDIA H200, 139 GiB"; empty without a GPU
-  int num_threads = 1;               ///< threads a run would use
+  std::vector<std::string> devices;           ///< "cuda:0 NVIDIA H200, 139 GiB"; empty without a GPU
+  int num_threads = 1;                        ///< threads a run would use
+  std::string instruction_set;                ///< of the kernels in use
+  std::vector<std::string> instruction_sets;  ///< usable here, narrow to wide
 };
-/// @throws UsageError for a thread variable in the environment that is not a positive integer.
+/// @throws UsageError for a thread variable in the environment that is not a positive integer, and as
+/// `instruction_set`.
 BuildInfo build_info();
 
 /// Lists the devices of a build that has device code, one text each.

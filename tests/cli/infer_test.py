@@ -318,6 +318,28 @@ class Check(ProgramCase):
         self.bad(3, r"run\.yaml:4:\d+.*did you mean 'rate'", "check", "run.yaml")
 
 
+class InstructionSets(ProgramCase):
+    def test_each_usable_set_can_be_named(self):
+        usable = self.good_json("info")["instruction_sets"]
+        self.assertEqual(usable[0], "baseline")
+        answers = []
+        for name in usable:
+            env = {"SOJOURN_INSTRUCTION_SET": name}
+            self.assertEqual(self.good_json("info", env=env)["instruction_set"], name)
+            out = self.good_json("evaluate", "mix.yaml", "--theta", "1.5,1", "--moments", "3", "--pdf", "0.5,2", env=env)
+            answers.append(out["moments"][0] + out["pdf"][0])
+        for answer in answers[1:]:
+            for one, other in zip(answer, answers[0]):
+                self.assertAlmostEqual(one, other, delta=1e-12 * abs(other))
+
+    def test_a_set_that_is_not_there_is_refused_before_any_work(self):
+        usable = self.good_json("info")["instruction_sets"]
+        for name in {"baseline", "avx2", "avx512"} - set(usable) | {"sse9"}:
+            env = {"SOJOURN_INSTRUCTION_SET": name}
+            for arguments in (("info",), ("check", "none.yaml")):
+                self.bad(2, f"SOJOURN_INSTRUCTION_SET={name}.*{', '.join(usable)}", *arguments, env=env)
+
+
 class Info(ProgramCase):
     def test_version_and_info(self):
         version = self.good("--version").strip()
@@ -329,6 +351,8 @@ class Info(ProgramCase):
         self.assertIsInstance(out["devices"], list)
         text = self.good("info")
         self.assertIn("OpenMP", text)
+        self.assertIn(out["instruction_set"], out["instruction_sets"])
+        self.assertIn("kernels   " + out["instruction_set"], text)
         if not out["cuda"]:
             self.assertEqual(out["devices"], [])
             self.assertRegex(text, r"devices +cpu \(built without CUDA\)")

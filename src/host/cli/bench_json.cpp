@@ -54,6 +54,7 @@ std::string bench_json(const BenchReport& report) {
   JsonWriter json;
   json.begin_object().member("schema", "sojourn/bench/1");
   json.member("version", report.build.version).member("compiler", report.build.compiler);
+  json.member("instruction_set", report.build.instruction_set);
   json.member("build_type", report.build.build_type).member("quick", report.plan.quick);
   json.member("repetitions", report.plan.num_repetitions).member("seconds", report.plan.seconds);
   json.member("observations", report.plan.num_observations);

@@ -166,9 +166,10 @@ std::string bench_table(const BenchReport& report) {
     return values[0] < 0 ? std::string("unknown")
                          : fmt::format("{:.2f} {:.2f} {:.2f}", values[0], values[1], values[2]);
   };
-  std::string text = fmt::format("sojourn {}, {}, {}, fp64, {} repetitions of {:g} s or more, {} observations\n",
-                                 report.build.version, report.build.compiler, report.build.build_type,
-                                 report.plan.num_repetitions, report.plan.seconds, report.plan.num_observations);
+  std::string text =
+      fmt::format("sojourn {}, {}, {}, {} kernels, fp64, {} repetitions of {:g} s or more, {} observations\n",
+                  report.build.version, report.build.compiler, report.build.build_type, report.build.instruction_set,
+                  report.plan.num_repetitions, report.plan.seconds, report.plan.num_observations);
   text += fmt::format("machine  {}\nload     {} before, {} after\n\n", describe(report.machine),
                       load(report.load_before), load(report.load_after));
   text += limits_table(report.result) + '\n' + cases_table(report.result) + '\n' + rates_table(report.result) + '\n';

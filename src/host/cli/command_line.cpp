@@ -123,7 +123,9 @@ ExitCode run(const std::vector<std::string>& arguments) {
     return ExitCode::kUsage;
   }
   const std::vector<std::string> behind_verb = arguments_of_verb(arguments);
+  // What the environment asks for is checked before any work.
   (void)log_level();
+  (void)instruction_set();
   if (!wants_help(behind_verb)) {
     for (const auto& [sub, action] : actions) {
       if (sub->get_name() == arguments.front()) check_arguments(*sub, behind_verb);

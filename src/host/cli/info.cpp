@@ -23,7 +23,8 @@ std::string as_json(const BuildInfo& info) {
   json.member("cuda_version", info.cuda_version).member("nccl_version", info.nccl_version);
   json.member("mpi_version", info.mpi_version);
   json.key("devices").values(info.devices);
-  json.member("num_threads", info.num_threads);
+  json.member("num_threads", info.num_threads).member("instruction_set", info.instruction_set);
+  json.key("instruction_sets").values(info.instruction_sets);
   return json.end_object().take();
 }
 
@@ -38,6 +39,7 @@ std::string as_text(const BuildInfo& info) {
   text += part("MPI", info.mpi, info.mpi_version);
   text += part("OpenMP", info.openmp, "");
   text += fmt::format("{:<10}{}\n", "threads", info.num_threads);
+  text += fmt::format("{:<10}{} (of {})\n", "kernels", info.instruction_set, fmt::join(info.instruction_sets, ", "));
   if (info.devices.empty())
     text += fmt::format("{:<10}cpu ({})\n", "devices",
                         info.cuda ? "no GPU is seen; check nvidia-smi and CUDA_VISIBLE_DEVICES" : "built without CUDA");

@@ -247,9 +247,11 @@ void SharedContour::tilt_nodes(std::span<const double> tilts, std::span<std::com
   }
 }
 
-void SharedContour::invert(std::span<const std::complex<double>> transform, std::span<const std::complex<double>> check,
-                           std::span<const double> tilts, double transform_roundings, std::span<double> value,
-                           std::span<double> error, std::span<double> scratch) const {
+template <>
+void SharedContour::invert_on<kThisSet>(std::span<const std::complex<double>> transform,
+                                        std::span<const std::complex<double>> check, std::span<const double> tilts,
+                                        double transform_roundings, std::span<double> value, std::span<double> error,
+                                        std::span<double> scratch) const {
   for (std::size_t w = 0; w < windows_.size(); ++w) {
     const Window& window = windows_[w];
     const std::size_t num_nodes = window.num_nodes, num_checks = window.num_checks;
@@ -301,9 +303,10 @@ void SharedContour::invert(std::span<const std::complex<double>> transform, std:
   }
 }
 
-void SharedContour::add_gradient(std::span<const double> by_value,
-                                 std::span<const std::complex<double>> transform_gradient, std::span<double> gradient,
-                                 std::span<double> scratch) const {
+template <>
+void SharedContour::add_gradient_on<kThisSet>(std::span<const double> by_value,
+                                              std::span<const std::complex<double>> transform_gradient,
+                                              std::span<double> gradient, std::span<double> scratch) const {
   const std::size_t num_rates = gradient.size();
   for (const Window& window : windows_) {
     double* const sum = scratch.data();
@@ -323,9 +326,10 @@ void SharedContour::add_gradient(std::span<const double> by_value,
   }
 }
 
-void SharedContour::add_gradient(std::size_t time, double by_value,
-                                 std::span<const std::complex<double>> transform_gradient,
-                                 std::span<double> gradient) const {
+template <>
+void SharedContour::add_gradient_on<kThisSet>(std::size_t time, double by_value,
+                                              std::span<const std::complex<double>> transform_gradient,
+                                              std::span<double> gradient) const {
   const std::size_t num_rates = gradient.size();
   const Window& window = windows_[place_[time].first];
   const double* const weights = window.weights.data() + place_[time].second * 2 * window.num_nodes;

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "evaluation/instruction_set.hpp"
+
 namespace sojourn {
 
 /// Shape of the hyperbola s(u) = mu (1 + sin(iu - alpha)) with nodes u = 0, h, ..., (num_nodes - 1) h and their
@@ -86,6 +88,18 @@ class SharedContour {
                     std::span<double> gradient) const;
 
  private:
+  // The same compiled for one instruction set.
+  template <InstructionSet>
+  void invert_on(std::span<const std::complex<double>> transform, std::span<const std::complex<double>> check,
+                 std::span<const double> tilts, double transform_roundings, std::span<double> value,
+                 std::span<double> error, std::span<double> scratch) const;
+  template <InstructionSet>
+  void add_gradient_on(std::span<const double> by_value, std::span<const std::complex<double>> transform_gradient,
+                       std::span<double> gradient, std::span<double> scratch) const;
+  template <InstructionSet>
+  void add_gradient_on(std::size_t time, double by_value, std::span<const std::complex<double>> transform_gradient,
+                       std::span<double> gradient) const;
+
   struct Window {
     std::size_t node_begin = 0, num_nodes = 0;
     std::size_t check_begin = 0, num_checks = 0;

@@ -8,10 +8,13 @@
 #endif
 
 #include "common/prc_replay.hpp"
+#include "evaluation/instruction_set.hpp"
 
 /// Packs of lanes for the CPU replay: one program read serves all lanes of a pack. The loops are unrolled by index
-/// sequences so that accumulators stay in vector registers.
+/// sequences so that accumulators stay in vector registers. Their width is that of the instruction set, whose name is
+/// part of the types' names.
 namespace sojourn {
+inline namespace SOJOURN_KERNEL_SET {
 
 #if defined(__AVX512F__)
 inline constexpr int kVectorDoubles = 8;
@@ -202,4 +205,5 @@ SOJOURN_INLINE ComplexPack<L> select(const PackMask<L>& mask, const ComplexPack<
   return {select(mask, first.re, second.re), select(mask, first.im, second.im)};
 }
 
+}  // namespace SOJOURN_KERNEL_SET
 }  // namespace sojourn

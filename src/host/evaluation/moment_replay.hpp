@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "evaluation/instruction_set.hpp"
 #include "sojourn/matrix_view.hpp"
 #include "sojourn/prc.hpp"
 #include "sojourn/state_graph.hpp"
@@ -41,5 +42,23 @@ void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const do
 /// Expected time (steps) per state: values [K, num_states], gradient [K, num_states, num_rates] (one solve per state).
 void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                              std::span<double> values, std::span<double> gradient, int num_threads);
+
+/// The same compiled for one instruction set.
+template <InstructionSet>
+std::size_t replay_moments_on(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                              std::span<const double> reward, int order, std::span<double> values,
+                              std::span<double> gradient, int num_threads, GradientRoute route);
+template <InstructionSet>
+void replay_cross_moments_on(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                             const std::vector<std::span<const double>>& rewards, std::span<double> means,
+                             std::span<double> second, std::span<double> means_gradient,
+                             std::span<double> second_gradient, int num_threads);
+template <InstructionSet>
+void replay_laplace_on(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                       std::span<const double> reward, std::span<const double> s, std::span<double> values,
+                       std::span<double> gradient, int num_threads);
+template <InstructionSet>
+void replay_expected_sojourn_on(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                                std::span<double> values, std::span<double> gradient, int num_threads);
 
 }  // namespace sojourn

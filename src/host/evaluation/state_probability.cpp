@@ -110,8 +110,9 @@ void write(const std::vector<double>& jets, std::int32_t length, std::span<doubl
 
 }  // namespace
 
-void state_probability(const StateGraph& graph, std::span<const double> phi, double t, double rtol,
-                       std::int64_t max_terms, std::span<double> probability, std::span<double> gradient) {
+template <>
+void state_probability_on<kThisSet>(const StateGraph& graph, std::span<const double> phi, double t, double rtol,
+                                    std::int64_t max_terms, std::span<double> probability, std::span<double> gradient) {
   const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
   const auto num_states = static_cast<std::size_t>(graph.num_states());
   SOJOURN_EXPECTS(phi.size() == static_cast<std::size_t>(graph.num_rates()), ShapeError,

@@ -142,8 +142,9 @@ std::vector<std::size_t> pass(const NumericChain& chain, const StepMatrix& matri
 
 }  // namespace
 
-void stepping(const NumericChain& chain, std::span<const LawPoint> points, std::int64_t max_terms, bool gradient,
-              LawValues& values) {
+template <>
+void stepping_on<kThisSet>(const NumericChain& chain, std::span<const LawPoint> points, std::int64_t max_terms,
+                           bool gradient, LawValues& values) {
   SOJOURN_EXPECTS(chain.time_kind == TimeKind::kDiscrete, UsageError,
                   "stepping: the chain is in continuous time; take --method uniformization");
   double latest = 0;

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "evaluation/instruction_set.hpp"
 #include "sojourn/state_graph.hpp"
 
 namespace sojourn {
@@ -75,5 +76,16 @@ void stepping(const NumericChain& chain, std::span<const LawPoint> points, std::
 /// 1 - defect. Relative accuracy where a probability is above 1e-290.
 void state_probability(const StateGraph& graph, std::span<const double> phi, double t, double rtol,
                        std::int64_t max_terms, std::span<double> probability, std::span<double> gradient);
+
+/// The same compiled for one instruction set.
+template <InstructionSet>
+void uniformization_on(const NumericChain& chain, std::span<const LawPoint> points, double rtol, std::int64_t max_terms,
+                       bool gradient, LawValues& values);
+template <InstructionSet>
+void stepping_on(const NumericChain& chain, std::span<const LawPoint> points, std::int64_t max_terms, bool gradient,
+                 LawValues& values);
+template <InstructionSet>
+void state_probability_on(const StateGraph& graph, std::span<const double> phi, double t, double rtol,
+                          std::int64_t max_terms, std::span<double> probability, std::span<double> gradient);
 
 }  // namespace sojourn

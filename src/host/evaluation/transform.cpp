@@ -1,9 +1,8 @@
-#include "evaluation/transform.hpp"
-
 #include <limits>
 #include <optional>
 
 #include "evaluation/scaled.hpp"
+#include "evaluation/transform_kernels.hpp"
 #include "evaluation/transform_nodes.hpp"
 #include "expects.hpp"
 
@@ -50,14 +49,7 @@ T& ensure(std::optional<T>& slot, const Prc& prc) {
   return *slot;
 }
 
-}  // namespace
-
-std::complex<double> exponential_minus_one(std::complex<double> s) {
-  const double half = std::sin(s.imag() / 2);
-  return {std::expm1(s.real()) * std::cos(s.imag()) - 2 * half * half, std::exp(s.real()) * std::sin(s.imag())};
-}
-
-struct TransformReplay::Impl {
+struct Impl {
   Prc prc;
   PrcView view;
   std::vector<double> reward;  // by row
@@ -66,7 +58,7 @@ struct TransformReplay::Impl {
   bool discrete = false;
 };
 
-struct TransformReplay::Workspace {
+struct Workspace final : TransformReplay::Workspace {
   std::vector<double> rate, exit, alpha, instant, visits, atom_gradient;
   double atom = 0;
   TransformParticle particle;
@@ -78,35 +70,57 @@ struct TransformReplay::Workspace {
   std::optional<TransformNodes<Scaled<double>>> scaled;
   std::optional<TransformNodes<Scaled<std::complex<double>>>> scaled_complex;
 };
+Workspace& own(TransformReplay::Workspace& workspace) { return static_cast<Workspace&>(workspace); }
+const Workspace& own(const TransformReplay::Workspace& workspace) { return static_cast<const Workspace&>(workspace); }
 
-void TransformReplay::WorkspaceDelete::operator()(Workspace* workspace) const { delete workspace; }
+/// The members of `TransformReplay` for this set.
+class SetTransform final : public TransformKernels {
+ public:
+  SetTransform(const StateGraph& graph, const Prc& prc, std::span<const double> reward);
+  TransformReplay::WorkspacePtr make_workspace() const override;
+  std::int32_t num_rates() const override { return impl_.view.num_rates; }
+  double num_roundings() const override {
+    const PrcCost& cost = impl_.prc.cost();
+    return 0.5 * static_cast<double>(cost.num_levels + cost.largest_component);
+  }
+  void set_particle(std::span<const double> phi, TransformReplay::Workspace& of) const override;
+  double atom(const TransformReplay::Workspace& of) const override { return own(of).atom; }
+  std::span<const double> atom_gradient(const TransformReplay::Workspace& of) const override {
+    return own(of).atom_gradient;
+  }
+  double density_at_zero(TransformReplay::Workspace& of, std::span<double> gradient) const override;
+  void evaluate(std::span<const std::complex<double>> s, std::span<std::complex<double>> density,
+                std::span<std::complex<double>> survival, std::span<std::complex<double>> density_gradient,
+                std::span<std::complex<double>> survival_gradient, TransformReplay::Workspace& of) const override;
+  void evaluate_real(bool survival, std::span<const double> s, std::span<double> value, std::span<double> first,
+                     std::span<double> second, TransformReplay::Workspace& of) const override;
+  void right_of_poles(std::span<const double> s, std::span<bool> answer, TransformReplay::Workspace& of) const override;
+  void evaluate_scaled(std::complex<double> s, bool survival, ScaledComplexValue& value,
+                       std::span<std::complex<double>> gradient, TransformReplay::Workspace& of) const override;
+  void evaluate_real_scaled(bool survival, double s, ScaledValue& value, ScaledValue& first, ScaledValue& second,
+                            TransformReplay::Workspace& of) const override;
 
-TransformReplay::TransformReplay(const StateGraph& graph, const Prc& prc, std::span<const double> reward)
-    : impl_(new Impl{prc, prc.arrays().view(), {}, false, graph.defect(), graph.time_kind() == TimeKind::kDiscrete}) {
+ private:
+  Impl impl_;
+};
+
+SetTransform::SetTransform(const StateGraph& graph, const Prc& prc, std::span<const double> reward)
+    : impl_{prc, prc.arrays().view(), {}, false, graph.defect(), graph.time_kind() == TimeKind::kDiscrete} {
   SOJOURN_EXPECTS(std::cmp_equal(reward.size(), graph.num_states()), ShapeError,
                   "transform: reward has {} values; the model has {} states", reward.size(), graph.num_states());
-  impl_->reward.resize(impl_->view.num_rows);
-  for (std::int32_t v = 0; v < impl_->view.num_rows; ++v) {
-    impl_->reward[v] = reward[prc.arrays().state_of_row[v]];
-    impl_->has_zero_reward |= impl_->reward[v] == 0;
+  impl_.reward.resize(impl_.view.num_rows);
+  for (std::int32_t v = 0; v < impl_.view.num_rows; ++v) {
+    impl_.reward[v] = reward[prc.arrays().state_of_row[v]];
+    impl_.has_zero_reward |= impl_.reward[v] == 0;
   }
   for (const InitialMass& start : graph.initial()) {
-    if (graph.is_absorbing(start.state)) impl_->defect += start.probability;
+    if (graph.is_absorbing(start.state)) impl_.defect += start.probability;
   }
 }
-TransformReplay::~TransformReplay() = default;
-TransformReplay::TransformReplay(TransformReplay&&) noexcept = default;
 
-std::int32_t TransformReplay::num_rates() const { return impl_->view.num_rates; }
-
-double TransformReplay::num_roundings() const {
-  const PrcCost& cost = impl_->prc.cost();
-  return 0.5 * static_cast<double>(cost.num_levels + cost.largest_component);
-}
-
-TransformReplay::WorkspacePtr TransformReplay::make_workspace() const {
-  WorkspacePtr workspace(new Workspace);
-  const PrcView& prc = impl_->view;
+TransformReplay::WorkspacePtr SetTransform::make_workspace() const {
+  auto workspace = std::make_unique<Workspace>();
+  const PrcView& prc = impl_.view;
   workspace->rate.resize(1 + prc.num_rates + prc.num_forms);
   workspace->exit.resize(prc.num_rows);
   workspace->alpha.resize(prc.num_rows);
@@ -115,8 +129,6 @@ TransformReplay::WorkspacePtr TransformReplay::make_workspace() const {
   workspace->atom_gradient.resize(prc.num_rates);
   return workspace;
 }
-
-namespace {
 
 /// Replaces exits and starts by their effect through states that earn nothing: those are factored with every earning
 /// row stopped at once, so that what is left is absorption, or arrival, without earning.
@@ -185,20 +197,19 @@ void pass_through_zero_rewards(const PrcView& prc, const Prc& owner, const std::
   for (std::int32_t k = 0; k < prc.num_rates; ++k) atom_gradient[k] = gradient[1 + k];
 }
 
-}  // namespace
-
-void TransformReplay::set_particle(std::span<const double> phi, Workspace& workspace) const {
-  const PrcView& prc = impl_->view;
+void SetTransform::set_particle(std::span<const double> phi, TransformReplay::Workspace& of) const {
+  Workspace& workspace = own(of);
+  const PrcView& prc = impl_.view;
   SOJOURN_EXPECTS(std::cmp_equal(phi.size(), prc.num_rates), ShapeError, "transform: phi has {} values; wanted {}",
                   phi.size(), prc.num_rates);
   extend_rates(prc, phi.data(), workspace.rate.data());
-  workspace.atom = impl_->defect;
+  workspace.atom = impl_.defect;
   std::fill(workspace.atom_gradient.begin(), workspace.atom_gradient.end(), 0.0);
   TransformParticle& particle = workspace.particle;
   particle = {
-      workspace.rate.data(), impl_->reward.data(), workspace.exit.data(), workspace.alpha.data(), nullptr, nullptr};
-  if (impl_->has_zero_reward) {
-    pass_through_zero_rewards(prc, impl_->prc, impl_->reward, workspace.rate, workspace.exit, workspace.alpha,
+      workspace.rate.data(), impl_.reward.data(), workspace.exit.data(), workspace.alpha.data(), nullptr, nullptr};
+  if (impl_.has_zero_reward) {
+    pass_through_zero_rewards(prc, impl_.prc, impl_.reward, workspace.rate, workspace.exit, workspace.alpha,
                               workspace.instant, workspace.visits, workspace.atom, workspace.atom_gradient);
     particle.instant = workspace.instant.data();
     particle.visits = workspace.visits.data();
@@ -214,16 +225,11 @@ void TransformReplay::set_particle(std::span<const double> phi, Workspace& works
   }
 }
 
-double TransformReplay::atom(const Workspace& workspace) const { return workspace.atom; }
-
-std::span<const double> TransformReplay::atom_gradient(const Workspace& workspace) const {
-  return workspace.atom_gradient;
-}
-
-double TransformReplay::density_at_zero(Workspace& workspace, std::span<double> gradient) const {
+double SetTransform::density_at_zero(TransformReplay::Workspace& of, std::span<double> gradient) const {
+  Workspace& workspace = own(of);
   double value = 0;
-  for (std::int32_t v = 0; v < impl_->view.num_rows; ++v) {
-    if (impl_->reward[v] > 0) value += workspace.alpha[v] * workspace.exit[v] / impl_->reward[v];
+  for (std::int32_t v = 0; v < impl_.view.num_rows; ++v) {
+    if (impl_.reward[v] > 0) value += workspace.alpha[v] * workspace.exit[v] / impl_.reward[v];
   }
   if (gradient.empty()) return value;
   std::fill(gradient.begin(), gradient.end(), 0.0);
@@ -238,8 +244,6 @@ double TransformReplay::density_at_zero(Workspace& workspace, std::span<double> 
   }
   return value;
 }
-
-namespace {
 
 template <int Lanes>
 void evaluate_block(TransformNodes<ComplexPack<Lanes>>& nodes, const TransformParticle& particle, bool discrete,
@@ -279,28 +283,26 @@ void evaluate_block(TransformNodes<ComplexPack<Lanes>>& nodes, const TransformPa
   }
 }
 
-}  // namespace
-
-void TransformReplay::evaluate(std::span<const std::complex<double>> s, std::span<std::complex<double>> density,
-                               std::span<std::complex<double>> survival,
-                               std::span<std::complex<double>> density_gradient,
-                               std::span<std::complex<double>> survival_gradient, Workspace& workspace) const {
+void SetTransform::evaluate(std::span<const std::complex<double>> s, std::span<std::complex<double>> density,
+                            std::span<std::complex<double>> survival, std::span<std::complex<double>> density_gradient,
+                            std::span<std::complex<double>> survival_gradient, TransformReplay::Workspace& of) const {
+  Workspace& workspace = own(of);
   SOJOURN_EXPECTS((density_gradient.empty() || !density.empty()) && (survival_gradient.empty() || !survival.empty()),
                   UsageError, "transform: a gradient is asked for without its value");
-  const std::int32_t num_rates = impl_->view.num_rates;
+  const std::int32_t num_rates = impl_.view.num_rates;
   std::size_t first = 0;
   while (first < s.size()) {
     if (s.size() - first > 2 * kNarrowNodes) {
-      evaluate_block(ensure(workspace.wide, impl_->prc), workspace.particle, impl_->discrete, s, first, num_rates,
+      evaluate_block(ensure(workspace.wide, impl_.prc), workspace.particle, impl_.discrete, s, first, num_rates,
                      density, survival, density_gradient, survival_gradient);
       first += kWideNodes;
     } else {
-      evaluate_block(ensure(workspace.narrow, impl_->prc), workspace.particle, impl_->discrete, s, first, num_rates,
+      evaluate_block(ensure(workspace.narrow, impl_.prc), workspace.particle, impl_.discrete, s, first, num_rates,
                      density, survival, density_gradient, survival_gradient);
       first += kNarrowNodes;
     }
   }
-  if (!impl_->discrete) return;
+  if (!impl_.discrete) return;
   for (std::size_t k = 0; k < survival.size(); ++k) {
     const std::complex<double> w = std::exp(s[k]);
     survival[k] *= w;
@@ -309,14 +311,16 @@ void TransformReplay::evaluate(std::span<const std::complex<double>> s, std::spa
   }
 }
 
-void TransformReplay::evaluate_real(bool survival, std::span<const double> s, std::span<double> value,
-                                    std::span<double> first, std::span<double> second, Workspace& workspace) const {
+void SetTransform::evaluate_real(bool survival, std::span<const double> s, std::span<double> value,
+                                 std::span<double> first, std::span<double> second,
+                                 TransformReplay::Workspace& of) const {
+  Workspace& workspace = own(of);
   const auto run = [&](auto& nodes, auto shift, std::size_t begin) {
     using Lanes = decltype(shift);
     const std::size_t count = std::min<std::size_t>(Lanes::kLanes, s.size() - begin);
     for (int lane = 0; lane < Lanes::kLanes; ++lane) {
       const double at = s[begin + std::min<std::size_t>(lane, count - 1)];
-      shift.lane(lane) = impl_->discrete ? std::expm1(at) : at;
+      shift.lane(lane) = impl_.discrete ? std::expm1(at) : at;
     }
     Lanes lowest(std::numeric_limits<double>::infinity());
     nodes.factor(workspace.particle, shift, LowestPivot<Lanes>{&lowest});
@@ -327,7 +331,7 @@ void TransformReplay::evaluate_real(bool survival, std::span<const double> s, st
       const bool valid = lowest.lane(i) > 0;
       const double nan = std::numeric_limits<double>::quiet_NaN();
       double zeroth = x0.lane(i), once = -x1.lane(i), twice = 2 * x2.lane(i);
-      if (impl_->discrete) chain_to_discrete(std::exp(s[begin + lane]), survival, zeroth, once, twice);
+      if (impl_.discrete) chain_to_discrete(std::exp(s[begin + lane]), survival, zeroth, once, twice);
       value[begin + lane] = valid ? zeroth : nan;
       first[begin + lane] = valid ? once : nan;
       second[begin + lane] = valid ? twice : nan;
@@ -336,37 +340,40 @@ void TransformReplay::evaluate_real(bool survival, std::span<const double> s, st
   };
   for (std::size_t begin = 0; begin < s.size();) {
     if (s.size() - begin > 2 * kNarrowLanes) {
-      begin += run(ensure(workspace.real_wide, impl_->prc), Pack<kWideLanes>(0.0), begin);
+      begin += run(ensure(workspace.real_wide, impl_.prc), Pack<kWideLanes>(0.0), begin);
     } else {
-      begin += run(ensure(workspace.real_narrow, impl_->prc), Pack<kNarrowLanes>(0.0), begin);
+      begin += run(ensure(workspace.real_narrow, impl_.prc), Pack<kNarrowLanes>(0.0), begin);
     }
   }
 }
 
-void TransformReplay::right_of_poles(std::span<const double> s, std::span<bool> answer, Workspace& workspace) const {
+void SetTransform::right_of_poles(std::span<const double> s, std::span<bool> answer,
+                                  TransformReplay::Workspace& of) const {
+  Workspace& workspace = own(of);
   using Lanes = Pack<kNarrowLanes>;
-  auto& nodes = ensure(workspace.real_narrow, impl_->prc);
+  auto& nodes = ensure(workspace.real_narrow, impl_.prc);
   for (std::size_t begin = 0; begin < s.size(); begin += kNarrowLanes) {
     const std::size_t count = std::min<std::size_t>(kNarrowLanes, s.size() - begin);
     Lanes shift(0.0), lowest(std::numeric_limits<double>::infinity());
     for (int lane = 0; lane < kNarrowLanes; ++lane) {
       const double at = s[begin + std::min<std::size_t>(lane, count - 1)];
-      shift.lane(lane) = impl_->discrete ? std::expm1(at) : at;
+      shift.lane(lane) = impl_.discrete ? std::expm1(at) : at;
     }
     nodes.factor(workspace.particle, shift, LowestPivot<Lanes>{&lowest});
     for (std::size_t lane = 0; lane < count; ++lane) answer[begin + lane] = lowest.lane(static_cast<int>(lane)) > 0;
   }
 }
 
-void TransformReplay::evaluate_scaled(std::complex<double> s, bool survival, ScaledComplexValue& value,
-                                      std::span<std::complex<double>> gradient, Workspace& workspace) const {
+void SetTransform::evaluate_scaled(std::complex<double> s, bool survival, ScaledComplexValue& value,
+                                   std::span<std::complex<double>> gradient, TransformReplay::Workspace& of) const {
+  Workspace& workspace = own(of);
   using Number = Scaled<std::complex<double>>;
-  auto& nodes = ensure(workspace.scaled_complex, impl_->prc);
-  nodes.factor(workspace.particle, Number(impl_->discrete ? exponential_minus_one(s) : s, 0), IgnorePivots{});
+  auto& nodes = ensure(workspace.scaled_complex, impl_.prc);
+  nodes.factor(workspace.particle, Number(impl_.discrete ? exponential_minus_one(s) : s, 0), IgnorePivots{});
   const bool differences = !gradient.empty();
   const Number result = survival ? (differences ? nodes.solve_survival_differences() : nodes.solve_survival())
                                  : (differences ? nodes.solve_density_differences() : nodes.solve_density());
-  const std::complex<double> factor = impl_->discrete && survival ? std::exp(s) : 1.0;
+  const std::complex<double> factor = impl_.discrete && survival ? std::exp(s) : 1.0;
   value = {factor * result.mantissa, result.exponent};
   if (gradient.empty()) return;
   nodes.solve_visits();
@@ -378,21 +385,35 @@ void TransformReplay::evaluate_scaled(std::complex<double> s, bool survival, Sca
   }
 }
 
-void TransformReplay::evaluate_real_scaled(bool survival, double s, ScaledValue& value, ScaledValue& first,
-                                           ScaledValue& second, Workspace& workspace) const {
+void SetTransform::evaluate_real_scaled(bool survival, double s, ScaledValue& value, ScaledValue& first,
+                                        ScaledValue& second, TransformReplay::Workspace& of) const {
+  Workspace& workspace = own(of);
   using Number = Scaled<double>;
-  auto& nodes = ensure(workspace.scaled, impl_->prc);
+  auto& nodes = ensure(workspace.scaled, impl_.prc);
   bool positive = true;
-  nodes.factor(workspace.particle, Number(impl_->discrete ? std::expm1(s) : s), ScaledPivotSign{&positive});
+  nodes.factor(workspace.particle, Number(impl_.discrete ? std::expm1(s) : s), ScaledPivotSign{&positive});
   Number x0, x1, x2;
   nodes.solve_derivatives(survival, x0, x1, x2);
   x1 = -1.0 * x1;
   x2 = 2.0 * x2;
-  if (impl_->discrete) chain_to_discrete(std::exp(s), survival, x0, x1, x2);
+  if (impl_.discrete) chain_to_discrete(std::exp(s), survival, x0, x1, x2);
   if (!positive) x0.mantissa = x1.mantissa = x2.mantissa = std::numeric_limits<double>::quiet_NaN();
   value = {x0.mantissa, x0.exponent};
   first = {x1.mantissa, x1.exponent};
   second = {x2.mantissa, x2.exponent};
+}
+
+}  // namespace
+
+std::complex<double> exponential_minus_one(std::complex<double> s) {
+  const double half = std::sin(s.imag() / 2);
+  return {std::expm1(s.real()) * std::cos(s.imag()) - 2 * half * half, std::exp(s.real()) * std::sin(s.imag())};
+}
+
+template <>
+std::unique_ptr<TransformKernels> transform_kernels_on<kThisSet>(const StateGraph& graph, const Prc& prc,
+                                                                 std::span<const double> reward) {
+  return std::make_unique<SetTransform>(graph, prc, reward);
 }
 
 }  // namespace sojourn

@@ -25,6 +25,8 @@ struct ScaledComplexValue {
 /// exp(s) - 1 without cancellation.
 std::complex<double> exponential_minus_one(std::complex<double> s);
 
+class TransformKernels;
+
 /// Laplace transforms of one law at one particle, the primitive under every contour.
 ///
 /// With Y the reward gathered (atom included) and r the reward, R = diag(r), A = -S:
@@ -39,11 +41,10 @@ std::complex<double> exponential_minus_one(std::complex<double> s);
 /// Thread safe: all scratch lives in the Workspace.
 class TransformReplay {
  public:
-  struct Workspace;
-  struct WorkspaceDelete {
-    void operator()(Workspace* workspace) const;
+  struct Workspace {
+    virtual ~Workspace() = default;
   };
-  using WorkspacePtr = std::unique_ptr<Workspace, WorkspaceDelete>;
+  using WorkspacePtr = std::unique_ptr<Workspace>;
 
   TransformReplay(const StateGraph& graph, const Prc& prc, std::span<const double> reward);
   ~TransformReplay();
@@ -86,8 +87,7 @@ class TransformReplay {
                             Workspace& workspace) const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<TransformKernels> kernels_;
 };
 
 }  // namespace sojourn

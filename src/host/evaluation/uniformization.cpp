@@ -332,8 +332,9 @@ class Run {
 
 }  // namespace
 
-void uniformization(const NumericChain& chain, std::span<const LawPoint> points, double rtol, std::int64_t max_terms,
-                    bool gradient, LawValues& values) {
+template <>
+void uniformization_on<kThisSet>(const NumericChain& chain, std::span<const LawPoint> points, double rtol,
+                                 std::int64_t max_terms, bool gradient, LawValues& values) {
   SOJOURN_EXPECTS(chain.time_kind == TimeKind::kContinuous, UsageError,
                   "uniformization: the chain is in discrete time; take --method stepping");
   for (const LawPoint& point : points) {

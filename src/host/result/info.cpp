@@ -68,6 +68,8 @@ BuildInfo build_info() {
   BuildInfo info = build_facts();
   if (const DeviceLister lister = device_lister) info.devices = lister();
   info.num_threads = resolve_num_threads();
+  info.instruction_set = to_string(instruction_set());
+  for (const InstructionSet set : usable_instruction_sets()) info.instruction_sets.emplace_back(to_string(set));
   return info;
 }
 

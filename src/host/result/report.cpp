@@ -187,7 +187,7 @@ void add_run(std::string& page, const RunFacts& facts) {
   page += "<h2>How it was run</h2>\n<dl>\n";
   add_row(page, "Command", result.command, true);
   add_row(page, "Seed", std::to_string(result.seed));
-  add_row(page, "Device", result.device);
+  add_row(page, "Device", fmt::format("{}, {} kernels", result.device, to_string(instruction_set())));
   add_row(page, "Threads", fmt::format("{} on {}", result.num_threads, counted(result.num_ranks, "rank", "ranks")));
   add_row(page, "Model digest", result.model_digest, true);
   add_row(page, "Data digest", result.data_digest, true);

@@ -177,6 +177,7 @@ Json summary_json(const RunFacts& facts) {
   json["predictive"] = {{"particles", result.predictive.num_particles}, {"notes", result.predictive.notes}};
   json["build"] = build_json();
   json["device"] = result.device;
+  json["instruction_set"] = to_string(instruction_set());
   json["ranks"] = result.num_ranks;
   json["threads"] = result.num_threads;
   json["seed"] = result.seed;

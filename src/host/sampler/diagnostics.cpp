@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "common/svgd_tile.hpp"
 #include "sampler/kernel_sum.hpp"
 
 namespace sojourn {

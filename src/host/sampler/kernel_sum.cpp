@@ -1,10 +1,10 @@
 #include "sampler/kernel_sum.hpp"
 
+#include <vector>
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
-
-#include "sampler/kernel_sum_rows.hpp"
 
 namespace sojourn {
 
@@ -16,17 +16,15 @@ int resolve_threads(int requested) {
 #endif
 }
 
-template void kernel_direction<ImqKernel>(const ParticleBlock&, const ParticleBlock&, double, std::int64_t,
-                                          std::int64_t, int, ParticleBlock&);
-template void kernel_direction<RbfKernel>(const ParticleBlock&, const ParticleBlock&, double, std::int64_t,
-                                          std::int64_t, int, ParticleBlock&);
+void kernel_direction(Kernel kernel, const ParticleBlock& u, const ParticleBlock& s, double inverse_h2,
+                      std::int64_t row_begin, std::int64_t row_end, int num_threads, ParticleBlock& phi) {
+  on_instruction_set(
+      [&](auto set) { kernel_direction_on<set>(kernel, u, s, inverse_h2, row_begin, row_end, num_threads, phi); });
+}
 
 void kernel_direction(Kernel kernel, const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, int num_threads,
                       ParticleBlock& phi) {
-  if (kernel == Kernel::kImq)
-    kernel_direction<ImqKernel>(u, s, inverse_h2, 0, u.count, num_threads, phi);
-  else
-    kernel_direction<RbfKernel>(u, s, inverse_h2, 0, u.count, num_threads, phi);
+  kernel_direction(kernel, u, s, inverse_h2, 0, u.count, num_threads, phi);
 }
 
 void add_linear_direction(const ParticleBlock& u, const ParticleBlock& s, double weight, ParticleBlock& phi) {

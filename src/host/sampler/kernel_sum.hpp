@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "common/svgd_tile.hpp"
+#include "evaluation/instruction_set.hpp"
 #include "sampler/particle_block.hpp"
 #include "sojourn/svgd.hpp"
 
@@ -13,16 +13,15 @@ namespace sojourn {
 /// Each row is summed over all columns in index order by one thread, and lanes never mix, so the bits depend neither on
 /// the thread count nor on how rows are split, as long as `row_begin` is a multiple of `ParticleBlock::kLanes`.
 /// Padding of `u` must be filled. Cost: (row_end - row_begin) n (4 d + about 10) flops; no n x n array.
-template <class PairKernel>
-void kernel_direction(const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, std::int64_t row_begin,
-                      std::int64_t row_end, int num_threads, ParticleBlock& phi);
+void kernel_direction(Kernel kernel, const ParticleBlock& u, const ParticleBlock& s, double inverse_h2,
+                      std::int64_t row_begin, std::int64_t row_end, int num_threads, ParticleBlock& phi);
 
-extern template void kernel_direction<ImqKernel>(const ParticleBlock&, const ParticleBlock&, double, std::int64_t,
-                                                 std::int64_t, int, ParticleBlock&);
-extern template void kernel_direction<RbfKernel>(const ParticleBlock&, const ParticleBlock&, double, std::int64_t,
-                                                 std::int64_t, int, ParticleBlock&);
+/// The same compiled for one instruction set.
+template <InstructionSet>
+void kernel_direction_on(Kernel kernel, const ParticleBlock& u, const ParticleBlock& s, double inverse_h2,
+                         std::int64_t row_begin, std::int64_t row_end, int num_threads, ParticleBlock& phi);
 
-/// Picks the instance above by `kernel`, all rows.
+/// All rows.
 void kernel_direction(Kernel kernel, const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, int num_threads,
                       ParticleBlock& phi);
 

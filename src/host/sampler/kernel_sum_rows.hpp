@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/svgd_tile.hpp"
 #include "sampler/kernel_sum.hpp"
 
 namespace sojourn {
@@ -24,8 +25,8 @@ void sum_lane_block(const ParticleBlock& u, const ParticleBlock& s, double inver
 }
 
 template <class PairKernel>
-void kernel_direction(const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, std::int64_t row_begin,
-                      std::int64_t row_end, int num_threads, ParticleBlock& phi) {
+void sum_rows(const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, std::int64_t row_begin,
+              std::int64_t row_end, int num_threads, ParticleBlock& phi) {
   constexpr int kLanes = ParticleBlock::kLanes;
   const std::int64_t num_blocks = (row_end - row_begin + kLanes - 1) / kLanes;
   const auto scale = 1.0 / static_cast<double>(u.count);

@@ -7,6 +7,7 @@
 
 #include "host/result/made_up_run.hpp"
 #include "result/json_text.hpp"
+#include "sojourn/info.hpp"
 
 namespace sojourn {
 namespace {
@@ -52,6 +53,7 @@ TEST(SummaryJson, HasEveryPromisedKey) {
   EXPECT_EQ(json["status"], "ok");
   EXPECT_EQ(json["verdict"], "WARN");
   EXPECT_EQ(json["ranks"], 1);
+  EXPECT_EQ(json["instruction_set"], to_string(instruction_set()));
   EXPECT_EQ(json["seed"].get<std::uint64_t>(), 18446744073709551615ULL);
   const Json& theta = json["parameters"]["theta"];
   for (const char* key : {"2.5", "5", "25", "50", "75", "95", "97.5"}) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/svgd_tile.hpp"
 #include "host/sampler/calibration.hpp"
 #include "sampler/kernel_sum.hpp"
 #include "sampler/svgd_run.hpp"

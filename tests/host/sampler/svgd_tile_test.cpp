@@ -119,9 +119,9 @@ TEST(SvgdTile, RowRangesDoNotChangeBits) {
       s.at(i, c) = stream.next_normal();
     }
   u.pad();
-  kernel_direction<ImqKernel>(u, s, 0.9, 0, 75, 1, whole);
-  kernel_direction<ImqKernel>(u, s, 0.9, 32, 75, 2, parts);
-  kernel_direction<ImqKernel>(u, s, 0.9, 0, 32, 1, parts);
+  kernel_direction(Kernel::kImq, u, s, 0.9, 0, 75, 1, whole);
+  kernel_direction(Kernel::kImq, u, s, 0.9, 32, 75, 2, parts);
+  kernel_direction(Kernel::kImq, u, s, 0.9, 0, 32, 1, parts);
   EXPECT_EQ(whole.values, parts.values);
 }
 

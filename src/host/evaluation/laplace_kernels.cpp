@@ -36,9 +36,10 @@ void reset(PackArray<Pack<W>>& gradient, const LaneReplay<W>& replay) {
 
 }  // namespace
 
-void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
-                    std::span<const double> reward, std::span<const double> s, std::span<double> values,
-                    std::span<double> gradient, int num_threads) {
+template <>
+void replay_laplace_on<kThisSet>(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                                 std::span<const double> reward, std::span<const double> s, std::span<double> values,
+                                 std::span<double> gradient, int num_threads) {
   const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
   double at_once = graph.defect();  // absorbed at time zero: Y = 0
   for (const InitialMass& start : graph.initial()) {
@@ -75,8 +76,9 @@ void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const do
   });
 }
 
-void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
-                             std::span<double> values, std::span<double> gradient, int num_threads) {
+template <>
+void replay_expected_sojourn_on<kThisSet>(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                                          std::span<double> values, std::span<double> gradient, int num_threads) {
   const auto num_states = static_cast<std::size_t>(graph.num_states());
   std::fill(values.begin(), values.end(), 0.0);
   std::fill(gradient.begin(), gradient.end(), 0.0);

@@ -113,10 +113,11 @@ class CrossMomentBlock {
 
 }  // namespace
 
-void replay_cross_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
-                          const std::vector<std::span<const double>>& rewards, std::span<double> means,
-                          std::span<double> second, std::span<double> means_gradient, std::span<double> second_gradient,
-                          int num_threads) {
+template <>
+void replay_cross_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                                       const std::vector<std::span<const double>>& rewards, std::span<double> means,
+                                       std::span<double> second, std::span<double> means_gradient,
+                                       std::span<double> second_gradient, int num_threads) {
   for_lane_blocks(phi.num_rows(), num_threads, [&](auto width, auto&& next_block) {
     CrossMomentBlock<decltype(width)::value> block(graph, prc, rewards);
     while (const auto first = next_block()) {

@@ -1,9 +1,8 @@
-#include "evaluation/moment_replay.hpp"
-
 #include <cmath>
 
 #include "evaluation/lane_blocks.hpp"
 #include "evaluation/lane_replay.hpp"
+#include "evaluation/moment_replay.hpp"
 
 namespace sojourn {
 namespace {
@@ -378,9 +377,10 @@ class MomentBlock {
 
 }  // namespace
 
-std::size_t replay_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
-                           std::span<const double> reward, int order, std::span<double> values,
-                           std::span<double> gradient, int num_threads, GradientRoute route) {
+template <>
+std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                                        std::span<const double> reward, int order, std::span<double> values,
+                                        std::span<double> gradient, int num_threads, GradientRoute route) {
   const auto block_of = [&](auto width) { return MomentBlock<decltype(width)::value>(graph, prc, reward, order); };
   const LaneRows all{phi.num_rows()};
   if (gradient.empty()) {
