@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "sojourn/growing_array.hpp"
+
 namespace sojourn {
 
 enum class TimeKind { kContinuous, kDiscrete };
@@ -68,6 +70,8 @@ class StateGraph {
     return {variables_.data() + static_cast<std::size_t>(state) * variable_names_.size(), variable_names_.size()};
   }
   [[nodiscard]] const std::vector<std::string>& variable_names() const { return variable_names_; }
+  /// Memory held by the graph. O(number of rewards).
+  [[nodiscard]] std::int64_t num_bytes() const;
   /// Upper bound of every |weight| at rates in [0, largest_rate]; infinite unless every base and coefficient is >= 0.
   /// O(1). A finite bound proves that no weight is negative or overflows there.
   [[nodiscard]] double weight_bound(double largest_rate) const {
@@ -76,13 +80,14 @@ class StateGraph {
 
  private:
   friend class StateGraphBuilder;
+  static constexpr std::int64_t kZero[] = {0};
   TimeKind time_kind_ = TimeKind::kContinuous;
   std::int32_t num_rates_ = 0;
-  std::vector<std::int64_t> edge_begin_{0};
-  std::vector<std::int32_t> edge_to_;
-  std::vector<double> base_;
-  std::vector<std::int64_t> term_begin_{0};
-  std::vector<RateTerm> terms_;
+  GrowingArray<std::int64_t> edge_begin_{std::span(kZero)};
+  GrowingArray<std::int32_t> edge_to_;
+  GrowingArray<double> base_;
+  GrowingArray<std::int64_t> term_begin_{std::span(kZero)};
+  GrowingArray<RateTerm> terms_;
   std::vector<InitialMass> initial_;
   double defect_ = 0;
   std::vector<Reward> rewards_;
@@ -102,12 +107,19 @@ class StateGraphBuilder {
   void ensure_states(std::int32_t num_states);
   /// Names the integer variables; then give `state_variables` row by row to `add_state`.
   void set_variable_names(std::vector<std::string> names);
+  enum class StateRows : std::uint8_t { kToCheck, kExplored };
   /// Replaces all states by the rows of `variables`, [num_states, names.size()]; for explorers that hold them already.
-  void set_states(std::vector<std::string> names, std::vector<std::int32_t> variables);
+  /// `kExplored` says that no two rows are equal and that the start reaches every state, which is then not checked.
+  void set_states(std::vector<std::string> names, std::vector<std::int32_t> variables,
+                  StateRows rows = StateRows::kToCheck);
   /// Appends a state with its variables (empty when none are named) and returns its index.
   std::int32_t add_state(std::span<const std::int32_t> variables = {});
   /// Terms of one rate are summed and zero coefficients dropped. Edges given in (from, to) order are moved, not sorted.
   void add_edge(std::int32_t from, std::int32_t to, double base, std::span<const RateTerm> terms);
+  /// Replaces all edges by those of states 0, 1, ...: `edge_begin` [rows + 1], `to` ascending in each row, `terms` of
+  /// an edge in ascending order of rate and without zeros, as `StateGraph` holds them. They are checked as others are.
+  void set_rows(GrowingArray<std::int64_t> edge_begin, GrowingArray<std::int32_t> to, GrowingArray<double> base,
+                GrowingArray<std::int64_t> term_begin, GrowingArray<RateTerm> terms);
   void add_initial(std::int32_t state, double probability);
   /// `values` [num_states]; values at absorbing states are ignored and stored as 0.
   void add_reward(std::string name, std::vector<double> values);
@@ -123,6 +135,8 @@ class StateGraphBuilder {
  private:
   void check_states() const;
   void check_edges() const;
+  void check_edge(std::int64_t edge) const;
+  [[nodiscard]] bool is_plain(std::int64_t edge) const;
   void sort_edges();
   void check_rows(const StateGraph& graph) const;
   void check_absorption(const StateGraph& graph) const;
@@ -132,10 +146,12 @@ class StateGraphBuilder {
   TimeKind time_kind_;
   std::int32_t num_rates_;
   std::int32_t num_states_ = 0;
-  std::vector<std::int32_t> edge_from_, edge_to_;
-  std::vector<double> base_;
-  std::vector<std::int64_t> term_begin_{0};
-  std::vector<RateTerm> terms_;
+  StateRows state_rows_ = StateRows::kToCheck;
+  GrowingArray<std::int32_t> edge_from_, edge_to_;
+  GrowingArray<std::int64_t> edge_begin_;  ///< where rows were set; edge_from_ is then empty
+  GrowingArray<double> base_;
+  GrowingArray<std::int64_t> term_begin_{std::span(StateGraph::kZero)};
+  GrowingArray<RateTerm> terms_;
   std::vector<InitialMass> initial_;
   std::vector<Reward> rewards_;
   std::vector<std::string> variable_names_;

@@ -5,7 +5,7 @@
 #include <limits>
 #include <numeric>
 
-#include "elimination/concurrent.hpp"
+#include "concurrent.hpp"
 #include "elimination/entry_format.hpp"
 #include "expects.hpp"
 

@@ -6,7 +6,7 @@
 
 #include "elimination/component_factors.hpp"
 #include "elimination/components.hpp"
-#include "elimination/concurrent.hpp"
+#include "concurrent.hpp"
 #include "elimination/elimination_state.hpp"
 #include "elimination/finish_arrays.hpp"
 #include "elimination/prc_arrays.hpp"

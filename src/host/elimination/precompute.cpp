@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "elimination/component_factors.hpp"
-#include "elimination/concurrent.hpp"
+#include "concurrent.hpp"
 #include "elimination/entry_format.hpp"
 #include "expects.hpp"
 #include "sojourn/elimination.hpp"

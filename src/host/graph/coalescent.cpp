@@ -38,6 +38,7 @@ Model coalescent_blocks(std::int32_t samples, std::int64_t max_states) {
 
   ExploreOptions options;
   options.max_states = max_states;
+  options.concurrent = true;
   std::vector<std::int32_t> start(samples, 0);
   start[0] = samples;
   options.initial = {{start, 1.0}};
@@ -55,8 +56,7 @@ Model coalescent_blocks(std::int32_t samples, std::int64_t max_states) {
       options.rewards.emplace_back("bin_" + std::to_string(i),
                                    [i](State state) { return static_cast<double>(state[i - 1]); });
 
-  const auto transitions = [samples, to = start, sizes = start](State state, TransitionSink& sink) mutable {
-    std::ranges::copy(state, to.begin());
+  const auto transitions = [samples, sizes = start](State state, TransitionSink& sink) mutable {
     std::int32_t num_sizes = 0;
     for (std::int32_t i = 1; i <= samples; ++i)
       if (state[i - 1] > 0) sizes[num_sizes++] = i;
@@ -65,14 +65,9 @@ Model coalescent_blocks(std::int32_t samples, std::int64_t max_states) {
         const std::int32_t i = sizes[p], j = sizes[q];
         const double pairs = p == q ? num_pairs(state[i - 1]) : static_cast<double>(state[i - 1]) * state[j - 1];
         if (pairs == 0) continue;
-        --to[i - 1];
-        --to[j - 1];
-        ++to[i + j - 1];
+        const VariableChange changes[] = {{i - 1, -1}, {j - 1, -1}, {i + j - 1, 1}};
         const RateTerm term{0, pairs};
-        sink.emit(to, 0, {&term, 1});
-        ++to[i - 1];
-        ++to[j - 1];
-        --to[i + j - 1];
+        sink.emit_change(changes, 0, {&term, 1});
       }
   };
   return family_model("coalescent", {"theta"}, explore(options, transitions));

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "expects.hpp"
+#include "sojourn/memory.hpp"
 
 namespace sojourn {
 
@@ -18,13 +19,22 @@ Model family_model(std::string name, const std::vector<std::string>& parameter_n
 
 void expect_state_count(const std::string& family, double num_states, std::size_t num_variables,
                         std::int64_t max_states) {
-  if (num_states <= static_cast<double>(max_states)) return;
+  // One row of variables, one edge with one term, and the look-up entry: what every state takes at the very least.
+  const double bytes = num_states * (4.0 * static_cast<double>(num_variables) + 76.0);
+  if (num_states <= static_cast<double>(max_states)) {
+    const auto left = static_cast<double>(memory_left());
+    SOJOURN_EXPECTS(
+        bytes <= left, ModelError,
+        "family '{}' would have {:.6g} states and take {:.2g} GB of memory or more; {:.2g} GB are left; use "
+        "fewer samples or stages, a coarser state, or raise the memory limit (--max-memory, "
+        "SOJOURN_MAX_MEMORY) where the machine has more",
+        family, num_states, bytes / 1e9, left / 1e9);
+    return;
+  }
   SOJOURN_EXPECTS(std::isfinite(num_states), ModelError,
                   "family '{}' would have more than 1e12 states, beyond any memory; state limit {} (--max-states); use "
                   "fewer samples or a coarser state",
                   family, max_states);
-  // One row of variables, one edge with one term, and the look-up entry: what every state takes at the very least.
-  const double bytes = num_states * (4.0 * static_cast<double>(num_variables) + 76.0);
   throw ModelError(
       fmt::format("family '{}' would have {:.6g} states and take {:.2g} GB or more; state limit {} (--max-states); use "
                   "fewer samples or stages, a coarser state, or raise the limit",

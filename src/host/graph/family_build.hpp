@@ -11,7 +11,8 @@ namespace sojourn {
 /// A model whose rates are its parameters, each in [0, infinity).
 Model family_model(std::string name, const std::vector<std::string>& parameter_names, StateGraph graph);
 
-/// Refuses a family whose number of states is known to pass the limit, with a lower bound of its memory.
+/// Refuses a family whose number of states is known to pass the limit, or whose memory, of which it has a lower bound,
+/// what is left.
 /// @throws ModelError.
 void expect_state_count(const std::string& family, double num_states, std::size_t num_variables,
                         std::int64_t max_states);

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <memory>
 
 #include "expects.hpp"
 #include "graph/load_model.hpp"
@@ -69,7 +68,7 @@ std::vector<Variable> read_variables(const Value& list) {
   return variables;
 }
 
-/// Compiles the expressions of a rule model and explores it.
+/// Compiles the expressions of a rule model and explores it. A copy has programs of its own, for a thread of its own.
 class RuleModel {
  public:
   RuleModel(const Value& root, const ModelHeader& header, const ModelLimits& limits)
@@ -100,20 +99,22 @@ class RuleModel {
       rewards->expect(ValueKind::kMapping);
       for (std::size_t k = 0; k < rewards->size(); ++k) {
         const Value reward = (*rewards)[k];
-        const auto program =
-            std::make_shared<StateProgram>(tape_, std::vector<std::int32_t>{parse_of_variables(reward)});
-        options.rewards.emplace_back(std::string(reward.key()), [this, program, reward](auto state) {
-          program->run(state);
-          const double value = program->output(0);
-          if (!std::isfinite(value) || value < 0)
-            reward.fail(fmt::format("reward '{}' is {} in state {}; must be finite and >= 0", reward.key(), value,
-                                    describe(state)));
-          return value;
-        });
+        StateProgram compiled(tape_, {parse_of_variables(reward)});
+        options.rewards.emplace_back(
+            std::string(reward.key()), [this, program = std::move(compiled), reward](auto state) mutable {
+              program.run(state);
+              const double value = program.output(0);
+              if (!std::isfinite(value) || value < 0)
+                reward.fail(fmt::format("reward '{}' is {} in state {}; must be finite and >= 0", reward.key(), value,
+                                        describe(state)));
+              return value;
+            });
       }
     }
     next_.resize(variables_.size());
-    return explore(options, [this](auto state, TransitionSink& sink) { emit_transitions(state, sink); });
+    options.concurrent = true;
+    return explore(options,
+                   [rules = *this](auto state, TransitionSink& sink) mutable { rules.emit_transitions(state, sink); });
   }
 
  private:

@@ -23,17 +23,21 @@ std::vector<std::int32_t> reach_from_start(const StateGraph& graph, std::span<co
 
 }  // namespace
 
-std::vector<std::int32_t> trapped_states(const StateGraph& graph, std::span<const double> phi, std::size_t max_listed) {
+std::vector<std::int32_t> trapped_states(const StateGraph& graph, std::span<const double> phi, std::size_t max_listed,
+                                         Discovery discovery) {
   const std::int32_t num_states = graph.num_states();
-  std::vector<std::uint8_t> reached(num_states, 0);
-  const std::vector<std::int32_t> order = reach_from_start(graph, phi, reached);
+  std::vector<std::uint8_t> reached(num_states, discovery == Discovery::kInOrder ? 1 : 0);
+  std::vector<std::int32_t> order;
+  if (discovery == Discovery::kUnknown) order = reach_from_start(graph, phi, reached);
+  const std::size_t num_reached =
+      discovery == Discovery::kInOrder ? static_cast<std::size_t>(num_states) : order.size();
 
   // Most chains run forward in discovery order, so one backward sweep settles nearly every state, and the reversed
   // edges are built for what is left only.
   std::vector<std::uint8_t> absorbs(num_states, 0);
   std::vector<std::int32_t> open;
-  for (std::size_t k = order.size(); k-- > 0;) {
-    const std::int32_t state = order[k];
+  for (std::size_t k = num_reached; k-- > 0;) {
+    const std::int32_t state = discovery == Discovery::kInOrder ? static_cast<std::int32_t>(k) : order[k];
     bool found = graph.is_absorbing(state);
     for (std::int64_t e = graph.edge_begin(state); e < graph.edge_end(state) && !found; ++e)
       found = absorbs[graph.edge_to(e)] && (phi.empty() || graph.weight(e, phi) > 0);

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "expects.hpp"
+#include "graph/edge_store.hpp"
 #include "graph/reachability.hpp"
 
 namespace sojourn {
@@ -25,6 +26,26 @@ std::uint64_t row_hash(std::span<const std::int32_t> row) {
 
 }  // namespace
 
+void insert_term(GrowingArray<RateTerm>& terms, std::size_t begin, const RateTerm& term) {
+  RateTerm* const place = std::lower_bound(terms.begin() + begin, terms.end(), term.rate,
+                                           [](const RateTerm& t, std::int32_t rate) { return t.rate < rate; });
+  if (place != terms.end() && place->rate == term.rate) {
+    place->coefficient += term.coefficient;
+    return;
+  }
+  const std::ptrdiff_t offset = place - terms.begin();
+  terms.push_back(term);
+  std::rotate(terms.begin() + offset, terms.end() - 1, terms.end());
+}
+
+std::int64_t StateGraph::num_bytes() const {
+  std::size_t bytes =
+      8 * (edge_begin_.capacity() + base_.capacity() + term_begin_.capacity() + unit_reward_.capacity()) +
+      4 * (edge_to_.capacity() + variables_.capacity()) + sizeof(RateTerm) * terms_.capacity();
+  for (const Reward& reward : rewards_) bytes += 8 * reward.values.capacity();
+  return static_cast<std::int64_t>(bytes);
+}
+
 std::int32_t StateGraph::edge_from(std::int64_t edge) const {
   const auto next = std::upper_bound(edge_begin_.begin(), edge_begin_.end(), edge);
   return static_cast<std::int32_t>(next - edge_begin_.begin()) - 1;
@@ -43,23 +64,39 @@ void StateGraphBuilder::ensure_states(std::int32_t num_states) { num_states_ = s
 
 void StateGraphBuilder::set_variable_names(std::vector<std::string> names) { variable_names_ = std::move(names); }
 
-void StateGraphBuilder::set_states(std::vector<std::string> names, std::vector<std::int32_t> variables) {
+void StateGraphBuilder::set_states(std::vector<std::string> names, std::vector<std::int32_t> variables,
+                                   StateRows rows) {
   SOJOURN_EXPECTS(!names.empty() && variables.size() % names.size() == 0, ModelError,
                   "state variables: {} values do not fill rows of {}", variables.size(), names.size());
   num_states_ = static_cast<std::int32_t>(variables.size() / names.size());
   variable_names_ = std::move(names);
   variables_ = std::move(variables);
+  state_rows_ = rows;
+}
+
+void StateGraphBuilder::set_rows(GrowingArray<std::int64_t> edge_begin, GrowingArray<std::int32_t> to,
+                                 GrowingArray<double> base, GrowingArray<std::int64_t> term_begin,
+                                 GrowingArray<RateTerm> terms) {
+  edge_from_ = {};
+  edge_begin_ = std::move(edge_begin);
+  edge_to_ = std::move(to);
+  base_ = std::move(base);
+  term_begin_ = std::move(term_begin);
+  terms_ = std::move(terms);
 }
 
 std::int32_t StateGraphBuilder::add_state(std::span<const std::int32_t> variables) {
   SOJOURN_EXPECTS(variables.size() == variable_names_.size(), ModelError,
                   "state {}: {} values for {} variables; give one per variable", num_states_, variables.size(),
                   variable_names_.size());
+  state_rows_ = StateRows::kToCheck;
   variables_.insert(variables_.end(), variables.begin(), variables.end());
   return num_states_++;
 }
 
 void StateGraphBuilder::add_edge(std::int32_t from, std::int32_t to, double base, std::span<const RateTerm> terms) {
+  SOJOURN_EXPECTS(edge_begin_.empty(), ModelError, "edge {} -> {}: the edges were set as rows; give it among them",
+                  from, to);
   edge_from_.push_back(from);
   edge_to_.push_back(to);
   base_.push_back(base);
@@ -70,12 +107,7 @@ void StateGraphBuilder::add_edge(std::int32_t from, std::int32_t to, double base
       terms_.push_back(term);
       continue;
     }
-    const auto place = std::lower_bound(terms_.begin() + static_cast<std::ptrdiff_t>(begin), terms_.end(), term.rate,
-                                        [](const RateTerm& t, std::int32_t rate) { return t.rate < rate; });
-    if (place->rate == term.rate)
-      place->coefficient += term.coefficient;
-    else
-      terms_.insert(place, term);
+    insert_term(terms_, begin, term);
   }
   term_begin_.push_back(static_cast<std::int64_t>(terms_.size()));
 }
@@ -96,6 +128,7 @@ void StateGraphBuilder::check_states() const {
   SOJOURN_EXPECTS(variables_.size() == width * static_cast<std::size_t>(num_states_), ModelError,
                   "variables are given for {} of {} states; add every state with its variables",
                   variables_.size() / width, num_states_);
+  if (state_rows_ == StateRows::kExplored) return;
   const auto row = [&](std::int32_t s) { return std::span(variables_).subspan(s * width, width); };
   std::vector<std::pair<std::uint64_t, std::int32_t>> hashes(num_states_);
   for (std::int32_t s = 0; s < num_states_; ++s) hashes[s] = {row_hash(row(s)), s};
@@ -109,38 +142,83 @@ void StateGraphBuilder::check_states() const {
                       hashes[j].second, fmt::join(row(hashes[k].second), ", "));
 }
 
-void StateGraphBuilder::check_edges() const {
-  for (std::size_t e = 0; e < edge_from_.size(); ++e) {
-    const std::int32_t from = edge_from_[e], to = edge_to_[e];
-    for (const std::int32_t state : {from, to})
-      SOJOURN_EXPECTS(state >= 0 && state < num_states_, ModelError,
-                      "edge {} ({} -> {}): state {} is not defined; the graph has states 0 to {}", e, from, to, state,
-                      num_states_ - 1);
-    SOJOURN_EXPECTS(from != to, ModelError, "edge {} ({} -> {}): self-loop; {}", e, from, to,
-                    time_kind_ == TimeKind::kContinuous
-                        ? "in continuous time a transition must leave its state; remove the edge"
-                        : "what a row's edges leave of 1 stays in the state by itself; remove the edge");
-    SOJOURN_EXPECTS(std::isfinite(base_[e]), ModelError, "edge {} ({} -> {}): rate {} must be finite and > 0", e, from,
-                    to, base_[e]);
-    bool is_constant = true;
-    for (std::int64_t k = term_begin_[e]; k < term_begin_[e + 1]; ++k) {
-      const RateTerm& term = terms_[k];
-      SOJOURN_EXPECTS(term.rate >= 0 && term.rate < num_rates_, ModelError,
-                      "edge {} ({} -> {}): parameter {} of {} (index {}); indices run from 0 to {}", e, from, to,
-                      static_cast<std::int64_t>(term.rate) + 1, num_rates_, term.rate, num_rates_ - 1);
-      SOJOURN_EXPECTS(std::isfinite(term.coefficient), ModelError,
-                      "edge {} ({} -> {}): coefficient {} of parameter index {} must be finite", e, from, to,
-                      term.coefficient, term.rate);
-      is_constant = is_constant && term.coefficient == 0;
-    }
-    SOJOURN_EXPECTS(!is_constant || base_[e] > 0, ModelError,
-                    "edge {} ({} -> {}): rate {} must be finite and > 0; remove the edge or give it a parameter", e,
-                    from, to, base_[e]);
+/// Whether an edge passes every check of `check_edge`, in few steps.
+bool StateGraphBuilder::is_plain(std::int64_t e) const {
+  bool fits = edge_to_[e] >= 0 && edge_to_[e] < num_states_ && std::isfinite(base_[e]);
+  bool is_constant = true;
+  for (std::int64_t k = term_begin_[e]; k < term_begin_[e + 1]; ++k) {
+    const RateTerm& term = terms_[k];
+    fits = fits && term.rate >= 0 && term.rate < num_rates_ && std::isfinite(term.coefficient);
+    is_constant = is_constant && term.coefficient == 0;
   }
+  return fits && (!is_constant || base_[e] > 0);
+}
+
+void StateGraphBuilder::check_edges() const {
+  if (edge_begin_.empty()) {
+    const auto num_edges = static_cast<std::int64_t>(edge_from_.size());
+    for (std::int64_t e = 0; e < num_edges; ++e) {
+      const std::int32_t from = edge_from_[e];
+      if (from < 0 || from >= num_states_ || from == edge_to_[e] || !is_plain(e)) check_edge(e);
+    }
+    return;
+  }
+  const auto num_rows = static_cast<std::int64_t>(edge_begin_.size()) - 1;
+  const auto num_edges = static_cast<std::int64_t>(edge_to_.size());
+  SOJOURN_EXPECTS(num_rows <= num_states_ && std::ranges::is_sorted(edge_begin_) &&
+                      std::ranges::is_sorted(term_begin_) && edge_begin_.front() == 0 &&
+                      edge_begin_.back() == num_edges && static_cast<std::int64_t>(base_.size()) == num_edges &&
+                      static_cast<std::int64_t>(term_begin_.size()) == num_edges + 1 && term_begin_.front() == 0 &&
+                      term_begin_.back() == static_cast<std::int64_t>(terms_.size()),
+                  ModelError, "edges: the arrays of {} rows and {} edges do not fit each other or {} states", num_rows,
+                  num_edges, num_states_);
+  for (std::int64_t from = 0; from < num_rows; ++from) {
+    std::int32_t last = -1;
+    for (std::int64_t e = edge_begin_[from]; e < edge_begin_[from + 1]; ++e) {
+      if (edge_to_[e] == from || edge_to_[e] <= last || !is_plain(e)) check_edge(e);
+      last = edge_to_[e];
+    }
+  }
+}
+
+/// @throws ModelError for what is wrong with an edge.
+void StateGraphBuilder::check_edge(std::int64_t e) const {
+  const std::int32_t to = edge_to_[e];
+  const std::int32_t from =
+      edge_begin_.empty()
+          ? edge_from_[e]
+          : static_cast<std::int32_t>(std::ranges::upper_bound(edge_begin_, e) - edge_begin_.begin()) - 1;
+  for (const std::int32_t state : {from, to})
+    SOJOURN_EXPECTS(state >= 0 && state < num_states_, ModelError,
+                    "edge {} ({} -> {}): state {} is not defined; the graph has states 0 to {}", e, from, to, state,
+                    num_states_ - 1);
+  SOJOURN_EXPECTS(from != to, ModelError, "edge {} ({} -> {}): self-loop; {}", e, from, to,
+                  time_kind_ == TimeKind::kContinuous
+                      ? "in continuous time a transition must leave its state; remove the edge"
+                      : "what a row's edges leave of 1 stays in the state by itself; remove the edge");
+  SOJOURN_EXPECTS(std::isfinite(base_[e]), ModelError, "edge {} ({} -> {}): rate {} must be finite and > 0", e, from,
+                  to, base_[e]);
+  bool is_constant = true;
+  for (std::int64_t k = term_begin_[e]; k < term_begin_[e + 1]; ++k) {
+    const RateTerm& term = terms_[k];
+    SOJOURN_EXPECTS(term.rate >= 0 && term.rate < num_rates_, ModelError,
+                    "edge {} ({} -> {}): parameter {} of {} (index {}); indices run from 0 to {}", e, from, to,
+                    static_cast<std::int64_t>(term.rate) + 1, num_rates_, term.rate, num_rates_ - 1);
+    SOJOURN_EXPECTS(std::isfinite(term.coefficient), ModelError,
+                    "edge {} ({} -> {}): coefficient {} of parameter index {} must be finite", e, from, to,
+                    term.coefficient, term.rate);
+    is_constant = is_constant && term.coefficient == 0;
+  }
+  SOJOURN_EXPECTS(!is_constant || base_[e] > 0, ModelError,
+                  "edge {} ({} -> {}): rate {} must be finite and > 0; remove the edge or give it a parameter", e, from,
+                  to, base_[e]);
+  SOJOURN_EXPECTS(edge_begin_.empty() || e == edge_begin_[from] || edge_to_[e - 1] < to, ModelError,
+                  "edge {} ({} -> {}): the targets of a row must be given once each in ascending order", e, from, to);
 }
 
 /// Brings the edges into (from, to) order. Edges already in order, as explorers give them, stay where they are.
 void StateGraphBuilder::sort_edges() {
+  if (!edge_begin_.empty()) return;
   const std::int64_t num_edges = static_cast<std::int64_t>(edge_from_.size());
   const auto before = [&](std::int64_t a, std::int64_t b) {
     return std::pair(edge_from_[a], edge_to_[a]) < std::pair(edge_from_[b], edge_to_[b]);
@@ -173,12 +251,13 @@ void StateGraphBuilder::sort_edges() {
     for (std::int64_t k = 0; k < num_edges; ++k) sorted[k] = values[order[k]];
     values = std::move(sorted);
   };
-  std::vector<RateTerm> terms;
-  std::vector<std::int64_t> term_begin{0};
+  GrowingArray<RateTerm> terms;
+  GrowingArray<std::int64_t> term_begin;
   terms.reserve(terms_.size());
   term_begin.reserve(term_begin_.size());
+  term_begin.push_back(0);
   for (const std::int64_t e : order) {
-    terms.insert(terms.end(), terms_.begin() + term_begin_[e], terms_.begin() + term_begin_[e + 1]);
+    terms.append({terms_.begin() + term_begin_[e], terms_.begin() + term_begin_[e + 1]});
     term_begin.push_back(static_cast<std::int64_t>(terms.size()));
   }
   terms_ = std::move(terms);
@@ -214,7 +293,8 @@ void StateGraphBuilder::check_absorption(const StateGraph& graph) const {
                   "no absorbing state: each of the {} states has out-edges (state 0 is trapped), so the law would be "
                   "defective; add a state without out-edges that the start can reach",
                   graph.num_states());
-  const std::vector<std::int32_t> trapped = trapped_states(graph, {}, kListedStates);
+  const std::vector<std::int32_t> trapped = trapped_states(
+      graph, {}, kListedStates, state_rows_ == StateRows::kExplored ? Discovery::kInOrder : Discovery::kUnknown);
   SOJOURN_EXPECTS(trapped.empty(), ModelError,
                   "state {} is reachable from the start but cannot reach an absorbing state, so the law would be "
                   "defective; trapped states: {}{}; add an edge from them towards an absorbing state",
@@ -289,14 +369,24 @@ StateGraph StateGraphBuilder::build() && {
   StateGraph graph;
   graph.time_kind_ = time_kind_;
   graph.num_rates_ = num_rates_;
-  graph.edge_begin_.assign(static_cast<std::size_t>(num_states_) + 1, 0);
-  for (const std::int32_t from : edge_from_) ++graph.edge_begin_[from + 1];
-  std::partial_sum(graph.edge_begin_.begin(), graph.edge_begin_.end(), graph.edge_begin_.begin());
-  edge_from_ = {};
+  if (edge_begin_.empty()) {
+    graph.edge_begin_.clear();
+    graph.edge_begin_.resize(static_cast<std::size_t>(num_states_) + 1, 0);
+    for (const std::int32_t from : edge_from_) ++graph.edge_begin_[from + 1];
+    std::partial_sum(graph.edge_begin_.begin(), graph.edge_begin_.end(), graph.edge_begin_.begin());
+    edge_from_ = {};
+  } else {
+    graph.edge_begin_ = std::move(edge_begin_);
+    graph.edge_begin_.resize(static_cast<std::size_t>(num_states_) + 1, graph.edge_begin_.back());
+  }
   graph.edge_to_ = std::move(edge_to_);
   graph.base_ = std::move(base_);
   graph.term_begin_ = std::move(term_begin_);
   graph.terms_ = std::move(terms_);
+  graph.edge_to_.shrink_to_fit();
+  graph.base_.shrink_to_fit();
+  graph.term_begin_.shrink_to_fit();
+  graph.terms_.shrink_to_fit();
   graph.variable_names_ = std::move(variable_names_);
   graph.variables_ = std::move(variables_);
   for (std::int64_t e = 0; e < graph.num_edges(); ++e) {

@@ -4,70 +4,101 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <limits>
 
 namespace sojourn {
 namespace {
 
 constexpr int kWordBits = 64;
-constexpr std::size_t kFirstSlots = 1024;
+constexpr int kFirstShardBits = 4;
 
 int bits_for(std::int32_t lowest, std::int32_t highest) {
   const auto range = static_cast<std::uint64_t>(static_cast<std::int64_t>(highest) - lowest);
   return std::max(1, static_cast<int>(std::bit_width(range)));
 }
 
+/// Visits the places below `count` where two rows differ, most of the time a few of many.
+template <class Visit>
+inline bool for_each_difference(const std::int32_t* a, const std::int32_t* b, std::size_t count, Visit&& visit) {
+  constexpr std::size_t kStride = 8;
+  std::size_t v = 0;
+  for (; v + kStride <= count; v += kStride) {
+    std::uint64_t x[kStride / 2], y[kStride / 2];
+    std::memcpy(x, a + v, sizeof x);
+    std::memcpy(y, b + v, sizeof y);
+    if (((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0) continue;
+    for (std::size_t i = v; i < v + kStride; ++i)
+      if (a[i] != b[i] && !visit(i)) return false;
+  }
+  for (; v < count; ++v)
+    if (a[v] != b[v] && !visit(v)) return false;
+  return true;
+}
+
 }  // namespace
 
 StateTable::StateTable(std::size_t num_variables)
-    : num_variables_(num_variables),
-      fields_(num_variables),
-      lowest_(num_variables, 0),
-      highest_(num_variables, 0),
-      slots_(kFirstSlots, Slot{-1, 0}) {
+    : num_variables_(num_variables), fields_(num_variables), lowest_(num_variables, 0), highest_(num_variables, 0) {
   lay_out_fields();
+  rebuild();
 }
 
-std::uint64_t StateTable::mix(const Key& key) {
-  // Multiply-fold of both words: every input bit reaches the low bits that choose the slot and the high bits of the
-  // tag.
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = static_cast<Wide>(key.word[0] ^ 0x9e3779b97f4a7c15ULL) * 0xd1342543de82ef95ULL;
-  const std::uint64_t low = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-  const Wide second = static_cast<Wide>(low ^ key.word[1]) * 0xa0761d6478bd642fULL;
-  return static_cast<std::uint64_t>(second) ^ static_cast<std::uint64_t>(second >> 64);
-}
-
-bool StateTable::pack(const std::int32_t* row, Key& key) const {
+bool StateTable::pack(const std::int32_t* row, StateKey& key) const {
   std::uint64_t outside = 0;
-  const auto pack_word = [&](std::size_t begin, std::size_t end) {
-    std::uint64_t word = 0;
-    for (std::size_t v = begin; v < end; ++v) {
-      const Field field = fields_[v];
-      const std::uint64_t value = static_cast<std::uint32_t>(row[v]) - static_cast<std::uint32_t>(field.offset);
-      const std::uint64_t bits = value & 0xffffffffULL;
-      outside |= bits >> field.width;
-      word |= bits << field.shift;
-    }
-    return word;
-  };
-  key.word[0] = pack_word(0, num_low_);
-  key.word[1] = pack_word(num_low_, num_variables_);
+  key = {};
+  for (std::size_t v = 0; v < num_variables_; ++v) {
+    const Field field = fields_[v];
+    const std::uint64_t bits = static_cast<std::uint32_t>(row[v]) - static_cast<std::uint32_t>(field.offset);
+    outside |= bits >> field.width;
+    key.word[field.word] |= bits << field.shift;
+  }
   return outside == 0;
 }
 
-StateTable::Key StateTable::hashed_key(std::span<const std::int32_t> row) const {
-  const XXH128_hash_t hash = XXH3_128bits(row.data(), row.size_bytes());
+bool StateTable::make_key(const std::int32_t* row, const std::int32_t* near, const StateKey& near_key,
+                          StateKey& key) const {
+  if (!is_packed_) {
+    key = hashed_key(row);
+    return true;
+  }
+  key = near_key;
+  return for_each_difference(row, near, num_variables_, [&](std::size_t v) {
+    const Field field = fields_[v];
+    const std::uint64_t bits = static_cast<std::uint32_t>(row[v]) - static_cast<std::uint32_t>(field.offset);
+    if (bits >> field.width != 0) return false;
+    put(field, bits, key);
+    return true;
+  });
+}
+
+bool StateTable::make_key(std::span<const VariableChange> changes, const std::int32_t* row, const StateKey& near_key,
+                          StateKey& key) const {
+  if (!is_packed_) {
+    key = hashed_key(row);
+    return true;
+  }
+  key = near_key;
+  for (const VariableChange& change : changes) {
+    const Field field = fields_[change.variable];
+    const std::uint64_t bits =
+        static_cast<std::uint32_t>(row[change.variable]) - static_cast<std::uint32_t>(field.offset);
+    if (bits >> field.width != 0) return false;
+    put(field, bits, key);
+  }
+  return true;
+}
+
+StateKey StateTable::hashed_key(const std::int32_t* row) const {
+  const XXH128_hash_t hash = XXH3_128bits(row, num_variables_ * sizeof(std::int32_t));
   return {{hash.low64, hash.high64}};
 }
 
 bool StateTable::place_fields(std::span<const int> widths) {
   int word = 0, used = 0;
-  num_low_ = num_variables_;
   for (std::size_t v = 0; v < num_variables_; ++v) {
     if (used + widths[v] > kWordBits) {
       if (++word == 2) return false;
-      num_low_ = v;
       used = 0;
     }
     // Counts stay at or above 0; a variable that went below may go on, so it gets half of its spare range there.
@@ -76,7 +107,8 @@ bool StateTable::place_fields(std::span<const int> widths) {
     const std::int64_t offset = std::max<std::int64_t>(lowest_[v] - below, std::numeric_limits<std::int32_t>::min());
     fields_[v] = {.offset = static_cast<std::int32_t>(offset),
                   .shift = static_cast<std::uint8_t>(used),
-                  .width = static_cast<std::uint8_t>(widths[v])};
+                  .width = static_cast<std::uint8_t>(widths[v]),
+                  .word = static_cast<std::uint8_t>(word)};
     used += widths[v];
   }
   return true;
@@ -102,73 +134,200 @@ void StateTable::lay_out_fields() {
   place_fields(widths);
 }
 
-StateTable::Key StateTable::make_key(std::span<const std::int32_t> row) {
-  Key key;
-  if (!is_packed_) return hashed_key(row);
-  if (pack(row.data(), key)) return key;
-  for (std::size_t v = 0; v < num_variables_; ++v) {
-    lowest_[v] = std::min(lowest_[v], row[v]);
-    highest_[v] = std::max(highest_[v], row[v]);
-  }
-  // Values seen inside a field's slack count too, or the new layout could not hold a row that the old one held.
-  for (std::int32_t s = 0; s < num_states(); ++s)
+void StateTable::make_room_for(std::span<const std::int32_t> row) {
+  if (!is_packed_) return;
+  const std::vector<Field> old_fields = fields_;
+  std::vector<std::int32_t> values(num_variables_);
+  const auto unpack = [&](const StateKey& key) {
     for (std::size_t v = 0; v < num_variables_; ++v) {
-      const std::int32_t value = variables_[s * num_variables_ + v];
-      lowest_[v] = std::min(lowest_[v], value);
-      highest_[v] = std::max(highest_[v], value);
+      const Field field = old_fields[v];
+      const std::uint64_t bits = key.word[field.word] >> field.shift & ((std::uint64_t{1} << field.width) - 1);
+      values[v] =
+          static_cast<std::int32_t>(static_cast<std::uint32_t>(field.offset) + static_cast<std::uint32_t>(bits));
     }
+  };
+  const auto widen = [&](std::span<const std::int32_t> seen) {
+    for (std::size_t v = 0; v < num_variables_; ++v) {
+      lowest_[v] = std::min(lowest_[v], seen[v]);
+      highest_[v] = std::max(highest_[v], seen[v]);
+    }
+  };
+  widen(row);
+  // Values seen inside a field's slack count too, or the new layout could not hold a row that the old one held.
+  for (const StateKey& key : keys_) {
+    unpack(key);
+    widen(values);
+  }
   lay_out_fields();
-  for (std::int32_t s = 0; s < num_states(); ++s) {
-    if (is_packed_)
-      (void)pack(variables_.data() + s * num_variables_, keys_[s]);
-    else
-      keys_[s] = hashed_key(this->row(s));
+  if (!is_packed_) variables_.reserve(keys_.size() * num_variables_);
+  for (StateKey& key : keys_) {
+    unpack(key);
+    if (is_packed_) {
+      (void)pack(values.data(), key);
+    } else {
+      key = hashed_key(values.data());
+      variables_.insert(variables_.end(), values.begin(), values.end());
+    }
   }
-  rebuild(slots_.size());
-  if (!is_packed_) return hashed_key(row);
-  (void)pack(row.data(), key);
-  return key;
+  rebuild();
 }
 
-void StateTable::rebuild(std::size_t num_slots) {
-  slots_.assign(num_slots, Slot{-1, 0});
-  const std::size_t mask = num_slots - 1;
-  for (std::int32_t s = 0; s < num_states(); ++s) {
-    const std::uint64_t hash = mix(keys_[s]);
-    std::size_t place = hash & mask;
-    while (slots_[place].state >= 0) place = (place + 1) & mask;
-    slots_[place] = {s, static_cast<std::uint32_t>(hash >> 32)};
+/// Puts all states into slots anew, of which no fewer are taken than before.
+void StateTable::rebuild() {
+  for (Shard& shard : shards_) shard = {};
+  for (const StateKey& key : keys_) ++shards_[hash_of(key) >> kShardShift].num_used;
+  std::size_t most_used = 0;
+  for (const Shard& shard : shards_) most_used = std::max(most_used, shard.num_used);
+  slots_.clear();
+  reserve(most_used);
+}
+
+/// Room for `most_used` states in each shard at most 60 % full; only where nothing is entered and unsettled.
+void StateTable::reserve(std::size_t most_used) {
+  int bits = std::max(shard_bits_, kFirstShardBits);
+  while (most_used * 5 > (std::size_t{3} << bits)) ++bits;
+  if (bits == shard_bits_ && !slots_.empty()) return;
+  shard_bits_ = bits;
+  place_mask_ = (std::uint64_t{1} << bits) - 1;
+  slots_ = {};  // the old ones go first
+  slots_.assign(std::size_t{kNumShards} << bits, Slot{-1, 0});
+  for (std::int32_t state = 0; state < num_states(); ++state) {
+    const std::uint64_t hash = hash_of(keys_[state]);
+    std::size_t place = first_place(hash);
+    while (slots_[place].state >= 0) place = next_place(place);
+    slots_[place] = {state, static_cast<std::uint32_t>(hash >> 32)};
   }
 }
 
-std::int32_t StateTable::find_or_add(std::span<const std::int32_t> row) {
-  const Key key = make_key(row);
-  const std::uint64_t hash = mix(key);
+bool StateTable::is_row(std::int32_t state, const std::int32_t* row) const {
+  return std::equal(row, row + num_variables_,
+                    variables_.begin() + static_cast<std::ptrdiff_t>(state * num_variables_));
+}
+
+std::int32_t StateTable::find(const StateKey& key, std::uint64_t hash, const std::int32_t* row) const {
   const auto tag = static_cast<std::uint32_t>(hash >> 32);
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t place = hash & mask;
-  for (; slots_[place].state >= 0; place = (place + 1) & mask) {
+  for (std::size_t place = first_place(hash); slots_[place].state >= 0; place = next_place(place)) {
     const Slot slot = slots_[place];
-    if (slot.tag != tag || keys_[slot.state] != key) continue;
-    if (is_packed_ || std::ranges::equal(row, this->row(slot.state))) return slot.state;
+    if (slot.tag == tag && keys_[slot.state] == key && (is_packed_ || is_row(slot.state, row))) return slot.state;
   }
+  return -1;
+}
+
+std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, const std::int32_t* row) {
+  const std::int32_t known = find(key, hash, row);
+  if (known >= 0) return known;
+  reserve(++shards_[hash >> kShardShift].num_used);
+  std::size_t place = first_place(hash);
+  while (slots_[place].state >= 0) place = next_place(place);
   const std::int32_t state = num_states();
-  slots_[place] = {state, tag};
+  slots_[place] = {state, static_cast<std::uint32_t>(hash >> 32)};
   keys_.push_back(key);
-  variables_.insert(variables_.end(), row.begin(), row.end());
-  if (keys_.size() * 5 > slots_.size() * 3) rebuild(slots_.size() * 2);
+  if (!is_packed_) variables_.insert(variables_.end(), row, row + num_variables_);
   return state;
 }
 
+std::int32_t StateTable::find_or_add(std::span<const std::int32_t> row) {
+  StateKey key;
+  if (is_packed_ && !pack(row.data(), key)) make_room_for(row);
+  if (is_packed_) {
+    (void)pack(row.data(), key);
+  } else {
+    key = hashed_key(row.data());
+  }
+  return find_or_add(key, hash_of(key), row.data());
+}
+
+void StateTable::reserve_for(const NewRows& fresh) {
+  std::size_t most_used = 0;
+  for (int s = 0; s < kNumShards; ++s) most_used = std::max(most_used, shards_[s].num_used + fresh.of_shard[s].size());
+  reserve(most_used);
+}
+
+void StateTable::enter(int shard_index, const NewRows& fresh, std::span<std::int32_t> first) {
+  Shard& shard = shards_[shard_index];
+  const std::vector<std::int32_t>& rows = fresh.of_shard[shard_index];
+  const auto is_same = [&](std::int32_t a, std::int32_t b) {
+    if (fresh.keys[a] != fresh.keys[b]) return false;
+    if (is_packed_) return true;
+    const std::int32_t* row_a = fresh.rows + static_cast<std::size_t>(a) * num_variables_;
+    const std::int32_t* row_b = fresh.rows + static_cast<std::size_t>(b) * num_variables_;
+    return std::equal(row_a, row_a + num_variables_, row_b);
+  };
+  for (const std::int32_t n : rows) {
+    const auto tag = static_cast<std::uint32_t>(fresh.hashes[n] >> 32);
+    std::size_t place = first_place(fresh.hashes[n]);
+    first[n] = n;
+    for (; slots_[place].state != -1; place = next_place(place)) {
+      const Slot slot = slots_[place];
+      if (slot.state >= 0 || slot.tag != tag || !is_same(-2 - slot.state, n)) continue;
+      first[n] = -2 - slot.state;
+      break;
+    }
+    if (first[n] != n) continue;
+    slots_[place] = {-2 - n, tag};
+    shard.entered.push_back(place);
+  }
+}
+
+void StateTable::extend(std::int32_t num_states) {
+  keys_.resize(num_states);
+  if (!is_packed_) variables_.resize(static_cast<std::size_t>(num_states) * num_variables_);
+}
+
+void StateTable::settle(int shard_index, const NewRows& fresh, std::span<const std::int32_t> number) {
+  Shard& shard = shards_[shard_index];
+  for (const std::size_t place : shard.entered) {
+    const std::int32_t n = -2 - slots_[place].state;
+    const std::int32_t state = number[n];
+    slots_[place].state = state;
+    keys_[state] = fresh.keys[n];
+    if (is_packed_) continue;
+    std::copy_n(fresh.rows + static_cast<std::size_t>(n) * num_variables_, num_variables_,
+                variables_.begin() + static_cast<std::ptrdiff_t>(state * num_variables_));
+  }
+  shard.num_used += shard.entered.size();
+  shard.entered.clear();
+}
+
+void StateTable::forget_entered() { rebuild(); }
+
+void StateTable::read_row(std::int32_t state, std::span<std::int32_t> row) const {
+  if (!is_packed_) {
+    std::copy_n(variables_.begin() + static_cast<std::ptrdiff_t>(state * num_variables_), num_variables_, row.begin());
+    return;
+  }
+  const StateKey key = keys_[state];
+  for (std::size_t v = 0; v < num_variables_; ++v) {
+    const Field field = fields_[v];
+    const std::uint64_t bits = key.word[field.word] >> field.shift & ((std::uint64_t{1} << field.width) - 1);
+    row[v] = static_cast<std::int32_t>(static_cast<std::uint32_t>(field.offset) + static_cast<std::uint32_t>(bits));
+  }
+}
+
+std::vector<std::int32_t> StateTable::row(std::int32_t state) const {
+  std::vector<std::int32_t> values(num_variables_);
+  read_row(state, values);
+  return values;
+}
+
 std::int64_t StateTable::num_bytes() const {
-  return static_cast<std::int64_t>(variables_.capacity() * sizeof(std::int32_t) + keys_.capacity() * sizeof(Key) +
+  return static_cast<std::int64_t>(variables_.capacity() * sizeof(std::int32_t) + keys_.capacity() * sizeof(StateKey) +
                                    slots_.capacity() * sizeof(Slot));
 }
 
 std::vector<std::int32_t> StateTable::take_variables() {
+  slots_ = {};
+  std::vector<std::int32_t> values = std::move(variables_);
+  if (is_packed_) {
+    values.resize(keys_.size() * num_variables_);
+    for (std::int32_t state = 0; state < num_states(); ++state)
+      read_row(state, std::span(values).subspan(state * num_variables_, num_variables_));
+  }
   keys_ = {};
-  slots_.assign(kFirstSlots, Slot{-1, 0});
-  return std::move(variables_);
+  variables_ = {};
+  shard_bits_ = 0;
+  rebuild();
+  return values;
 }
 
 }  // namespace sojourn

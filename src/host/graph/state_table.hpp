@@ -1,65 +1,138 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "graph/large_page_vector.hpp"
+#include "sojourn/explore.hpp"
+
 namespace sojourn {
+
+/// A packed row, or its hash where the bits do not fit.
+struct StateKey {
+  std::uint64_t word[2];
+  bool operator==(const StateKey&) const = default;
+};
 
 /// The states found so far, each a row of integers, with a look-up from row to index.
 ///
 /// A row is packed into a 128-bit key while the bits that the values seen need fit: every variable has a field, and a
-/// value outside its field lays the fields out anew with room to spare and packs all rows again. Where 128 bits cannot
-/// hold the fields the key is a hash and a hit is confirmed against the row itself. Keys are found by linear probing in
-/// a table of (index, tag) at most 60 % full. Cost: O(num_variables) a look-up; 16 bytes a state for the key and 13 to
-/// 27 for the table, beside the row.
+/// value outside its field lays the fields out anew with room to spare and packs all rows again. The key is then all
+/// that is kept of a row. Where 128 bits cannot hold the fields the key is a hash, rows are kept as well, and a hit is
+/// confirmed against them. Keys are found by linear probing in shards of (index, tag) at most 60 % full, by the high
+/// bits of the key's hash: different shards may be written by different threads. Cost: O(num_variables) a look-up; 16
+/// bytes a state for the key and 13 to 27 for the table, and the row where it is hashed.
 class StateTable {
  public:
   explicit StateTable(std::size_t num_variables);
 
-  /// Index of the row, appended if it is new. `row` must not point into this table.
+  /// Index of the row, appended if it is new.
   std::int32_t find_or_add(std::span<const std::int32_t> row);
   [[nodiscard]] std::int32_t num_states() const { return static_cast<std::int32_t>(keys_.size()); }
-  [[nodiscard]] std::span<const std::int32_t> row(std::int32_t state) const {
-    return {variables_.data() + static_cast<std::size_t>(state) * num_variables_, num_variables_};
-  }
+  void read_row(std::int32_t state, std::span<std::int32_t> row) const;
+  [[nodiscard]] std::vector<std::int32_t> row(std::int32_t state) const;
+  [[nodiscard]] const StateKey& key(std::int32_t state) const { return keys_[state]; }
   [[nodiscard]] bool is_packed() const { return is_packed_; }
   [[nodiscard]] std::int64_t num_bytes() const;
   /// Gives the rows away, [num_states, num_variables]; the table is empty afterwards.
   std::vector<std::int32_t> take_variables();
 
- private:
-  struct Key {
-    std::uint64_t word[2];
-    bool operator==(const Key&) const = default;
+  /// Key of a row given one of another row and its key: cheap where they differ in few places.
+  /// @return false where a value does not fit its field; `make_room_for` then lays the fields out anew.
+  [[nodiscard]] bool make_key(const std::int32_t* row, const std::int32_t* near, const StateKey& near_key,
+                              StateKey& key) const;
+  /// The same for the row that changes made of the other one.
+  [[nodiscard]] bool make_key(std::span<const VariableChange> changes, const std::int32_t* row,
+                              const StateKey& near_key, StateKey& key) const;
+  /// Changes keys, and may turn packed keys into hashes.
+  void make_room_for(std::span<const std::int32_t> row);
+  static std::uint64_t hash_of(const StateKey& key) {
+    // Multiply-fold of both words: every input bit reaches the low bits that choose the slot and the high bits of shard
+    // and tag.
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = static_cast<Wide>(key.word[0] ^ 0x9e3779b97f4a7c15ULL) * 0xd1342543de82ef95ULL;
+    const std::uint64_t low = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+    const Wide second = static_cast<Wide>(low ^ key.word[1]) * 0xa0761d6478bd642fULL;
+    return static_cast<std::uint64_t>(second) ^ static_cast<std::uint64_t>(second >> 64);
+  }
+  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&slots_[first_place(hash)]); }
+  /// To follow on `prefetch` a little later: the key that a look-up will most likely compare.
+  void prefetch_key(std::uint64_t hash) const {
+    const std::int32_t state = slots_[first_place(hash)].state;
+    if (state >= 0) __builtin_prefetch(&keys_[state]);
+  }
+  /// -1 where there is none. `row` is read where keys are hashes alone.
+  [[nodiscard]] std::int32_t find(const StateKey& key, std::uint64_t hash, const std::int32_t* row) const;
+  std::int32_t find_or_add(const StateKey& key, std::uint64_t hash, const std::int32_t* row);
+
+  static constexpr int kNumShards = 64;
+  static constexpr int kShardShift = 58;
+  /// Rows that are not in the table yet, in the order in which sequential insertion would meet them; rows may repeat.
+  struct NewRows {
+    std::span<const StateKey> keys;
+    std::span<const std::uint64_t> hashes;
+    const std::int32_t* rows;  ///< [n, num_variables] where keys are hashes
+    /// [kNumShards] numbers of the rows of each shard, ascending.
+    std::array<std::vector<std::int32_t>, kNumShards> of_shard;
   };
+  /// Makes room for them.
+  void reserve_for(const NewRows& fresh);
+  /// Then gives `first[n]`, the first of the rows equal to row n. Different shards may be entered by different threads.
+  void enter(int shard, const NewRows& fresh, std::span<std::int32_t> first);
+  /// Then gives the first rows the indices `number[n]`, after `extend`; or takes all of them out again.
+  void extend(std::int32_t num_states);
+  void settle(int shard, const NewRows& fresh, std::span<const std::int32_t> number);
+  void forget_entered();
+
+ private:
   struct Slot {
-    std::int32_t state;  ///< -1 where empty
+    std::int32_t state;  ///< -1 where empty, -2 - n for row n of those entered
     std::uint32_t tag;
+  };
+  /// An equal part of the slots, in which probing goes round.
+  struct Shard {
+    std::size_t num_used = 0;
+    std::vector<std::size_t> entered;
   };
   /// Bits [shift, shift + width) of word[0] for the first `num_low_` variables, of word[1] for the others.
   struct Field {
     std::int32_t offset = 0;
     std::uint8_t shift = 0;
     std::uint8_t width = 1;
+    std::uint8_t word = 0;
   };
 
-  [[nodiscard]] bool pack(const std::int32_t* row, Key& key) const;
-  [[nodiscard]] Key hashed_key(std::span<const std::int32_t> row) const;
-  Key make_key(std::span<const std::int32_t> row);
+  static void put(const Field& field, std::uint64_t bits, StateKey& key) {
+    std::uint64_t& word = key.word[field.word];
+    word = (word & ~(((std::uint64_t{1} << field.width) - 1) << field.shift)) | bits << field.shift;
+  }
+  [[nodiscard]] bool pack(const std::int32_t* row, StateKey& key) const;
+  [[nodiscard]] StateKey hashed_key(const std::int32_t* row) const;
+  [[nodiscard]] bool is_row(std::int32_t state, const std::int32_t* row) const;
   void lay_out_fields();
   bool place_fields(std::span<const int> widths);
-  void rebuild(std::size_t num_slots);
-  static std::uint64_t mix(const Key& key);
+  [[nodiscard]] std::size_t first_place(std::uint64_t hash) const {
+    return (hash >> kShardShift) << shard_bits_ | (hash & place_mask_);
+  }
+  /// The next place of the same shard.
+  [[nodiscard]] std::size_t next_place(std::size_t place) const {
+    return (place & ~place_mask_) | ((place + 1) & place_mask_);
+  }
+  void rebuild();
+  void reserve(std::size_t most_used);
 
   std::size_t num_variables_;
-  std::size_t num_low_ = 0;
   bool is_packed_ = true;
   std::vector<Field> fields_;
-  std::vector<std::int32_t> lowest_, highest_;  ///< values seen, per variable
-  std::vector<std::int32_t> variables_;
-  std::vector<Key> keys_;
-  std::vector<Slot> slots_;
+  std::vector<std::int32_t> lowest_, highest_;  ///< values that the fields were laid out for
+  std::vector<std::int32_t> variables_;         ///< [num_states, num_variables] where keys are hashes
+  LargePageVector<StateKey> keys_;
+  int shard_bits_ = 0;  ///< each shard has 2^shard_bits_ slots
+  std::uint64_t place_mask_ = 0;
+  LargePageVector<Slot> slots_;
+  std::array<Shard, kNumShards> shards_;
 };
 
 }  // namespace sojourn

@@ -64,32 +64,34 @@ Model structured_coalescent(std::span<const std::int32_t> samples, std::int64_t 
 
   ExploreOptions options;
   options.max_states = max_states;
+  options.concurrent = true;
   options.num_rates = num_demes * num_demes;
   options.initial = {{{samples.begin(), samples.end()}, 1.0}};
   for (std::int32_t d = 0; d < num_demes; ++d) options.variable_names.push_back("n_" + std::to_string(d));
   add_length_rewards(options, num_demes, 1);
 
-  std::vector<std::int32_t> scratch(num_demes), absorbed(num_demes, 0);
+  std::vector<std::int32_t> absorbed(num_demes, 0);
   absorbed[0] = 1;
-  const auto transitions = [num_demes, to = scratch, absorbed](State state, TransitionSink& sink) mutable {
-    std::ranges::copy(state, to.begin());
+  const auto transitions = [num_demes, absorbed](State state, TransitionSink& sink) {
     const double lineages = sum_of(state);
     if (lineages == 1) return;
     for (std::int32_t i = 0; i < num_demes; ++i) {
       if (state[i] == 0) continue;
-      --to[i];
       if (state[i] > 1) {
         const RateTerm term{i, num_pairs(state[i])};
-        sink.emit(lineages == 2 ? absorbed : to, 0, {&term, 1});
+        const VariableChange change{i, -1};
+        if (lineages == 2) {
+          sink.emit(absorbed, 0, {&term, 1});
+        } else {
+          sink.emit_change({&change, 1}, 0, {&term, 1});
+        }
       }
       for (std::int32_t j = 0; j < num_demes; ++j) {
         if (i == j) continue;
-        ++to[j];
         const RateTerm term{migration_index(num_demes, i, j), static_cast<double>(state[i])};
-        sink.emit(to, 0, {&term, 1});
-        --to[j];
+        const VariableChange changes[] = {{i, -1}, {j, 1}};
+        sink.emit_change(changes, 0, {&term, 1});
       }
-      ++to[i];
     }
   };
   return family_model(kFamily, parameter_names(num_demes), explore(options, transitions));
@@ -103,6 +105,7 @@ Model structured_coalescent_blocks(std::span<const std::int32_t> samples, std::i
 
   ExploreOptions options;
   options.max_states = max_states;
+  options.concurrent = true;
   options.num_rates = num_demes * num_demes;
   std::vector<std::int32_t> start(width, 0), absorbed(width, 0);
   for (std::int32_t d = 0; d < num_demes; ++d) start[static_cast<std::size_t>(d) * total] = samples[d];
@@ -118,34 +121,35 @@ Model structured_coalescent_blocks(std::span<const std::int32_t> samples, std::i
     return sum;
   });
 
-  const auto transitions = [total, num_demes, to = start, absorbed](State state, TransitionSink& sink) mutable {
-    std::ranges::copy(state, to.begin());
+  const auto transitions = [total, num_demes, absorbed, held = start](State state, TransitionSink& sink) mutable {
     const double blocks = sum_of(state);
     if (blocks == 1) return;
     for (std::int32_t d = 0; d < num_demes; ++d) {
-      const std::size_t deme = static_cast<std::size_t>(d) * total;
-      for (std::int32_t i = 0; i < total; ++i) {
-        const std::int32_t count = state[deme + i];
-        if (count == 0) continue;
-        --to[deme + i];
-        for (std::int32_t j = i; j < total; ++j) {
+      const std::int32_t deme = d * total;
+      std::int32_t num_held = 0;
+      for (std::int32_t i = 0; i < total; ++i)
+        if (state[deme + i] > 0) held[num_held++] = i;
+      for (std::int32_t p = 0; p < num_held; ++p) {
+        const std::int32_t i = held[p], count = state[deme + i];
+        for (std::int32_t q = p; q < num_held; ++q) {
+          const std::int32_t j = held[q];
           const double pairs = i == j ? num_pairs(count) : static_cast<double>(count) * state[deme + j];
           if (pairs == 0) continue;
-          --to[deme + j];
-          ++to[deme + i + j + 1];  // index k holds blocks of k + 1 samples
           const RateTerm term{d, pairs};
-          sink.emit(blocks == 2 ? absorbed : to, 0, {&term, 1});
-          ++to[deme + j];
-          --to[deme + i + j + 1];
+          // Index k holds blocks of k + 1 samples.
+          const VariableChange changes[] = {{deme + i, -1}, {deme + j, -1}, {deme + i + j + 1, 1}};
+          if (blocks == 2) {
+            sink.emit(absorbed, 0, {&term, 1});
+          } else {
+            sink.emit_change(changes, 0, {&term, 1});
+          }
         }
         for (std::int32_t e = 0; e < num_demes; ++e) {
           if (e == d) continue;
-          ++to[static_cast<std::size_t>(e) * total + i];
           const RateTerm term{migration_index(num_demes, d, e), static_cast<double>(count)};
-          sink.emit(to, 0, {&term, 1});
-          --to[static_cast<std::size_t>(e) * total + i];
+          const VariableChange changes[] = {{deme + i, -1}, {e * total + i, 1}};
+          sink.emit_change(changes, 0, {&term, 1});
         }
-        ++to[deme + i];
       }
     }
   };

@@ -15,21 +15,26 @@ using State = std::span<const std::int32_t>;
 /// Blocks of a state by type (i, j), stored at i * (samples + 1) + j; type (0, 0) keeps no count and has no place.
 class BlockTypes {
  public:
-  explicit BlockTypes(std::int32_t samples) : samples_(samples) {}
+  explicit BlockTypes(std::int32_t samples) : samples_(samples) {
+    for (std::int32_t t = 0; t < num_types(); ++t) {
+      first_.push_back((t + 1) / (samples + 1));
+      second_.push_back((t + 1) % (samples + 1));
+    }
+  }
   [[nodiscard]] std::int32_t num_types() const { return (samples_ + 1) * (samples_ + 1) - 1; }
   [[nodiscard]] std::int32_t index(std::int32_t i, std::int32_t j) const { return i * (samples_ + 1) + j - 1; }
-  [[nodiscard]] std::int32_t first(std::int32_t index) const { return (index + 1) / (samples_ + 1); }
-  [[nodiscard]] std::int32_t second(std::int32_t index) const { return (index + 1) % (samples_ + 1); }
+  [[nodiscard]] std::int32_t first(std::int32_t index) const { return first_[index]; }
+  [[nodiscard]] std::int32_t second(std::int32_t index) const { return second_[index]; }
   /// Samples that the type carries at a locus, 0 or 1.
   [[nodiscard]] std::int32_t at_locus(std::int32_t index, int locus) const {
-    return locus == 0 ? first(index) : second(index);
+    return locus == 0 ? first_[index] : second_[index];
   }
   /// Number of lineages ancestral at a locus; 1 once the locus has found its common ancestor.
   [[nodiscard]] double num_lineages(State state, int locus) const {
-    double sum = 0;
-    for (std::int32_t t = 0; t < num_types(); ++t)
-      if (at_locus(t, locus) > 0) sum += state[t];
-    return sum;
+    const std::vector<std::int32_t>& carried = locus == 0 ? first_ : second_;
+    std::int64_t sum = 0;
+    for (std::int32_t t = 0; t < num_types(); ++t) sum += carried[t] > 0 ? state[t] : 0;
+    return static_cast<double>(sum);
   }
   [[nodiscard]] bool is_absorbed(State state) const {
     return num_lineages(state, 0) == 1 && num_lineages(state, 1) == 1;
@@ -37,6 +42,7 @@ class BlockTypes {
 
  private:
   std::int32_t samples_;
+  std::vector<std::int32_t> first_, second_;  ///< [num_types] samples at each locus
 };
 
 /// Rewards `height_l` and `length_l` from the number of ancestral lineages of a locus.
@@ -63,6 +69,7 @@ Model two_locus(std::int32_t samples, std::int64_t max_states) {
 
   ExploreOptions options;
   options.max_states = max_states;
+  options.concurrent = true;
   options.num_rates = 2;
   std::vector<std::int32_t> start(types.num_types(), 0), absorbed(types.num_types(), 0);
   start[types.index(1, 1)] = samples;
@@ -80,42 +87,42 @@ Model two_locus(std::int32_t samples, std::int64_t max_states) {
     });
 
   const auto transitions = [types, absorbed, to = start, held = start](State state, TransitionSink& sink) mutable {
-    if (types.is_absorbed(state)) return;
-    std::ranges::copy(state, to.begin());
     std::int32_t num_held = 0, num_blocks = 0;
     for (std::int32_t t = 0; t < types.num_types(); ++t) {
       if (state[t] == 0) continue;
       held[num_held++] = t;
       num_blocks += state[t];
     }
+    if (num_blocks == 1) return;
+    std::ranges::copy(state, to.begin());
     // An absorbed state is (n, n), or (n, 0) beside (0, n): two blocks at most.
-    const auto emit = [&](std::int32_t rate, double coefficient) {
+    const auto emit = [&](std::span<const VariableChange> changes, std::int32_t rate, double coefficient) {
       const RateTerm term{rate, coefficient};
-      const bool is_absorbed = num_blocks <= 3 && types.is_absorbed(to);
-      sink.emit(is_absorbed ? absorbed : to, 0, {&term, 1});
+      if (num_blocks <= 3) {
+        for (const VariableChange& change : changes) to[change.variable] += change.delta;
+        const bool is_absorbed = types.is_absorbed(to);
+        for (const VariableChange& change : changes) to[change.variable] -= change.delta;
+        if (is_absorbed) {
+          sink.emit(absorbed, 0, {&term, 1});
+          return;
+        }
+      }
+      sink.emit_change(changes, 0, {&term, 1});
     };
     for (std::int32_t p = 0; p < num_held; ++p) {
       const std::int32_t t = held[p], i = types.first(t), j = types.second(t);
-      --to[t];
       for (std::int32_t q = p; q < num_held; ++q) {
         const std::int32_t u = held[q];
         const double pairs = p == q ? num_pairs(state[t]) : static_cast<double>(state[t]) * state[u];
         if (pairs == 0) continue;
         const std::int32_t merged = types.index(i + types.first(u), j + types.second(u));
-        --to[u];
-        ++to[merged];
-        emit(kCoalescence, pairs);
-        ++to[u];
-        --to[merged];
+        const VariableChange changes[] = {{t, -1}, {u, -1}, {merged, 1}};
+        emit(changes, kCoalescence, pairs);
       }
       if (i > 0 && j > 0) {
-        ++to[types.index(i, 0)];
-        ++to[types.index(0, j)];
-        emit(kRecombination, state[t]);
-        --to[types.index(i, 0)];
-        --to[types.index(0, j)];
+        const VariableChange changes[] = {{t, -1}, {types.index(i, 0), 1}, {types.index(0, j), 1}};
+        emit(changes, kRecombination, state[t]);
       }
-      ++to[t];
     }
   };
   return family_model(kFamily, {"coal", "rec"}, explore(options, transitions));
@@ -128,6 +135,7 @@ Model two_locus_lineages(std::int32_t samples, std::int64_t max_states) {
   expect_state_count(kFamily, n * n + n * (n + 1) * (2 * n + 1) / 6 - 1, 3, max_states);
   ExploreOptions options;
   options.max_states = max_states;
+  options.concurrent = true;
   options.num_rates = 2;
   options.variable_names = {"ab", "a", "b"};
   options.initial = {{{samples, 0, 0}, 1.0}};
