@@ -23,6 +23,19 @@ struct PrcCost {
   bool acyclic = true;
 };
 
+/// What an elimination and the replays after it will take, known before either starts.
+struct CostPrediction {
+  std::int64_t num_transient = 0, num_components = 0, largest_component = 0;
+  std::int64_t factor_multiply_adds = 0;
+  std::int64_t solve_multiply_adds = 0;      ///< per right-hand side
+  std::int64_t graph_bytes = 0;              ///< of the graph as it stands
+  std::int64_t program_bytes = 0;            ///< of the arrays that elimination leaves, `PrcCost::bytes`
+  std::int64_t elimination_bytes = 0;        ///< held at the height of elimination beside the graph, program included
+  std::int64_t value_bytes_per_lane = 0;     ///< of a mean: one lane is one parameter vector in work
+  std::int64_t gradient_bytes_per_lane = 0;  ///< of a mean with its gradient
+  bool exact = true;  ///< false where fill was estimated: it would have taken too long, or too much, to find out
+};
+
 /// PRC (parameterised reward compute): the eliminated, theta-independent form of a graph. Cheap to copy (shared).
 class Prc {
  public:
@@ -36,7 +49,13 @@ class Prc {
 };
 
 /// Eliminates a graph once: strongly connected components, minimum degree inside each, GTH pivots.
-/// Cost: `Prc::cost()`; no recursion. @throws ModelError where the arrays would exceed `max_bytes`.
-Prc eliminate(const StateGraph& graph, std::int64_t max_bytes = 16LL << 30);
+/// Cost: `Prc::cost()`; no recursion.
+/// @param max_bytes  what it may hold beside the graph; 0: `memory_left()`.
+/// @throws ModelError before the arrays are made where they and the work on them would exceed that.
+Prc eliminate(const StateGraph& graph, std::int64_t max_bytes = 0);
+
+/// What `eliminate` would take. Orders the components and finds their fill, but writes no program.
+/// Cost: O(edges + multiply-adds) at most; fill beyond `max_bytes` (0: `memory_left()`) is estimated from the order.
+CostPrediction predict_cost(const StateGraph& graph, std::int64_t max_bytes = 0);
 
 }  // namespace sojourn

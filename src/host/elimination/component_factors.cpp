@@ -96,7 +96,7 @@ SymbolicFactor FactorSource::obtain(const ComponentPattern& pattern, const Conte
     if (fault.empty()) {
       SOJOURN_EXPECTS(factor.num_pairs <= max_pairs, ModelError,
                       "elimination: a component of {} states needs {} multiply-adds per parameter vector; allowed are "
-                      "{}. Raise the memory limit or use a model with a smaller component",
+                      "{}. Raise the memory limit (--max-memory) or use a model with a smaller component",
                       pattern.num_states(), factor.num_pairs, max_pairs);
       ++counters.cache_hits;
       from_cache = true;

@@ -4,14 +4,16 @@
 #include <numeric>
 #include <utility>
 
+#include "concurrent.hpp"
 #include "elimination/component_factors.hpp"
 #include "elimination/components.hpp"
-#include "concurrent.hpp"
 #include "elimination/elimination_state.hpp"
 #include "elimination/finish_arrays.hpp"
 #include "elimination/prc_arrays.hpp"
+#include "elimination/predict_cost.hpp"
 #include "elimination/row_groups.hpp"
 #include "expects.hpp"
+#include "sojourn/memory.hpp"
 #include "sojourn/prc.hpp"
 
 namespace sojourn {
@@ -30,19 +32,63 @@ struct ComponentPlace {
   std::int64_t weight_begin = 0, pair_begin = 0;
 };
 
+/// From this size on an order of its own, to see how much fill there will be, costs little beside finding it.
+constexpr std::int32_t kLargePattern = 5000;
+
 class Elimination {
  public:
   Elimination(const StateGraph& graph, std::int64_t max_bytes)
       : graph_(graph),
-        max_pairs_(max_bytes / static_cast<std::int64_t>(sizeof(PrcPair))),
+        max_bytes_(max_bytes),
         settings_(EliminationState::instance().settings()),
         components_(strongly_connected_components(graph)),
+        edges_(count_edges(graph, components_)),
         list_(list_states(components_)),
         pattern_of_(index_patterns(graph, components_, list_, patterns_)),
-        source_(folder_if_wanted()) {}
+        source_(folder_if_wanted()) {
+    const std::int64_t left = max_bytes_ - predict_bytes(graph_, components_, edges_, {}, 0).elimination_bytes;
+    max_pairs_ = std::max<std::int64_t>(0, left / static_cast<std::int64_t>(sizeof(PrcPair)));
+  }
+
+  /// What the elimination takes, with estimates for components whose fill goes beyond the limit.
+  CostPrediction predict() {
+    std::vector<FillEstimate> estimate(patterns_.size());
+    std::vector<std::int64_t> num_lower(patterns_.size(), 0);
+    std::vector<char> is_estimated(patterns_.size(), 0);
+    bool from_cache = false;
+    for (std::int32_t p = 0; p < patterns_.size(); ++p) {
+      const ComponentPattern& pattern = patterns_.pattern(p);
+      if (pattern.num_states() >= kLargePattern) estimate[p] = estimate_fill(pattern);
+      is_estimated[p] = estimate[p].is_symmetric && estimate[p].num_pairs > max_pairs_;
+      if (is_estimated[p]) continue;
+      try {
+        const SymbolicFactor factor = source_.obtain(pattern, patterns_.key(p), max_pairs_, from_cache);
+        for (std::int32_t i = 0; i < factor.num_states(); ++i) num_lower[p] += factor.middle[i] - factor.begin[i];
+        estimate[p] = {estimate[p].is_symmetric, factor.num_entries(), factor.num_pairs};
+      } catch (const ModelError&) {
+        estimate[p] = estimate_fill(pattern);
+        is_estimated[p] = 1;
+      }
+    }
+    FillCounts fill;
+    std::int64_t symbolic_bytes = 0;
+    for (std::int32_t c = 0; c < components_.num_components; ++c) {
+      const std::int32_t p = pattern_of_[c];
+      if (p < 0) continue;
+      const std::int64_t lower = is_estimated[p] ? estimate[p].num_entries / 2 : num_lower[p];
+      fill.add(list_.begin[c + 1] - list_.begin[c], estimate[p].num_entries, lower, estimate[p].num_pairs);
+    }
+    for (std::int32_t p = 0; p < patterns_.size(); ++p)
+      symbolic_bytes += pattern_bytes(patterns_.pattern(p), estimate[p].num_entries);
+    CostPrediction prediction = predict_bytes(graph_, components_, edges_, fill, symbolic_bytes);
+    prediction.exact = std::count(is_estimated.begin(), is_estimated.end(), 1) == 0;
+    return prediction;
+  }
 
   std::shared_ptr<const PrcArrays> run() {
+    refuse_large_fill();
     obtain_factors();
+    refuse_large_program();
     // An entry of the cache is proved exact only while its multiply-adds are written; one that fails is replaced.
     while (!assemble()) {
     }
@@ -74,6 +120,46 @@ class Elimination {
     return order;
   }
 
+  /// Fill that the order already shows to be too large, before it takes the time to find it.
+  void refuse_large_fill() const {
+    const CostPrediction least = predict_bytes(graph_, components_, edges_, {}, 0);
+    if (least.elimination_bytes > max_bytes_) refuse(least.elimination_bytes);
+    for (std::int32_t p = 0; p < patterns_.size(); ++p) {
+      const ComponentPattern& pattern = patterns_.pattern(p);
+      if (pattern.num_states() < kLargePattern) continue;
+      const FillEstimate fill = estimate_fill(pattern);
+      // The estimate may be a little high; what is close is found out.
+      if (fill.is_symmetric && fill.num_pairs > max_pairs_ + max_pairs_ / 4)
+        refuse(least.elimination_bytes + fill.num_pairs * static_cast<std::int64_t>(sizeof(PrcPair)));
+    }
+  }
+
+  void refuse_large_program() const {
+    FillCounts fill;
+    for (std::int32_t c = 0; c < components_.num_components; ++c) {
+      const SymbolicFactor* factor = factor_of(c);
+      if (factor != nullptr) fill.add(factor->num_states(), factor->num_entries(), 0, factor->num_pairs);
+    }
+    std::int64_t symbolic_bytes = 0;
+    for (std::int32_t p = 0; p < patterns_.size(); ++p)
+      symbolic_bytes += pattern_bytes(patterns_.pattern(p), factors_[p].factor.num_entries());
+    const CostPrediction needed = predict_bytes(graph_, components_, edges_, fill, symbolic_bytes);
+    if (needed.elimination_bytes > max_bytes_) refuse(needed.elimination_bytes);
+  }
+
+  [[noreturn]] void refuse(std::int64_t bytes) const {
+    std::int32_t largest = 1;
+    for (std::int32_t c = 0; c < components_.num_components; ++c)
+      largest = std::max(largest, list_.begin[c + 1] - list_.begin[c]);
+    throw ModelError(fmt::format(
+        "elimination: {} states, {} of them in the largest component, need about {:.3g} GB of memory beside the graph "
+        "for "
+        "edges and multiply-adds; allowed are {:.3g} GB. Use a smaller model, or raise the memory limit (--max-memory, "
+        "SOJOURN_MAX_MEMORY) where "
+        "the machine has more",
+        graph_.num_states(), largest, static_cast<double>(bytes) / 1e9, static_cast<double>(max_bytes_) / 1e9));
+  }
+
   void obtain_factors() {
     factors_.resize(patterns_.size());
     const std::vector<std::int32_t> order = by_falling_size();
@@ -96,6 +182,11 @@ class Elimination {
     arrays_ = std::make_shared<PrcArrays>();
     PrcArrays& arrays = *arrays_;
     arrays.num_rates = graph_.num_rates();
+    arrays.groups.reserve(edges_.num_groups);
+    arrays.terms.reserve(edges_.num_terms);
+    arrays.arrivals.reserve(edges_.num_arrival_groups);
+    arrays.components.reserve(components_.num_components);
+    place_.reserve(components_.num_components);
     arrays.state_of_row.resize(list_.state.size());
     arrays.rows.resize(list_.state.size());
     arrays.row_of_state.assign(graph_.num_states(), -1);
@@ -118,10 +209,6 @@ class Elimination {
         for (std::int32_t i = 0; i < end - begin; ++i)
           arrays.cost.factor_multiply_adds += factor->middle[i] - factor->begin[i];
       }
-      SOJOURN_EXPECTS(num_pairs <= max_pairs_, ModelError,
-                      "elimination: with a component of {} states the model needs more than {} multiply-adds per "
-                      "parameter vector; allowed are {}. Raise the memory limit or use a smaller model",
-                      end - begin, num_pairs, max_pairs_);
       arrays.components.push_back({begin, end, entry_begin, num_entries, -1});
     }
     arrays.alpha.assign(arrays.rows.size(), 0);
@@ -268,9 +355,11 @@ class Elimination {
   }
 
   const StateGraph& graph_;
-  const std::int64_t max_pairs_;
+  const std::int64_t max_bytes_;
+  std::int64_t max_pairs_;
   const EliminationSettings settings_;
   const Components components_;
+  const EdgeCounts edges_;
   const ComponentStates list_;
   PatternIndex patterns_;
   const std::vector<std::int32_t> pattern_of_;
@@ -286,16 +375,19 @@ Prc eliminate(const StateGraph& graph, std::int64_t max_bytes) {
   EliminationState& state = EliminationState::instance();
   const ContentKey key = key_of(graph);
   if (const std::shared_ptr<const PrcArrays> known = state.find(key)) {
-    const auto bytes = static_cast<std::int64_t>(known->pairs.size() * sizeof(PrcPair));
-    if (bytes <= max_bytes) {
+    if (max_bytes == 0 || known->cost.bytes <= max_bytes) {
       ++state.counters.graphs_reused;
       return Prc(known);
     }
   }
   ++state.counters.eliminations;
-  std::shared_ptr<const PrcArrays> arrays = Elimination(graph, max_bytes).run();
+  std::shared_ptr<const PrcArrays> arrays = Elimination(graph, max_bytes > 0 ? max_bytes : memory_left()).run();
   state.remember(key, arrays);
   return Prc(std::move(arrays));
+}
+
+CostPrediction predict_cost(const StateGraph& graph, std::int64_t max_bytes) {
+  return Elimination(graph, max_bytes > 0 ? max_bytes : memory_left()).predict();
 }
 
 }  // namespace sojourn

@@ -50,35 +50,13 @@ void fill(const ComponentPattern& pattern, std::int64_t max_pairs, SymbolicFacto
     }
     SOJOURN_EXPECTS(factor.num_pairs <= max_pairs, ModelError,
                     "elimination: a component of {} states needs more than {} multiply-adds per parameter vector; "
-                    "allowed are {}. Raise the memory limit or use a model with a smaller component",
+                    "allowed are {}. Raise the memory limit (--max-memory) or use a model with a smaller component",
                     size, factor.num_pairs, max_pairs);
     factor.middle.push_back(factor.num_entries());
     std::sort(upper.begin(), upper.end());
     factor.column.insert(factor.column.end(), upper.begin(), upper.end());
     factor.begin.push_back(factor.num_entries());
   }
-}
-
-/// Calls visit(entry, a, b) for every multiply-add entry += a * b of a row, ascending in the eliminated column.
-///
-/// @param place_of  [n] scratch of the caller, at first all below 0: the entry that a row entered last has in a column.
-///                  Entries are numbered along the rows, so places of earlier rows lie below those of this one.
-/// @return false where a product has no entry. `Checked` false takes that for granted.
-template <bool Checked, class Visit>
-bool for_each_pair(const SymbolicFactor& factor, std::int32_t row, std::vector<std::int64_t>& place_of, Visit&& visit) {
-  const std::int64_t row_begin = factor.begin[row];
-  const std::int32_t* column = factor.column.data();
-  for (std::int64_t e = row_begin; e < factor.begin[row + 1]; ++e) place_of[column[e]] = e;
-  for (std::int64_t a = row_begin; a < factor.middle[row]; ++a) {
-    const std::int32_t k = column[a];
-    for (std::int64_t b = factor.middle[k]; b < factor.begin[k + 1]; ++b) {
-      if (column[b] == row) continue;
-      const std::int64_t entry = place_of[column[b]];
-      if (Checked && entry < row_begin) return false;
-      visit(entry, a, b);
-    }
-  }
-  return true;
 }
 
 }  // namespace
@@ -136,39 +114,53 @@ std::string fault_of(const SymbolicFactor& factor, const ComponentPattern& patte
 bool write_pairs(const SymbolicFactor& factor, const ComponentPattern& pattern, std::span<std::int64_t> pair_end,
                  std::span<PrcPair> pairs) {
   const std::int32_t size = factor.num_states();
-  const std::int64_t num_entries = factor.num_entries();
-  std::vector<std::int64_t> place_of(size, -1);
-  std::vector<std::int64_t> next(num_entries, 0);
-  for (std::int32_t i = 0; i < size; ++i) {
-    const auto count = [&](std::int64_t entry, std::int64_t, std::int64_t) { ++next[entry]; };
-    if (!for_each_pair<true>(factor, i, place_of, count)) return false;
-  }
+  const std::int32_t* const column = factor.column.data();
   const std::vector<std::int32_t> position = inverse_of(factor.order);
+  // The entry that the row entered last has in a column. Entries are numbered along the rows, so places of earlier rows
+  // lie below those of this one.
+  std::vector<std::int64_t> place_of(size, -1);
   std::vector<char> direct(size);
+  std::vector<std::int64_t> next;  // by entry of the row: the count of its pairs, then where the next one goes
   std::int64_t sum = 0;
   for (std::int32_t i = 0; i < size; ++i) {
+    const std::int64_t row_begin = factor.begin[i], row_end = factor.begin[i + 1];
+    for (std::int64_t e = row_begin; e < row_end; ++e) place_of[column[e]] = e;
+    next.assign(row_end - row_begin, 0);
+    for (std::int64_t a = row_begin; a < factor.middle[i]; ++a) {
+      const std::int32_t k = column[a];
+      for (std::int64_t b = factor.middle[k]; b < factor.begin[k + 1]; ++b) {
+        if (column[b] == i) continue;
+        const std::int64_t entry = place_of[column[b]];
+        if (entry < row_begin) return false;
+        ++next[entry - row_begin];
+      }
+    }
     const std::int32_t state = factor.order[i];
     const auto mark = [&](char value) {
       for (std::int32_t e = pattern.row_begin[state]; e < pattern.row_begin[state + 1]; ++e)
         direct[position[pattern.column[e]]] = value;
     };
     mark(1);
-    for (std::int64_t e = factor.begin[i]; e < factor.begin[i + 1]; ++e) {
-      if (next[e] == 0 && direct[factor.column[e]] == 0) return false;
+    for (std::int64_t e = row_begin; e < row_end; ++e) {
+      std::int64_t& place = next[e - row_begin];
+      if (place == 0 && direct[column[e]] == 0) return false;
       const std::int64_t first = sum;
-      sum += next[e];
-      next[e] = first;
+      sum += place;
+      place = first;
       pair_end[e] = sum;
     }
     mark(0);
+    if (sum > std::ssize(pairs)) return false;
+    // The columns read again and the row's pairs written are still in the core's cache.
+    for (std::int64_t a = row_begin; a < factor.middle[i]; ++a) {
+      const std::int32_t k = column[a];
+      for (std::int64_t b = factor.middle[k]; b < factor.begin[k + 1]; ++b) {
+        if (column[b] == i) continue;
+        pairs[next[place_of[column[b]] - row_begin]++] = {static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)};
+      }
+    }
   }
-  if (sum != static_cast<std::int64_t>(pairs.size())) return false;
-  for (std::int32_t i = 0; i < size; ++i) {
-    for_each_pair<false>(factor, i, place_of, [&](std::int64_t entry, std::int64_t a, std::int64_t b) {
-      pairs[next[entry]++] = {static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)};
-    });
-  }
-  return true;
+  return sum == std::ssize(pairs);
 }
 
 }  // namespace sojourn

@@ -35,7 +35,7 @@ struct SymbolicFactor {
 SymbolicFactor factor_symbolically(const ComponentPattern& pattern, std::int64_t max_pairs);
 
 /// Whether `factor` is well formed for `pattern`: a permutation, sorted rows without diagonals and in range, every
-/// direct edge among the entries, and `num_pairs` right. Empty if so, else what is wrong. After it `PairProgram` is
+/// direct edge among the entries, and `num_pairs` right. Empty if so, else what is wrong. After it `write_pairs` is
 /// safe to call. Cost: O(entries log).
 std::string fault_of(const SymbolicFactor& factor, const ComponentPattern& pattern);
 

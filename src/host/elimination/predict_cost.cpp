@@ -1,0 +1,130 @@
+#include "elimination/predict_cost.hpp"
+
+#include <amd.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "elimination/prc_arrays.hpp"
+
+namespace sojourn {
+namespace {
+
+/// Rates that fit the set of a target's rates.
+constexpr std::int32_t kLargestRateSet = 63;
+
+}  // namespace
+
+EdgeCounts count_edges(const StateGraph& graph, const Components& components) {
+  EdgeCounts counts;
+  const bool has_rate_sets = graph.num_rates() < kLargestRateSet;
+  std::vector<std::uint64_t> rates_into(has_rate_sets ? graph.num_states() : 0);
+  std::vector<std::int64_t> last_external(graph.num_rates() + 2, -1), last_internal(last_external);
+  const std::int32_t form_rate = graph.num_rates() + 1;
+  std::vector<std::int32_t> last_reader(components.component_of), size(components.num_components);
+  for (std::int32_t s = 0; s < graph.num_states(); ++s) {
+    const std::int32_t component = components.component_of[s];
+    if (component < 0) continue;
+    ++counts.num_rows;
+    ++size[component];
+    for (std::int64_t e = graph.edge_begin(s); e < graph.edge_end(s); ++e) {
+      const std::int32_t to = graph.edge_to(e);
+      const bool moves = components.component_of[to] >= 0;
+      const bool internal = components.component_of[to] == component;
+      if (moves) last_reader[to] = std::max(last_reader[to], component);
+      std::vector<std::int64_t>& last = internal ? last_internal : last_external;
+      const auto add = [&](std::int32_t rate) {
+        if (last[rate] != s) ++counts.num_groups;
+        last[rate] = s;
+        if (!moves) return;
+        ++counts.num_terms;
+        if (internal) {
+          ++counts.num_internal_terms;
+        } else if (has_rate_sets) {
+          rates_into[to] |= std::uint64_t{1} << rate;
+        } else {
+          ++counts.num_arrival_groups;
+        }
+      };
+      bool mixed = graph.base(e) < 0;
+      for (const RateTerm& term : graph.terms(e)) mixed = mixed || term.coefficient < 0;
+      if (mixed) {
+        add(form_rate);
+        continue;
+      }
+      if (graph.base(e) != 0) add(0);
+      for (const RateTerm& term : graph.terms(e)) add(1 + term.rate);
+    }
+  }
+  for (const std::uint64_t rates : rates_into) counts.num_arrival_groups += std::popcount(rates);
+  // A solution takes a slot when its component is solved and gives it back after the last component that reads it.
+  std::vector<std::int32_t> num_dying(components.num_components);
+  for (const std::int32_t reader : last_reader)
+    if (reader >= 0) ++num_dying[reader];
+  std::int64_t alive = 0;
+  for (std::int32_t c = 0; c < components.num_components; ++c) {
+    alive += size[c];
+    counts.num_value_slots = std::max(counts.num_value_slots, alive);
+    alive -= num_dying[c];
+  }
+  return counts;
+}
+
+void FillCounts::add(std::int64_t rows, std::int64_t entries, std::int64_t lower, std::int64_t pairs) {
+  num_entries += entries;
+  num_lower_entries += lower;
+  num_pairs += pairs;
+  largest_entries = std::max(largest_entries, entries);
+  largest_rows = std::max(largest_rows, rows);
+}
+
+FillEstimate estimate_fill(const ComponentPattern& pattern) {
+  FillEstimate estimate;
+  const std::int32_t n = pattern.num_states();
+  std::vector<std::int32_t> order(n);
+  double info[AMD_INFO];
+  if (amd_order(n, pattern.row_begin.data(), pattern.column.data(), order.data(), nullptr, info) == AMD_OUT_OF_MEMORY)
+    throw std::bad_alloc();
+  // A pivot with r neighbours left takes r^2 - r multiply-adds: its neighbours' entries with each other.
+  estimate.is_symmetric = info[AMD_SYMMETRY] == 1;
+  estimate.num_entries = static_cast<std::int64_t>(2 * info[AMD_LNZ]);
+  estimate.num_pairs = static_cast<std::int64_t>(info[AMD_NMULTSUBS_LU] - info[AMD_LNZ]);
+  return estimate;
+}
+
+std::int64_t pattern_bytes(const ComponentPattern& pattern, std::int64_t num_entries) {
+  const std::int64_t n = pattern.num_states();
+  return 4 * (n + static_cast<std::int64_t>(pattern.column.size())) + (4 + 8 + 8) * n + 4 * num_entries;
+}
+
+CostPrediction predict_bytes(const StateGraph& graph, const Components& components, const EdgeCounts& edges,
+                             const FillCounts& fill, std::int64_t symbolic_bytes) {
+  constexpr auto size_of = [](auto value) { return static_cast<std::int64_t>(sizeof value); };
+  const std::int64_t num_states = graph.num_states(), num_rows = edges.num_rows, num_entries = fill.num_entries;
+  CostPrediction prediction;
+  prediction.num_transient = num_rows;
+  prediction.num_components = components.num_components;
+  prediction.largest_component = std::max<std::int64_t>(std::min<std::int64_t>(1, num_rows), fill.largest_rows);
+  prediction.graph_bytes = graph.num_bytes();
+  prediction.factor_multiply_adds = fill.num_pairs + fill.num_lower_entries;
+  prediction.solve_multiply_adds = edges.num_external_terms() + num_entries;
+  const std::int64_t arrivals =
+      size_of(PrcGroup{}) * edges.num_arrival_groups + size_of(PrcTerm{}) * edges.num_external_terms();
+  prediction.program_bytes =
+      size_of(PrcComponent{}) * components.num_components + (size_of(PrcRow{}) + 4 + 4 + 8) * num_rows +
+      4 * num_states + size_of(PrcGroup{}) * edges.num_groups + size_of(PrcTerm{}) * edges.num_terms + arrivals +
+      (4 + 8 + 8) * num_entries + size_of(PrcWeight{}) * edges.num_internal_terms + size_of(PrcPair{}) * fill.num_pairs;
+  // Components, their states, and where each component's numbers begin.
+  const std::int64_t lasting =
+      4 * num_states + 4 * num_rows + (4 + 4 + 16) * std::int64_t{components.num_components} + symbolic_bytes;
+  // Listing arrivals takes the edges once more; multiply-adds, written before, a few numbers for each row.
+  const std::int64_t passing =
+      std::max(25 * fill.largest_rows - arrivals, 16 * edges.num_external_terms() + 16 * num_rows);
+  prediction.elimination_bytes = prediction.program_bytes + lasting + passing;
+  const std::int64_t largest = fill.largest_entries + 2 * std::max<std::int64_t>(1, fill.largest_rows);
+  prediction.value_bytes_per_lane = 8 * (edges.num_value_slots + largest);
+  prediction.gradient_bytes_per_lane = 8 * (2 * num_rows + largest);
+  return prediction;
+}
+
+}  // namespace sojourn

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "elimination/component_factors.hpp"
+#include "elimination/components.hpp"
+#include "sojourn/prc.hpp"
+#include "sojourn/state_graph.hpp"
+
+namespace sojourn {
+
+/// Numbers of a program that follow from the edges alone, counted in one pass.
+struct EdgeCounts {
+  std::int64_t num_rows = 0;  ///< transient states that the start reaches
+  std::int64_t num_groups = 0, num_terms = 0, num_internal_terms = 0;
+  std::int64_t num_arrival_groups = 0;  ///< exact up to 62 rates, an upper bound beyond
+  std::int64_t num_value_slots = 0;     ///< solutions alive at once where only the start's is wanted
+  [[nodiscard]] std::int64_t num_external_terms() const { return num_terms - num_internal_terms; }
+};
+EdgeCounts count_edges(const StateGraph& graph, const Components& components);
+
+/// Numbers of a program that follow from the fill of its components.
+struct FillCounts {
+  std::int64_t num_entries = 0, num_lower_entries = 0, num_pairs = 0;
+  std::int64_t largest_entries = 0, largest_rows = 0;  ///< of one component
+  void add(std::int64_t rows, std::int64_t entries, std::int64_t lower, std::int64_t pairs);
+};
+
+/// Fill of a pattern as the ordering estimates it: exact but for a few per cent where the pattern is symmetric, an
+/// upper bound where it is not.
+struct FillEstimate {
+  bool is_symmetric = false;
+  std::int64_t num_entries = 0, num_pairs = 0;
+};
+FillEstimate estimate_fill(const ComponentPattern& pattern);
+
+/// Bytes of a pattern and of its fill.
+std::int64_t pattern_bytes(const ComponentPattern& pattern, std::int64_t num_entries);
+
+/// Bytes of the arrays and of the work on them from what was counted; `symbolic_bytes` of all patterns and their fill.
+CostPrediction predict_bytes(const StateGraph& graph, const Components& components, const EdgeCounts& edges,
+                             const FillCounts& fill, std::int64_t symbolic_bytes);
+
+}  // namespace sojourn
