@@ -2,6 +2,10 @@
 
 #include <CLI/CLI.hpp>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "cli/numbers.hpp"
 #include "cli/streams.hpp"
 #include "expects.hpp"
@@ -40,16 +44,24 @@ void add_cache_option(CLI::App& app) {
 }
 
 void apply_elimination_options(const CLI::App& verb) {
+  const CLI::Option* threads = verb.get_option_no_throw("--threads");
+  int num_threads = 0;
+  if (threads != nullptr) {
+    const bool asked = threads->count() > 0;
+    num_threads = resolve_num_threads(
+        asked ? static_cast<int>(parse_whole("--threads", threads->results().front(), 1, kMaxThreadsAsked)) : 0);
+#ifdef _OPENMP
+    // What has no number of threads of its own, such as exploring states, takes as many.
+    omp_set_num_threads(num_threads);
+#endif
+  }
   const CLI::Option* cache = verb.get_option_no_throw("--cache");
   if (cache == nullptr) return;
   EliminationSettings settings = elimination_settings_from_environment();
   settings.warn = [](const std::string& message) { warn(message); };
   if (log_level() == LogLevel::kDebug) settings.trace = print_trace;
   if (cache->count() > 0) settings.cache = mode_of(cache->results().front());
-  const CLI::Option* threads = verb.get_option_no_throw("--threads");
-  const bool asked = threads != nullptr && threads->count() > 0;
-  settings.num_threads = resolve_num_threads(
-      asked ? static_cast<int>(parse_whole("--threads", threads->results().front(), 1, kMaxThreadsAsked)) : 0);
+  settings.num_threads = threads == nullptr ? resolve_num_threads(0) : num_threads;
   const bool early = !settings.cache_folder.empty() || settings.cache == CacheMode::kRequire;
   configure_elimination(std::move(settings));
   if (early) check_cache_folder();

@@ -5,6 +5,7 @@
 #include "cli/elimination_options.hpp"
 #include "cli/evaluate_output.hpp"
 #include "cli/json_writer.hpp"
+#include "cli/memory_check.hpp"
 #include "cli/numbers.hpp"
 #include "cli/streams.hpp"
 #include "cli/theta.hpp"
@@ -72,6 +73,8 @@ class EvaluationBuilder {
     result_.variable = rewards_.front().name;
     result_.thetas = read_thetas(model(), options.thetas, options.theta_file);
     result_.status.assign(result_.thetas.num_rows(), "ok");
+    expect_replays_fit(evaluator_.prc().cost(), static_cast<std::int64_t>(result_.thetas.num_rows()), options.gradient,
+                       options.common.num_threads());
   }
 
   void add_moments() {

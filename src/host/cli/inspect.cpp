@@ -5,6 +5,7 @@
 #include "cli/elimination_options.hpp"
 #include "cli/identifiability.hpp"
 #include "cli/json_writer.hpp"
+#include "cli/memory_check.hpp"
 #include "cli/streams.hpp"
 #include "cli/text_table.hpp"
 #include "cli/theta.hpp"
@@ -13,6 +14,7 @@
 #include "model/suggest.hpp"
 #include "sojourn/dot.hpp"
 #include "sojourn/evaluator.hpp"
+#include "sojourn/memory.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -51,20 +53,38 @@ std::vector<NamedReward> rewards_to_assess(const Model& model, const std::vector
   return rewards;
 }
 
-std::string as_json(const Evaluator& evaluator, const Identifiability& identified) {
-  const Model& model = evaluator.model();
-  const PrcCost& cost = evaluator.prc().cost();
+/// What `inspect` found out. Without `cost` the elimination does not fit and was not done.
+struct Inspection {
+  const Model& model;
+  const CostPrediction& predicted;
+  std::int64_t bytes_left;  ///< before the elimination
+  const PrcCost* cost;
+  const Identifiability& identified;
+};
+
+std::string as_json(const Inspection& inspection) {
+  const Model& model = inspection.model;
+  const CostPrediction& predicted = inspection.predicted;
+  const Identifiability& identified = inspection.identified;
   JsonWriter json;
   json.begin_object();
   json.member("name", model.name).member("time", time_name(model)).member("digest", digest(model));
   json.member("states", static_cast<std::int64_t>(model.graph.num_states()));
-  json.member("edges", model.graph.num_edges()).member("transient", cost.num_transient);
-  json.member("components", cost.num_components).member("largest_component", cost.largest_component);
-  json.member("levels", cost.num_levels).member("acyclic", cost.acyclic);
+  json.member("edges", model.graph.num_edges()).member("transient", predicted.num_transient);
+  json.member("components", predicted.num_components).member("largest_component", predicted.largest_component);
+  if (inspection.cost != nullptr) json.member("levels", inspection.cost->num_levels);
+  json.member("acyclic", predicted.largest_component <= 1);
   json.key("predicted").begin_object();
-  json.member("factor_multiply_adds", cost.factor_multiply_adds);
-  json.member("solve_multiply_adds", cost.solve_multiply_adds).end_object();
-  json.member("slots", cost.num_slots).member("bytes", cost.bytes);
+  json.member("factor_multiply_adds", predicted.factor_multiply_adds);
+  json.member("solve_multiply_adds", predicted.solve_multiply_adds);
+  json.member("graph_bytes", predicted.graph_bytes).member("program_bytes", predicted.program_bytes);
+  json.member("elimination_bytes", predicted.elimination_bytes);
+  json.member("value_bytes_per_vector", predicted.value_bytes_per_lane);
+  json.member("gradient_bytes_per_vector", predicted.gradient_bytes_per_lane);
+  json.member("exact", predicted.exact).end_object();
+  json.member("fits", inspection.cost != nullptr).member("bytes_left", inspection.bytes_left);
+  if (inspection.cost != nullptr)
+    json.member("slots", inspection.cost->num_slots).member("bytes", inspection.cost->bytes);
   json.key("parameters").values(parameter_names(model));
   json.key("bounds").begin_array();
   for (const Parameter& parameter : model.parameters) {
@@ -97,9 +117,11 @@ std::string as_json(const Evaluator& evaluator, const Identifiability& identifie
   return json.end_object().take();
 }
 
-std::string as_text(const Evaluator& evaluator, const Identifiability& identified) {
-  const Model& model = evaluator.model();
-  const PrcCost& cost = evaluator.prc().cost();
+std::string as_text(const Inspection& inspection) {
+  const Model& model = inspection.model;
+  const CostPrediction& predicted = inspection.predicted;
+  const Identifiability& identified = inspection.identified;
+  const auto bytes = [](double count) { return format_bytes(count); };
   std::string text;
   const auto line = [&text](const char* label, const std::string& content) {
     text += fmt::format("{:<20}{}\n", label, content);
@@ -107,16 +129,36 @@ std::string as_text(const Evaluator& evaluator, const Identifiability& identifie
   line("name", model.name);
   line("time", time_name(model));
   line("states",
-       fmt::format("{}, {} transient", format_count(model.graph.num_states()), format_count(cost.num_transient)));
+       fmt::format("{}, {} transient", format_count(model.graph.num_states()), format_count(predicted.num_transient)));
   line("edges", format_count(model.graph.num_edges()));
-  line("components", fmt::format("{}, the largest has {} state{}, {} level{}", format_count(cost.num_components),
-                                 format_count(cost.largest_component), cost.largest_component == 1 ? "" : "s",
-                                 format_count(cost.num_levels), cost.num_levels == 1 ? "" : "s"));
-  line("acyclic", cost.acyclic ? "yes" : "no");
-  line("predicted cost", fmt::format("{} multiply-adds to factor, {} per solve, for each parameter vector",
-                                     format_count(cost.factor_multiply_adds), format_count(cost.solve_multiply_adds)));
-  line("slots", fmt::format("{} live numbers for each parameter vector", format_count(cost.num_slots)));
-  line("bytes", fmt::format("{} ({})", format_count(cost.bytes), format_bytes(static_cast<double>(cost.bytes))));
+  const PrcCost* const cost = inspection.cost;
+  line("components", fmt::format("{}, the largest has {} state{}{}", format_count(predicted.num_components),
+                                 format_count(predicted.largest_component), predicted.largest_component == 1 ? "" : "s",
+                                 cost == nullptr ? ""
+                                                 : fmt::format(", {} level{}", format_count(cost->num_levels),
+                                                               cost->num_levels == 1 ? "" : "s")));
+  line("acyclic", predicted.largest_component <= 1 ? "yes" : "no");
+  line("predicted cost", fmt::format("{}{} multiply-adds to factor, {} per solve, for each parameter vector",
+                                     predicted.exact ? "" : "about ", format_count(predicted.factor_multiply_adds),
+                                     format_count(predicted.solve_multiply_adds)));
+  line("predicted memory",
+       fmt::format("{} for the graph, {} for the program, {} beside the graph at the height of its elimination",
+                   bytes(static_cast<double>(predicted.graph_bytes)),
+                   bytes(static_cast<double>(predicted.program_bytes)),
+                   bytes(static_cast<double>(predicted.elimination_bytes))));
+  line("", fmt::format("{} for a mean of few parameter vectors, {} of many; {} and {} with gradient; for each thread",
+                       bytes(replay_bytes(predicted.value_bytes_per_lane, 1, 1)),
+                       bytes(replay_bytes(predicted.value_bytes_per_lane, 10'000, 1)),
+                       bytes(replay_bytes(predicted.gradient_bytes_per_lane, 1, 1)),
+                       bytes(replay_bytes(predicted.gradient_bytes_per_lane, 10'000, 1))));
+  line("fits", cost != nullptr ? fmt::format("yes, {} are left", bytes(static_cast<double>(inspection.bytes_left)))
+                               : fmt::format("no, {} are left; use a smaller model, or raise --max-memory where the "
+                                             "machine has more",
+                                             bytes(static_cast<double>(inspection.bytes_left))));
+  if (cost != nullptr) {
+    line("slots", fmt::format("{} live numbers for each parameter vector", format_count(cost->num_slots)));
+    line("bytes", fmt::format("{} ({})", format_count(cost->bytes), bytes(static_cast<double>(cost->bytes))));
+  }
   if (model.graph.defect() > 0) line("atom at the start", fmt::format("{:.6g}", model.graph.defect()));
   for (std::size_t p = 0; p < model.parameters.size(); ++p) {
     const Parameter& parameter = model.parameters[p];
@@ -163,10 +205,24 @@ ExitCode inspect(const InspectOptions& options) {
     return ExitCode::kDone;
   }
   const std::vector<NamedReward> rewards = rewards_to_assess(model, options.rewards);
+  const CostPrediction predicted = predict_cost(model.graph);
+  const std::int64_t bytes_left = memory_left();
+  const auto print = [&](const Inspection& inspection) {
+    write_stdout(options.json ? as_json(inspection) : as_text(inspection));
+    return ExitCode::kDone;
+  };
+  if (predicted.elimination_bytes > bytes_left) {
+    Identifiability unknown;
+    unknown.reason = "the elimination does not fit in memory";
+    return print({model, predicted, bytes_left, nullptr, unknown});
+  }
   const Evaluator evaluator(std::move(model), evaluator_options);
-  const Identifiability identified = identifiability(evaluator, rewards);
-  write_stdout(options.json ? as_json(evaluator, identified) : as_text(evaluator, identified));
-  return ExitCode::kDone;
+  Identifiability identified;
+  identified.reason = "its evaluation does not fit in memory";
+  const int num_threads = options.common.num_threads();
+  if (replay_bytes(predicted.gradient_bytes_per_lane, 1, num_threads) < static_cast<double>(memory_left()))
+    identified = identifiability(evaluator, rewards);
+  return print({evaluator.model(), predicted, bytes_left, &evaluator.prc().cost(), identified});
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "cli/streams.hpp"
 #include "expects.hpp"
 #include "sojourn/info.hpp"
+#include "sojourn/memory.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -19,6 +20,12 @@ ModelLimits CommonOptions::limits() const {
   ModelLimits limits;
   if (!max_states.empty()) limits.max_states = parse_whole("--max-states", max_states, 1, 2'000'000'000);
   if (!max_model_bytes.empty()) limits.max_bytes = parse_whole("--max-model-bytes", max_model_bytes, 1);
+  if (!max_memory.empty()) {
+    const std::int64_t bytes = parse_memory_size(max_memory.c_str());
+    SOJOURN_EXPECTS(bytes > 0, UsageError, "--max-memory '{}' is not a size; give bytes or a size such as 24GiB",
+                    max_memory);
+    set_memory_limit(bytes);
+  }
   return limits;
 }
 
@@ -36,6 +43,11 @@ void add_limit_options(CLI::App& app, CommonOptions& options) {
       ->group("Limits");
   app.add_option("--max-model-bytes", options.max_model_bytes, "Refuse a model file larger than this [67108864]")
       ->type_name("BYTES")
+      ->group("Limits");
+  app.add_option("--max-memory", options.max_memory,
+                 "Refuse what would make this process hold more, before it starts; 24GiB, 512M, ... "
+                 "[SOJOURN_MAX_MEMORY, else what is free]")
+      ->type_name("SIZE")
       ->group("Limits");
 }
 

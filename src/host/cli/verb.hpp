@@ -31,8 +31,8 @@ Action add_cache(CLI::App& app);
 
 /// What several verbs ask in the same words.
 struct CommonOptions {
-  std::string max_states, max_model_bytes, threads, device;
-  /// @throws UsageError for a limit that is no positive whole number.
+  std::string max_states, max_model_bytes, max_memory, threads, device;
+  /// Limits of a model; puts that of memory in force. @throws UsageError for a limit that is no positive number.
   [[nodiscard]] ModelLimits limits() const;
   /// Threads to use; warns when they are many more than the cores. @throws UsageError.
   [[nodiscard]] int num_threads() const;
