@@ -2,7 +2,7 @@
 """Reference values of the accuracy zoo with enclosures below 1e-30, by ball arithmetic (python-flint).
 
 Usage (python-flint in a virtual environment outside the repository):
-    python tests/oracle/zoo_references.py tests/zoo             # every chain, about twenty minutes
+    python tests/oracle/zoo_references.py tests/zoo             # every chain, about ten minutes
     python tests/oracle/zoo_references.py tests/zoo NAME ...    # these chains anew, the others as they are
     python tests/oracle/zoo_references.py tests/zoo missing     # those that have no references yet
 
