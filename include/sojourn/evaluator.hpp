@@ -15,8 +15,11 @@ namespace sojourn {
 enum class LawMethod : std::uint8_t { kAuto, kContour, kSaddlepoint, kUniformization, kStepping, kClosed, kMulti };
 const char* to_string(LawMethod method);
 
-/// Double precision, or as many digits as asked for: `multi` serves moments, Laplace transforms and transient laws.
-enum class Precision : std::uint8_t { kDouble, kMulti };
+/// Double precision; as many digits as asked for, which serves moments, Laplace transforms and transient laws; or
+/// single precision with an error bound for moments alone, which answers in double where it cannot answer.
+enum class Precision : std::uint8_t { kDouble, kMulti, kSingle };
+/// "fp64", "multi", "fp32".
+const char* to_string(Precision precision);
 
 struct EvaluatorOptions {
   int num_threads = 0;  ///< 0: what the environment allows
@@ -29,12 +32,14 @@ struct EvaluatorOptions {
 
 /// Values of one quantity for K parameter vectors, N values each.
 struct Quantity {
-  Matrix<double> values;            ///< [K, N]
-  std::vector<double> gradient;     ///< [K, N, P], empty unless asked
-  Matrix<double> error_bound;       ///< [K, N] relative, empty where the quantity is exact to rounding
-  std::vector<LawMethod> method;    ///< [K * N], transient laws only
-  std::vector<std::string> status;  ///< [K]: "ok" or what went wrong with this theta
-  std::vector<std::string> text;    ///< [K * N] values to all digits, multi precision only
+  Matrix<double> values;                     ///< [K, N]
+  std::vector<double> gradient;              ///< [K, N, P], empty unless asked
+  Matrix<double> error_bound;                ///< [K, N] relative, empty where the quantity is exact to rounding
+  std::vector<LawMethod> method;             ///< [K * N], transient laws only
+  std::vector<std::string> status;           ///< [K]: "ok" or what went wrong with this theta
+  std::vector<std::string> text;             ///< [K * N] values to all digits, multi precision only
+  std::vector<double> gradient_error_bound;  ///< [K, N, P] relative, single precision only
+  std::vector<Precision> precision;          ///< [K] what answered where single precision was asked for
 };
 
 enum class LawKind : std::uint8_t { kPdf, kLogPdf, kCdf, kLogCdf, kSurvival, kLogSurvival };
@@ -53,7 +58,9 @@ class Evaluator {
   [[nodiscard]] const Prc& prc() const { return prc_; }
   [[nodiscard]] const EvaluatorOptions& options() const { return options_; }
 
-  /// E[Y^k], k = 1..order. [K, order]. Cost: order solves (twice that with gradient) per lane.
+  /// E[Y^k], k = 1..order. [K, order]. Cost: order solves (twice that with gradient) per lane. In single precision with
+  /// relative error bounds of at most 1e-3; parameter vectors that this cannot be promised for, or whose numbers leave
+  /// the range of single precision, are answered in double, as `precision` says.
   Quantity moments(MatrixView<const double> theta, std::span<const double> reward, int order, bool gradient) const;
   /// Cov[Y_a, Y_b] of all pairs of rewards, [K, R * R].
   Quantity covariance(MatrixView<const double> theta, const std::vector<std::span<const double>>& rewards,

@@ -189,6 +189,26 @@ class Evaluate(ProgramCase):
         arguments = ("evaluate", "mix.yaml", "--theta", "1,2", "--theta", "2,1", "--pdf", "0.1:5:40", "--gradient")
         self.assertEqual(self.good_json(*arguments, "--threads", "1"), self.good_json(*arguments, "--threads", "2"))
 
+    def test_fp32_bounds_its_errors_and_says_what_answered(self):
+        arguments = ("evaluate", "mix.yaml", "--theta", "1.3,0.4", "--theta", "1e-25,1e-25", "--moments", "2", "--gradient")
+        exact, out = self.good_json(*arguments), self.good_json(*arguments, "--precision", "fp32")
+        self.assertEqual(out["precision"], {"moments": ["fp32", "fp64"]})
+        self.assertNotIn("precision", exact)
+        for k in range(2):
+            for j in range(2):
+                bound = out["error_bound"]["moments"][k][j]
+                self.assertLess(bound, 1e-3 if k == 0 else 1e-12)
+                self.close(out["moments"][k][j], exact["moments"][k][j], bound)
+                for p in range(2):
+                    bound = out["gradient_error_bound"]["moments"][k][j][p]
+                    self.close(out["gradient"]["moments"][k][j][p], exact["gradient"]["moments"][k][j][p], bound)
+        self.assertNotEqual(out["moments"][0], exact["moments"][0])
+        self.assertEqual(out["moments"][1], exact["moments"][1])
+        self.assertEqual(out, self.good_json(*arguments, "--precision", "fp32", "--threads", "1"))
+        table = self.good(*arguments, "--precision", "fp32")
+        self.assertRegex(table, r"moments +2 .*e-0[4-9] +fp32")
+        self.assertRegex(table, r"moments +2 .*e-1\d +fp64")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -37,6 +37,23 @@ std::vector<std::int64_t> parse_counts(const char* flag, const std::string& text
   return counts;
 }
 
+/// Each once, fp64 first.
+std::vector<Precision> parse_precisions(const std::string& text) {
+  bool asked[2] = {false, false};
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string name = text.substr(begin, end - begin);
+    SOJOURN_EXPECTS(name == "fp64" || name == "fp32", UsageError,
+                    "--precision: '{}' is not measured by this version; allowed: fp64, fp32", name);
+    asked[name == "fp32" ? 1 : 0] = true;
+    begin = end + 1;
+  }
+  std::vector<Precision> precisions;
+  if (asked[0]) precisions.push_back(Precision::kDouble);
+  if (asked[1]) precisions.push_back(Precision::kSingle);
+  return precisions;
+}
+
 /// The numbers asked for, else 1, 2, 4, ... up to what a run would use; the two ends when it must be quick.
 std::vector<int> choose_threads(const BenchOptions& options) {
   std::vector<int> threads;
@@ -57,6 +74,7 @@ BenchPlan make_plan(const BenchOptions& options) {
   BenchPlan plan;
   plan.quick = options.quick;
   plan.threads = choose_threads(options);
+  plan.precisions = parse_precisions(options.precision);
   if (!options.particles.empty()) plan.particles = parse_counts("--particles", options.particles, kMaxParticles);
   if (options.quick) {
     plan.num_repetitions = 3;
@@ -85,8 +103,6 @@ void check_target(const char* flag, const std::string& path, bool overwrite) {
 
 ExitCode bench(const BenchOptions& options) {
   choose_device(options.common.device);
-  SOJOURN_EXPECTS(options.precision == "fp64", UsageError,
-                  "--precision: '{}' is not measured by this version; allowed: fp64", options.precision);
   check_target("--plot", options.plot, options.overwrite);
   check_target("--save", options.save, options.overwrite);
   BenchReport report;
@@ -124,7 +140,8 @@ Action add_bench(CLI::App& app) {
       ->type_name("N,...");
   app.add_option("--threads", options->threads, "CPU threads, several by commas [1, 2, 4, ... up to a run's number]")
       ->type_name("N,...");
-  app.add_option("--precision", options->precision, "Arithmetic: fp64")->type_name("NAME");
+  app.add_option("--precision", options->precision, "Arithmetic, several by commas: fp64, fp32 (means alone) [fp64]")
+      ->type_name("NAME,...");
   app.add_option("--observations", options->observations,
                  "Observations of a log-likelihood, drawn from the model [1000; 100 with --quick]")
       ->type_name("N");

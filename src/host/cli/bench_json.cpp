@@ -27,7 +27,7 @@ void write_machine(JsonWriter& json, const BenchReport& report) {
 void write_row(JsonWriter& json, const BenchRow& row, const BenchResult& result) {
   const BenchShare share = share_of_limit(row, result);
   json.begin_object().member("case", result.cases[row.case_index].name).member("quantity", to_string(row.quantity));
-  json.member("device", "cpu").member("precision", "fp64");
+  json.member("device", "cpu").member("precision", to_string(row.precision));
   json.member("threads", row.num_threads).member("particles", row.num_particles);
   json.member("status", row.not_measured.empty() ? "ok" : "not measured");
   if (!row.not_measured.empty()) {

@@ -149,15 +149,21 @@ class CaseRun {
 
  private:
   void add_rows(std::int64_t num_particles) {
+    for (const Precision precision : plan_.precisions) add_rows(num_particles, precision);
+  }
+  void add_rows(std::int64_t num_particles, Precision precision) {
     for (const BenchQuantity quantity : kBenchQuantities) {
       BenchRow row;
+      row.precision = precision;
       row.case_index = result_.cases.size() - 1;
       row.quantity = quantity;
       row.num_threads = num_threads_;
       row.num_particles = num_particles;
       const bool gradient = quantity == BenchQuantity::kLikelihoodGradient || quantity == BenchQuantity::kMeanGradient;
       const bool likelihood = quantity == BenchQuantity::kLikelihood || quantity == BenchQuantity::kLikelihoodGradient;
-      if (gradient && case_.model.num_parameters() == 0) {
+      if (likelihood && precision == Precision::kSingle) {
+        row.not_measured = "log-likelihoods are not computed in fp32";
+      } else if (gradient && case_.model.num_parameters() == 0) {
         row.not_measured = "the model has no parameters";
       } else if (likelihood) {
         prepare_likelihood(row);
@@ -166,7 +172,8 @@ class CaseRun {
       if (row.not_measured.empty()) {
         // The threads keep their own count of the particles: fewer likelihoods than means fit into the same time.
         const auto theta = std::make_shared<const Matrix<double>>(scatter(case_, row.num_particles));
-        timed_.push_back({result_.rows.size(), likelihood ? likelihood_of(theta, quantity) : mean_of(theta, quantity)});
+        timed_.push_back(
+            {result_.rows.size(), likelihood ? likelihood_of(theta, quantity) : mean_of(theta, quantity, precision)});
       }
       result_.rows.push_back(std::move(row));
     }
@@ -202,10 +209,16 @@ class CaseRun {
     };
   }
 
-  std::function<void()> mean_of(std::shared_ptr<const Matrix<double>> theta, BenchQuantity quantity) const {
-    return [this, theta, quantity] {
-      const Quantity mean = evaluator_->moments(theta->view(), case_.model.graph.unit_reward(), 1,
-                                                quantity == BenchQuantity::kMeanGradient);
+  std::function<void()> mean_of(std::shared_ptr<const Matrix<double>> theta, BenchQuantity quantity,
+                                Precision precision) {
+    if (precision == Precision::kSingle && single_ == nullptr) {
+      single_ = std::make_unique<Evaluator>(case_.model,
+                                            EvaluatorOptions{.num_threads = num_threads_, .precision = precision});
+    }
+    const Evaluator& evaluator = precision == Precision::kSingle ? *single_ : *evaluator_;
+    return [this, &evaluator, theta, quantity] {
+      const Quantity mean = evaluator.moments(theta->view(), case_.model.graph.unit_reward(), 1,
+                                              quantity == BenchQuantity::kMeanGradient);
       expect_done(mean.status, case_, quantity);
     };
   }
@@ -234,7 +247,7 @@ class CaseRun {
   const BenchPlan& plan_;
   int num_threads_;
   BenchResult& result_;
-  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<Evaluator> evaluator_, single_;
   std::unique_ptr<DataLikelihood> likelihood_;
   double elimination_seconds_ = 0;
   BenchSizes sizes_;

@@ -6,6 +6,7 @@
 
 #include "cli/bench_cases.hpp"
 #include "cli/bench_limits.hpp"
+#include "sojourn/evaluator.hpp"
 
 namespace sojourn::cli {
 
@@ -20,6 +21,7 @@ const char* to_string(BenchQuantity quantity);
 struct BenchPlan {
   bool quick = false;
   std::vector<int> threads;
+  std::vector<Precision> precisions{Precision::kDouble};  ///< single precision for means alone
   std::vector<std::int64_t> particles;  ///< empty: a sampler's 200, and as many as a second or so takes
   int num_repetitions = 5;
   double seconds = 0.2;  ///< at least, for one repetition of one measurement
@@ -46,6 +48,7 @@ struct BenchLimit {
 struct BenchRow {
   std::size_t case_index = 0;
   BenchQuantity quantity = BenchQuantity::kMean;
+  Precision precision = Precision::kDouble;
   int num_threads = 1;
   std::int64_t num_particles = 0;
   Spread rate;               ///< particles per second; empty where not measured

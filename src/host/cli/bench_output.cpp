@@ -61,13 +61,13 @@ std::string cases_table(const BenchResult& result) {
 }
 
 std::string rates_table(const BenchResult& result) {
-  TextTable table({"case", "threads", "particles", "likelihoods/s", "gradients/s", "means/s", "mean gradients/s",
-                   "multiply-adds/s", "of the limit"});
+  TextTable table({"case", "precision", "threads", "particles", "likelihoods/s", "gradients/s", "means/s",
+                   "mean gradients/s", "multiply-adds/s", "of the limit"});
   constexpr std::size_t kLine = std::size(kBenchQuantities);
   for (std::size_t first = 0; first + kLine <= result.rows.size(); first += kLine) {
     const BenchRow& mean = result.rows[first + kLine - 2];
-    std::vector<std::string> line{result.cases[mean.case_index].name, std::to_string(mean.num_threads),
-                                  std::to_string(mean.num_particles)};
+    std::vector<std::string> line{result.cases[mean.case_index].name, to_string(mean.precision),
+                                  std::to_string(mean.num_threads), std::to_string(mean.num_particles)};
     for (std::size_t i = 0; i < kLine; ++i) {
       const BenchRow& row = result.rows[first + i];
       std::string cell = row.rate.values.empty() ? "-" : with_spread(row.rate);
@@ -102,7 +102,8 @@ const char* bench_counting() {
          "Multiply-adds are those of means as the elimination predicts them: factor and one solve, two solves with "
          "gradient; exit rates, sums over edges and the transforms of likelihoods are not counted. Bytes through "
          "memory: parameters and results, and programs larger than the last cache once for 32 particles. The share is "
-         "of the best that the loops reached, by multiply-adds or by bytes, whichever is larger.";
+         "of the best that the loops reached, by multiply-adds or by bytes, whichever is larger; both loops run in "
+         "fp64.";
 }
 
 std::string why_no_device(const BuildInfo& build) {
@@ -150,6 +151,7 @@ std::array<double, 4> bench_speedups(const BenchResult& result) {
       double slow = 0, fast = 0;
       // Rows stand in order of the number of particles: the last one counts.
       for (const BenchRow& row : result.rows) {
+        if (row.precision != result.rows.front().precision) continue;
         if (row.case_index != c || row.quantity != kBenchQuantities[q] || row.rate.values.empty()) continue;
         if (row.num_threads == fewest) slow = row.rate.median();
         if (row.num_threads == most) fast = row.rate.median();
@@ -167,7 +169,7 @@ std::string bench_table(const BenchReport& report) {
                          : fmt::format("{:.2f} {:.2f} {:.2f}", values[0], values[1], values[2]);
   };
   std::string text =
-      fmt::format("sojourn {}, {}, {}, {} kernels, fp64, {} repetitions of {:g} s or more, {} observations\n",
+      fmt::format("sojourn {}, {}, {}, {} kernels, {} repetitions of {:g} s or more, {} observations\n",
                   report.build.version, report.build.compiler, report.build.build_type, report.build.instruction_set,
                   report.plan.num_repetitions, report.plan.seconds, report.plan.num_observations);
   text += fmt::format("machine  {}\nload     {} before, {} after\n\n", describe(report.machine),

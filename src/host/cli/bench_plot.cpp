@@ -54,11 +54,12 @@ class Page {
   double y_ = 0;
 };
 
-/// The case's row with the most threads and particles, null where it is not measured.
+/// The case's row with the most threads and particles in the first precision, null where it is not measured.
 const BenchRow* best_row(const BenchResult& result, std::size_t case_index, BenchQuantity quantity) {
   const BenchRow* best = nullptr;
   for (const BenchRow& row : result.rows) {
     if (row.case_index != case_index || row.quantity != quantity || row.rate.values.empty()) continue;
+    if (row.precision != result.rows.front().precision) continue;
     if (best == nullptr || row.num_threads > best->num_threads ||
         (row.num_threads == best->num_threads && row.num_particles >= best->num_particles))
       best = &row;
@@ -121,7 +122,7 @@ void add_scaling(Page& page, const BenchReport& report) {
       // Rows stand in order of the number of particles: the last one counts.
       for (const BenchRow& row : result.rows) {
         if (row.case_index == c && row.quantity == BenchQuantity::kMean && row.num_threads == count &&
-            !row.rate.values.empty())
+            row.precision == result.rows.front().precision && !row.rate.values.empty())
           rate = row.rate.median();
       }
       if (rate > 0) {

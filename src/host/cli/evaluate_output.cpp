@@ -58,6 +58,21 @@ void write_texts(JsonWriter& json, const Evaluation& evaluation) {
   json.end_object();
 }
 
+/// What answered each theta where fp32 was asked for, and the error bounds of its gradients.
+void write_precision(JsonWriter& json, const Model& model, const Evaluation& evaluation) {
+  for (const EvaluatedBlock& block : evaluation.blocks) {
+    if (block.quantity.precision.empty()) continue;
+    json.key("precision").begin_object().key(block.key).begin_array();
+    for (const Precision precision : block.quantity.precision) json.value(to_string(precision));
+    json.end_array().end_object();
+    if (block.quantity.gradient_error_bound.empty()) continue;
+    std::vector<std::size_t> extents = shape(evaluation.thetas.num_rows(), block);
+    extents.push_back(model.parameters.size());
+    json.key("gradient_error_bound").begin_object().key(block.key).nested(block.quantity.gradient_error_bound, extents);
+    json.end_object();
+  }
+}
+
 }  // namespace
 
 std::string evaluation_json(const Model& model, const Evaluation& evaluation) {
@@ -95,6 +110,7 @@ std::string evaluation_json(const Model& model, const Evaluation& evaluation) {
   }
   json.end_object();
   write_texts(json, evaluation);
+  write_precision(json, model, evaluation);
   json.key("status").values(evaluation.status);
   return json.end_object().take();
 }
@@ -122,7 +138,9 @@ std::string evaluation_table(const Model& model, const Evaluation& evaluation) {
         }
         row.push_back(block.quantity.error_bound.empty() ? ""
                                                          : fmt::format("{:.1e}", block.quantity.error_bound(k, n)));
-        row.push_back(block.quantity.method.empty() ? "" : to_string(block.quantity.method[at]));
+        row.push_back(!block.quantity.method.empty()      ? to_string(block.quantity.method[at])
+                      : !block.quantity.precision.empty() ? to_string(block.quantity.precision[k])
+                                                          : "");
         table.add(std::move(row));
       }
     }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "evaluation/moment_replay.hpp"
+#include "evaluation/moment_single.hpp"
 #include "evaluation/multi_law.hpp"
 #include "evaluation/particle_batch.hpp"
 #include "evaluation/stepping.hpp"
@@ -28,14 +29,53 @@ std::vector<double> gradient_buffer(const ParticleBatch& batch, std::size_t num_
   return std::vector<double>(gradient ? batch.size() * num_values * batch.phi().num_cols() : 0);
 }
 
+void expect_not_single(const EvaluatorOptions& options, const char* what) {
+  SOJOURN_EXPECTS(options.precision != Precision::kSingle, UsageError,
+                  "{}: not in fp32, which serves moments alone; use fp64", what);
+}
+
 void expect_double(const EvaluatorOptions& options, const char* what) {
+  expect_not_single(options, what);
   SOJOURN_EXPECTS(options.precision == Precision::kDouble, UsageError,
                   "{}: not in multi precision, which serves moments, Laplace transforms, densities and distribution "
                   "functions; use fp64",
                   what);
 }
 
+/// Relative errors of a gradient by parameter from those of the gradient by rate, [K * N, num_rates].
+std::vector<double> pull_back_errors(const Model& model, MatrixView<const double> theta, std::size_t num_values,
+                                     std::span<const double> by_rate, std::vector<double> error,
+                                     std::span<const double> by_parameter) {
+  if (error.empty() || model.rates.is_identity()) return error;
+  const std::size_t num_rates = model.rates.num_rates(), num_parameters = theta.num_cols();
+  Matrix<double> jacobian(num_rates, num_parameters);
+  std::vector<double> result(by_parameter.size());
+  for (std::size_t i = 0; i < by_rate.size() / num_rates; ++i) {
+    if (i % num_values == 0) model.rates.jacobian(theta.row(i / num_values), jacobian.view());
+    for (std::size_t p = 0; p < num_parameters; ++p) {
+      double size = 0;
+      for (std::size_t r = 0; r < num_rates; ++r) {
+        size += std::abs(jacobian(r, p) * by_rate[i * num_rates + r]) * error[i * num_rates + r];
+      }
+      result[i * num_parameters + p] = size > 0 ? size / std::abs(by_parameter[i * num_parameters + p]) : 0;
+    }
+  }
+  return result;
+}
+
 }  // namespace
+
+const char* to_string(Precision precision) {
+  switch (precision) {
+    case Precision::kDouble:
+      return "fp64";
+    case Precision::kMulti:
+      return "multi";
+    case Precision::kSingle:
+      return "fp32";
+  }
+  return "unknown";
+}
 
 const char* to_string(LawMethod method) {
   switch (method) {
@@ -75,6 +115,19 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
   }
   Quantity quantity = make_quantity(batch.size(), order);
   std::vector<double> by_rate = gradient_buffer(batch, order, gradient);
+  if (options_.precision == Precision::kSingle) {
+    SingleMoments answer = replay_moments_single(model_.graph, prc_, batch.phi(), reward, order,
+                                                 quantity.values.values(), by_rate, team_size(options_.num_threads));
+    for (const char single : answer.single)
+      quantity.precision.push_back(single != 0 ? Precision::kSingle : Precision::kDouble);
+    quantity.error_bound = Matrix<double>(batch.size(), order);
+    quantity.error_bound.values() = std::move(answer.error_bound);
+    quantity.gradient = batch.pull_back(by_rate, order);
+    quantity.gradient_error_bound =
+        pull_back_errors(model_, theta, order, by_rate, std::move(answer.gradient_error), quantity.gradient);
+    quantity.status = finite_status(quantity.values);
+    return quantity;
+  }
   replay_moments(model_.graph, prc_, batch.phi(), reward, order, quantity.values.values(), by_rate,
                  team_size(options_.num_threads));
   quantity.gradient = batch.pull_back(std::move(by_rate), order);
@@ -133,6 +186,7 @@ Quantity Evaluator::covariance(MatrixView<const double> theta, const std::vector
 
 Quantity Evaluator::laplace(MatrixView<const double> theta, std::span<const double> reward, std::span<const double> s,
                             bool gradient) const {
+  expect_not_single(options_, "laplace");
   expect_reward(model_.graph, reward);
   for (const double point : s) {
     SOJOURN_EXPECTS(std::isfinite(point) && point >= 0, UsageError, "laplace: s = {} must be finite and >= 0", point);

@@ -43,6 +43,8 @@ Quantity Evaluator::law(MatrixView<const double> theta, std::span<const double> 
   const bool density = kind == LawKind::kPdf || kind == LawKind::kLogPdf;
   const bool survival = kind == LawKind::kSurvival || kind == LawKind::kLogSurvival;
   const bool logarithm = kind == LawKind::kLogPdf || kind == LawKind::kLogCdf || kind == LawKind::kLogSurvival;
+  SOJOURN_EXPECTS(options_.precision != Precision::kSingle, UsageError,
+                  "law: not in fp32, which serves moments alone; use fp64");
   SOJOURN_EXPECTS(!points.empty(), ShapeError, "law: no points given; at least one is needed");
   if (options_.precision == Precision::kMulti) {
     return gather_multi(ParticleBatch(model_, theta), points.size(), [&](std::span<const double> phi) {

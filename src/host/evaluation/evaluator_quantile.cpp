@@ -106,6 +106,8 @@ double discrete_quantile(PointLaw& law, double p) {
 
 Quantity Evaluator::quantile(MatrixView<const double> theta, std::span<const double> reward,
                              std::span<const double> probabilities, bool gradient) const {
+  SOJOURN_EXPECTS(options_.precision != Precision::kSingle, UsageError,
+                  "quantile: not in fp32, which serves moments alone; use fp64");
   SOJOURN_EXPECTS(options_.precision == Precision::kDouble, UsageError,
                   "quantile: not in multi precision; use fp64, and check it by the cdf in multi");
   for (std::size_t n = 0; n < probabilities.size(); ++n) {

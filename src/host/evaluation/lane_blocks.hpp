@@ -17,7 +17,7 @@ namespace sojourn {
 /// Runs `body(width, next_block)` on every thread. `next_block()` hands out the first lane of a block of `width` lanes
 /// until none is left. The width depends on the number of lanes alone and lanes do not see each other, so neither
 /// threads nor blocks change a lane's bits. The first exception of any thread is rethrown.
-template <int Wide = kWideLanes, class Body>
+template <int Wide = kWideLanes, int Narrow = kNarrowLanes, class Body>
 void for_lane_blocks(std::size_t num_lanes, int num_threads, Body&& body) {
   const auto run = [&](auto width) {
     constexpr std::size_t kWidth = decltype(width)::value;
@@ -41,8 +41,8 @@ void for_lane_blocks(std::size_t num_lanes, int num_threads, Body&& body) {
     }
     if (failure) std::rethrow_exception(failure);
   };
-  if (num_lanes <= 2 * kNarrowLanes) {
-    run(std::integral_constant<int, kNarrowLanes>{});
+  if (num_lanes <= 2 * Narrow) {
+    run(std::integral_constant<int, Narrow>{});
   } else {
     run(std::integral_constant<int, Wide>{});
   }

@@ -17,18 +17,34 @@ namespace sojourn {
 inline namespace SOJOURN_KERNEL_SET {
 
 #if defined(__AVX512F__)
-inline constexpr int kVectorDoubles = 8;
+inline constexpr int kVectorBytes = 64;
 #else
-inline constexpr int kVectorDoubles = 4;
+inline constexpr int kVectorBytes = 32;
 #endif
-typedef double VectorDouble __attribute__((vector_size(kVectorDoubles * sizeof(double))));
+template <class Scalar>
+struct VectorOf;
+template <>
+struct VectorOf<double> {
+  typedef double Type __attribute__((vector_size(kVectorBytes)));
+  typedef long long Mask __attribute__((vector_size(kVectorBytes)));
+};
+template <>
+struct VectorOf<float> {
+  typedef float Type __attribute__((vector_size(kVectorBytes)));
+  typedef int Mask __attribute__((vector_size(kVectorBytes)));
+};
+template <class Scalar>
+using Vector = typename VectorOf<Scalar>::Type;
+template <class Scalar>
+inline constexpr int kVectorLanes = kVectorBytes / sizeof(Scalar);
+inline constexpr int kVectorDoubles = kVectorLanes<double>;
 
 #define SOJOURN_INLINE __attribute__((always_inline)) inline
 #define SOJOURN_INLINE_LAMBDA __attribute__((always_inline))
 
 /// a * b + c rounded once, and a * b rounded on its own. Left to itself the compiler fuses some products and not
 /// others, by the width of the pack, and a lane's bits would depend on how many lanes there are.
-SOJOURN_INLINE VectorDouble fused(const VectorDouble& a, const VectorDouble& b, const VectorDouble& c) {
+SOJOURN_INLINE Vector<double> fused(const Vector<double>& a, const Vector<double>& b, const Vector<double>& c) {
 #if defined(__AVX512F__)
   return _mm512_fmadd_pd(a, b, c);
 #elif defined(__FMA__)
@@ -37,8 +53,18 @@ SOJOURN_INLINE VectorDouble fused(const VectorDouble& a, const VectorDouble& b, 
   return a * b + c;
 #endif
 }
-SOJOURN_INLINE VectorDouble rounded_product(const VectorDouble& a, const VectorDouble& b) {
-  VectorDouble product = a * b;
+SOJOURN_INLINE Vector<float> fused(const Vector<float>& a, const Vector<float>& b, const Vector<float>& c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(__FMA__)
+  return _mm256_fmadd_ps(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+template <class Values>
+SOJOURN_INLINE Values rounded_product(const Values& a, const Values& b) {
+  Values product = a * b;
 #if defined(__AVX512F__)
   asm("" : "+v"(product));
 #elif defined(__FMA__)
@@ -46,13 +72,19 @@ SOJOURN_INLINE VectorDouble rounded_product(const VectorDouble& a, const VectorD
 #endif
   return product;
 }
+/// The number in every lane, rounded to the lanes' precision.
+template <class Scalar>
+SOJOURN_INLINE Vector<Scalar> broadcast(double a) {
+  // Subtracting zero changes no number, so nothing is computed.
+  return static_cast<Scalar>(a) - Vector<Scalar>{};
+}
 
-template <int Lanes>
+template <int Lanes, class Scalar = double>
 struct Pack {
-  static_assert(Lanes % kVectorDoubles == 0);
+  static_assert(Lanes % kVectorLanes<Scalar> == 0);
   static constexpr int kLanes = Lanes;
-  static constexpr int kVectors = Lanes / kVectorDoubles;
-  VectorDouble v[kVectors];
+  static constexpr int kVectors = Lanes / kVectorLanes<Scalar>;
+  Vector<Scalar> v[kVectors];
 
   Pack() = default;
   // Copied vector by vector: a copy as one block of bytes would keep packs out of registers.
@@ -64,10 +96,10 @@ struct Pack {
     return *this;
   }
   SOJOURN_INLINE explicit Pack(double a) {
-    each([&](auto i) { v[i] = VectorDouble{} + a; });
+    each([&](auto i) { v[i] = broadcast<Scalar>(a); });
   }
-  double& lane(int i) { return reinterpret_cast<double*>(v)[i]; }
-  double lane(int i) const { return reinterpret_cast<const double*>(v)[i]; }
+  Scalar& lane(int i) { return reinterpret_cast<Scalar*>(v)[i]; }
+  Scalar lane(int i) const { return reinterpret_cast<const Scalar*>(v)[i]; }
 
   template <class Body>
   static SOJOURN_INLINE void each(Body&& body) {
@@ -90,55 +122,58 @@ struct Pack {
     return a;
   }
   friend SOJOURN_INLINE Pack operator*(double a, Pack b) {
-    each([&](auto i) SOJOURN_INLINE_LAMBDA { b.v[i] = rounded_product(VectorDouble{} + a, b.v[i]); });
+    each([&](auto i) SOJOURN_INLINE_LAMBDA { b.v[i] = rounded_product(broadcast<Scalar>(a), b.v[i]); });
     return b;
   }
 };
 
-template <int L>
-SOJOURN_INLINE void add_product(Pack<L>& acc, const Pack<L>& a, const Pack<L>& b) {
-  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] = fused(a.v[i], b.v[i], acc.v[i]); });
+template <int L, class S>
+SOJOURN_INLINE void add_product(Pack<L, S>& acc, const Pack<L, S>& a, const Pack<L, S>& b) {
+  Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] = fused(a.v[i], b.v[i], acc.v[i]); });
 }
-template <int L>
-SOJOURN_INLINE void add_product(Pack<L>& acc, double a, const Pack<L>& b) {
-  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] = fused(VectorDouble{} + a, b.v[i], acc.v[i]); });
+template <int L, class S>
+SOJOURN_INLINE void add_product(Pack<L, S>& acc, double a, const Pack<L, S>& b) {
+  Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] = fused(broadcast<S>(a), b.v[i], acc.v[i]); });
 }
-template <int L>
-SOJOURN_INLINE void add_product(Pack<L>& acc, double a, double b) {
-  const double product = a * b;
-  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] += product; });
+template <int L, class S>
+SOJOURN_INLINE void add_product(Pack<L, S>& acc, double a, double b) {
+  const S product = static_cast<S>(a * b);
+  Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] += product; });
 }
-template <int L>
-SOJOURN_INLINE Pack<L> reciprocal(Pack<L> a) {
-  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { a.v[i] = 1.0 / a.v[i]; });
+template <int L, class S>
+SOJOURN_INLINE Pack<L, S> reciprocal(Pack<L, S> a) {
+  Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { a.v[i] = static_cast<S>(1) / a.v[i]; });
   return a;
 }
 
 /// One truth value a lane.
-template <int L>
+template <int L, class S>
 struct PackMask {
-  typedef long long VectorMask __attribute__((vector_size(kVectorDoubles * sizeof(double))));
-  VectorMask v[L / kVectorDoubles];
+  using VectorMask = typename VectorOf<S>::Mask;
+  VectorMask v[L / kVectorLanes<S>];
 };
-SOJOURN_INLINE VectorDouble magnitude(const VectorDouble& a) { return a < 0 ? -a : a; }
-template <int L>
-SOJOURN_INLINE PackMask<L> smaller(const Pack<L>& a, const Pack<L>& b) {
-  PackMask<L> mask;
-  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { mask.v[i] = magnitude(a.v[i]) < magnitude(b.v[i]); });
+template <class Values>
+SOJOURN_INLINE Values magnitude(const Values& a) {
+  return a < 0 ? -a : a;
+}
+template <int L, class S>
+SOJOURN_INLINE PackMask<L, S> smaller(const Pack<L, S>& a, const Pack<L, S>& b) {
+  PackMask<L, S> mask;
+  Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { mask.v[i] = magnitude(a.v[i]) < magnitude(b.v[i]); });
   return mask;
 }
-template <int L>
-SOJOURN_INLINE bool any(const PackMask<L>& mask) {
-  typename PackMask<L>::VectorMask all{};
-  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { all |= mask.v[i]; });
+template <int L, class S>
+SOJOURN_INLINE bool any(const PackMask<L, S>& mask) {
+  typename PackMask<L, S>::VectorMask all{};
+  Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { all |= mask.v[i]; });
   bool result = false;
-  for (int lane = 0; lane < kVectorDoubles; ++lane) result |= all[lane] != 0;
+  for (int lane = 0; lane < kVectorLanes<S>; ++lane) result |= all[lane] != 0;
   return result;
 }
-template <int L>
-SOJOURN_INLINE Pack<L> select(const PackMask<L>& mask, const Pack<L>& first, const Pack<L>& second) {
-  Pack<L> result;
-  Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA { result.v[i] = mask.v[i] ? first.v[i] : second.v[i]; });
+template <int L, class S>
+SOJOURN_INLINE Pack<L, S> select(const PackMask<L, S>& mask, const Pack<L, S>& first, const Pack<L, S>& second) {
+  Pack<L, S> result;
+  Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { result.v[i] = mask.v[i] ? first.v[i] : second.v[i]; });
   return result;
 }
 
@@ -192,15 +227,15 @@ SOJOURN_INLINE ComplexPack<L> reciprocal(const ComplexPack<L>& a) {
 }
 
 template <int L>
-SOJOURN_INLINE PackMask<L> smaller(const ComplexPack<L>& a, const ComplexPack<L>& b) {
-  PackMask<L> mask;
+SOJOURN_INLINE PackMask<L, double> smaller(const ComplexPack<L>& a, const ComplexPack<L>& b) {
+  PackMask<L, double> mask;
   Pack<L>::each([&](auto i) SOJOURN_INLINE_LAMBDA {
     mask.v[i] = magnitude(a.re.v[i]) + magnitude(a.im.v[i]) < magnitude(b.re.v[i]) + magnitude(b.im.v[i]);
   });
   return mask;
 }
 template <int L>
-SOJOURN_INLINE ComplexPack<L> select(const PackMask<L>& mask, const ComplexPack<L>& first,
+SOJOURN_INLINE ComplexPack<L> select(const PackMask<L, double>& mask, const ComplexPack<L>& first,
                                      const ComplexPack<L>& second) {
   return {select(mask, first.re, second.re), select(mask, first.im, second.im)};
 }

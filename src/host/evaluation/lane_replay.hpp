@@ -78,10 +78,10 @@ class SolutionArrays {
 
 /// Replay of one block of lanes, each lane a parameter vector, with all factors kept: any number of solves and
 /// transposed solves may follow. One object per thread.
-template <int W>
+template <int W, class Scalar = double>
 class LaneReplay {
  public:
-  using Lanes = Pack<W>;
+  using Lanes = Pack<W, Scalar>;
 
   explicit LaneReplay(const Prc& prc)
       : prc_(prc.arrays().view()),
@@ -102,7 +102,7 @@ class LaneReplay {
     PackArray<Lanes> gathered(std::max(1, prc_.num_rates));
     for (int lane = 0; lane < W; ++lane) {
       const std::size_t k = row_of_lane(lane);
-      for (std::int32_t r = 0; r < prc_.num_rates; ++r) gathered[r].lane(lane) = phi(k, r);
+      for (std::int32_t r = 0; r < prc_.num_rates; ++r) gathered[r].lane(lane) = static_cast<Scalar>(phi(k, r));
     }
     extend_rates(prc_, gathered.data(), rate_.data());
     for (std::int32_t r = 0; r < num_extended_rates(); ++r) inverse_rate_[r] = reciprocal(rate_[r]);
@@ -266,8 +266,12 @@ class LaneReplay {
 };
 
 /// Lanes of the wide and of the narrow replay; the narrow one serves a few parameter vectors.
-inline constexpr int kWideLanes = 8 * kVectorDoubles;
-inline constexpr int kNarrowLanes = kVectorDoubles;
+template <class Scalar>
+inline constexpr int kWideLanesOf = 8 * kVectorLanes<Scalar>;
+template <class Scalar>
+inline constexpr int kNarrowLanesOf = kVectorLanes<Scalar>;
+inline constexpr int kWideLanes = kWideLanesOf<double>;
+inline constexpr int kNarrowLanes = kNarrowLanesOf<double>;
 /// Lanes of a replay with gradient, which keeps more arrays alive and more numbers in registers.
 inline constexpr int kGradientLanes = 4 * kVectorDoubles;
 /// Lanes of a replay with gradient from products.

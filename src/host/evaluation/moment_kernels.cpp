@@ -1,8 +1,12 @@
+#include <cfenv>
 #include <cmath>
+#include <numeric>
+#include <optional>
 
 #include "evaluation/lane_blocks.hpp"
 #include "evaluation/lane_replay.hpp"
 #include "evaluation/moment_replay.hpp"
+#include "evaluation/moment_single.hpp"
 
 namespace sojourn {
 namespace {
@@ -36,11 +40,30 @@ double binomial(int n, int k) {
   return value;
 }
 
+/// Notices what left the range of single precision: numbers too large, and numbers so small that digits were lost. The
+/// processor keeps these flags over every lane of every operation at no cost. The thread's own flags come back at the
+/// end.
+class RangeWatch {
+ public:
+  RangeWatch() { std::feholdexcept(&environment_); }
+  RangeWatch(const RangeWatch&) = delete;
+  RangeWatch& operator=(const RangeWatch&) = delete;
+  ~RangeWatch() { std::fesetenv(&environment_); }
+  [[nodiscard]] static bool left_range() { return std::fetestexcept(FE_OVERFLOW | FE_UNDERFLOW | FE_INVALID) != 0; }
+  static void clear() { std::feclearexcept(FE_ALL_EXCEPT); }
+
+ private:
+  std::fenv_t environment_;
+};
+
 /// Moments of one block of lanes.
-template <int W>
+template <int W, class Scalar = double>
 class MomentBlock {
  public:
-  using Lanes = Pack<W>;
+  using Lanes = Pack<W, Scalar>;
+  /// For sums over the whole chain, which have many more terms than any row.
+  using WideLanes = Pack<W, double>;
+  static constexpr bool kSingle = std::is_same_v<Scalar, float>;
 
   MomentBlock(const StateGraph& graph, const Prc& prc, std::span<const double> reward, int order)
       : discrete_(graph.time_kind() == TimeKind::kDiscrete),
@@ -88,9 +111,12 @@ class MomentBlock {
     }
   }
 
-  /// Continuous time alone. Sets `in_doubt` [K] where a gradient may have lost too many digits.
+  /// Continuous time alone. The error of a difference is `share` of what it was taken from; `in_doubt` [K] is set where
+  /// that is more than `tolerance` of the difference. `error` [K, order, num_rates] takes the relative errors, or is
+  /// empty.
   void gradient_by_products(MatrixView<const double> phi, LaneRows lanes, std::size_t first, std::span<double> values,
-                            std::span<double> gradient, std::span<char> in_doubt) {
+                            std::span<double> gradient, double share, double tolerance, std::span<double> error,
+                            std::span<char> in_doubt) {
     load(phi, lanes, first);
     if (order_ > kUnscaledOrder) {
       stream(1);
@@ -100,7 +126,7 @@ class MomentBlock {
     sum_products();
     write_values(values);
     for (int j = 1; j <= order_; ++j) {
-      subtract_sums(j, in_doubt);
+      subtract_sums(j, share, tolerance, error, in_doubt);
       write_gradient(j, gradient);
     }
   }
@@ -162,7 +188,7 @@ class MomentBlock {
       const double largest = largest_.lane(lane);
       const int exponent = std::isfinite(largest) && largest > 0 ? std::ilogb(largest) : 0;
       exponent_[lane] = exponent;
-      scale_.lane(lane) = std::ldexp(1.0, -exponent);
+      scale_.lane(lane) = std::ldexp(Scalar(1), -exponent);
     }
   }
 
@@ -214,9 +240,9 @@ class MomentBlock {
 
   void reset_gradient() {
     gradient_sums_.resize(static_cast<std::size_t>(order_) * replay_.num_extended_rates());
-    for (int i = 0; i < order_ * replay_.num_extended_rates(); ++i) gradient_sums_[i] = Lanes(0.0);
+    for (int i = 0; i < order_ * replay_.num_extended_rates(); ++i) gradient_sums_[i] = WideLanes(0.0);
   }
-  Lanes* gradient_of(int j) {
+  WideLanes* gradient_of(int j) {
     return gradient_sums_.data() + static_cast<std::size_t>(j - 1) * replay_.num_extended_rates();
   }
 
@@ -294,8 +320,14 @@ class MomentBlock {
         return j == 1 ? scaled_reward(v) : (j * reward_[v]) * (scale_ * product_x(j - 1)[v]);
       };
     };
-    // Where every row has one rate its gradient needs no x, and the mean is the reward summed over the visits.
-    const bool visits_alone = all_single_rates_ && order_ == 1;
+    // Where every row has one rate its gradient needs no x, and the mean is the reward summed over the visits: a sum of
+    // too many terms for single precision.
+    const bool visits_alone = all_single_rates_ && order_ == 1 && !kSingle;
+    [[maybe_unused]] std::int64_t num_groups = 0;
+    if constexpr (kSingle) {
+      wide_sums_.resize(static_cast<std::size_t>(2 * order_) * replay_.num_extended_rates());
+      for (int i = 0; i < 2 * order_ * replay_.num_extended_rates(); ++i) wide_sums_[i] = WideLanes(0.0);
+    }
     if (!visits_alone) {
       replay_.forward([&](const PrcComponent& component, const Lanes* entry, const Lanes*, const Lanes* inverse) {
         for (int j = 1; j <= order_; ++j) {
@@ -317,7 +349,23 @@ class MomentBlock {
           factor *= b;
         }
       }
+      if constexpr (kSingle) {
+        const PrcRow* const rows_of = replay_.prc().rows;
+        num_groups += rows_of[component.row_end - 1].group_end - rows_of[component.row_begin].group_begin;
+        if (num_groups > kSummedGroups || component.row_begin == 0) {
+          num_groups = 0;
+          widen_sums();
+        }
+      }
     });
+  }
+
+  /// Moves what is summed so far to double precision.
+  void widen_sums() {
+    for (int i = 0; i < 2 * order_ * replay_.num_extended_rates(); ++i) {
+      for (int lane = 0; lane < W; ++lane) wide_sums_[i].lane(lane) += product_sums_[i].lane(lane);
+      product_sums_[i] = Lanes(0.0);
+    }
   }
 
   /// y_1 = M^T alpha, y_{a+1} = M^T R y_a on one component.
@@ -330,27 +378,37 @@ class MomentBlock {
     }
   }
 
-  /// Leaves the difference of an order's sums in its gained part and judges it. A zero sum is an exact zero.
-  void subtract_sums(int j, std::span<char> in_doubt) {
+  GradientSums<WideLanes*> all_sums_of(int j) {
+    if constexpr (kSingle) {
+      WideLanes* gained = wide_sums_.data() + static_cast<std::size_t>(2 * j - 2) * replay_.num_extended_rates();
+      return {gained, gained + replay_.num_extended_rates()};
+    } else {
+      return sums_of(j);
+    }
+  }
+
+  /// Takes the difference of an order's sums and judges it. A zero sum is an exact zero.
+  void subtract_sums(int j, double share, double tolerance, std::span<double> error, std::span<char> in_doubt) {
     const PrcView& prc = replay_.prc();
-    const GradientSums<Lanes*> sums = sums_of(j);
+    const GradientSums<WideLanes*> sums = all_sums_of(j);
     fold_forms(prc, sums);
-    constexpr double kHalfEps = 0x1p-53;
-    const double least_share = gradient_roundings(arrays_.cost, order_) * kHalfEps / kProductTolerance;
     for (std::int32_t r = 1; r <= prc.num_rates; ++r) {
-      const Lanes difference = sums.gained[r] - sums.lost[r];
-      const Lanes least = least_share * (sums.gained[r] + sums.lost[r]);
+      const WideLanes difference = sums.gained[r] - sums.lost[r];
+      const WideLanes lost = share * (sums.gained[r] + sums.lost[r]);
       gradient_of(j)[r] = difference;
       for (int lane = 0; lane < num_filled_; ++lane) {
+        const double left = std::abs(difference.lane(lane));
         // Written so that what is not a number is in doubt.
-        if (!(std::abs(difference.lane(lane)) >= least.lane(lane))) in_doubt[row_of_lane_[lane]] = 1;
+        if (!(tolerance * left >= lost.lane(lane))) in_doubt[row_of_lane_[lane]] = 1;
+        if (error.empty()) continue;
+        error[(row_of_lane_[lane] * order_ + j - 1) * prc.num_rates + r - 1] = left > 0 ? lost.lane(lane) / left : 0;
       }
     }
   }
 
   void write_gradient(int j, std::span<double> gradient) {
     const PrcView& prc = replay_.prc();
-    const Lanes* sums = gradient_of(j);
+    const WideLanes* sums = gradient_of(j);
     for (int lane = 0; lane < num_filled_; ++lane) {
       for (std::int32_t r = 0; r < prc.num_rates; ++r) {
         gradient[(row_of_lane_[lane] * order_ + j - 1) * prc.num_rates + r] = unscaled(sums[1 + r].lane(lane), j, lane);
@@ -361,7 +419,7 @@ class MomentBlock {
   bool discrete_;
   int order_;
   const PrcArrays& arrays_;
-  LaneReplay<W> replay_;
+  LaneReplay<W, Scalar> replay_;
   std::vector<double> reward_;
   const std::int32_t* value_slot_;
   std::size_t num_value_slots_;
@@ -372,7 +430,8 @@ class MomentBlock {
   std::size_t row_of_lane_[W];
   std::vector<Lanes> mean_;
   std::vector<SolutionArrays<Lanes>> solutions_;
-  PackArray<Lanes> x_, q_, y_, weighted_, gradient_sums_, product_x_, product_sums_;
+  PackArray<Lanes> x_, q_, y_, weighted_, product_x_, product_sums_;
+  PackArray<WideLanes> gradient_sums_, wide_sums_;
 };
 
 }  // namespace
@@ -394,9 +453,12 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
   LaneRows left = all;
   if (route != GradientRoute::kDifferences && graph.time_kind() == TimeKind::kContinuous) {
     std::vector<char> in_doubt(phi.num_rows(), 0);
+    const double share = gradient_roundings(prc.arrays().cost, order) * 0x1p-53;
     for_lane_blocks<kProductLanes>(all.num_lanes, num_threads, [&](auto width, auto&& next_block) {
       auto block = block_of(width);
-      while (const auto first = next_block()) block.gradient_by_products(phi, all, *first, values, gradient, in_doubt);
+      while (const auto first = next_block()) {
+        block.gradient_by_products(phi, all, *first, values, gradient, share, kProductTolerance, {}, in_doubt);
+      }
     });
     if (route == GradientRoute::kProducts) return 0;
     for (std::size_t k = 0; k < in_doubt.size(); ++k) {
@@ -410,6 +472,52 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
     while (const auto first = next_block()) block.gradient_by_differences(phi, left, *first, values, gradient);
   });
   return left.num_lanes;
+}
+
+template <>
+void replay_moments_single_on<kThisSet>(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
+                                        std::span<const double> reward, int order, double share,
+                                        std::span<double> values, std::span<double> gradient,
+                                        std::span<double> gradient_error, std::span<char> refused, int num_threads) {
+  constexpr int kNarrow = kNarrowLanesOf<float>;
+  // A call of its own, so that no arithmetic moves across the look at the flags.
+  const auto run = [&](auto& block, LaneRows lanes, std::size_t first) __attribute__((noinline)) {
+    if (gradient.empty()) {
+      block.value(phi, lanes, first, values);
+    } else {
+      block.gradient_by_products(phi, lanes, first, values, gradient, share, kSingleGradientTolerance, gradient_error,
+                                 refused);
+    }
+  };
+  const LaneRows all{phi.num_rows()};
+  for_lane_blocks<kWideLanesOf<float>, kNarrow>(all.num_lanes, num_threads, [&](auto width, auto&& next_block) {
+    constexpr std::size_t kWidth = decltype(width)::value;
+    const RangeWatch watch;
+    MomentBlock<kWidth, float> block(graph, prc, reward, order);
+    std::optional<MomentBlock<kNarrow, float>> narrow;
+    while (const auto first = next_block()) {
+      run(block, all, *first);
+      if (!RangeWatch::left_range()) continue;
+      // Some lane did. Which one must not depend on the batch, so the suspects run alone.
+      if (!narrow) narrow.emplace(graph, prc, reward, order);
+      const auto leaves_range = [&](std::size_t begin, std::size_t end) {
+        std::size_t listed[kNarrow];
+        std::iota(listed, listed + (end - begin), begin);
+        RangeWatch::clear();
+        run(*narrow, {end - begin, listed}, 0);
+        return RangeWatch::left_range();
+      };
+      const std::size_t last = std::min(all.num_lanes, *first + kWidth);
+      for (std::size_t part = *first; part < last; part += kNarrow) {
+        const std::size_t part_end = std::min(last, part + kNarrow);
+        if (!leaves_range(part, part_end)) continue;
+        for (std::size_t k = part; k < part_end; ++k) {
+          if (leaves_range(k, k + 1)) refused[k] = 1;
+        }
+      }
+      RangeWatch::clear();
+    }
+  });
 }
 
 }  // namespace sojourn
