@@ -24,6 +24,7 @@ SOJOURN_HD inline const Real& select(bool take_first, const Real& first, const R
 }
 
 SOJOURN_HD inline bool any(bool mask) { return mask; }
+SOJOURN_HD inline double absolute(double a) { return a < 0 ? -a : a; }
 
 /// Sees every pivot; the default ignores them.
 struct IgnorePivots {
@@ -270,7 +271,7 @@ SOJOURN_HD inline void finish_slopes(const PrcView& prc, std::int32_t v, const R
 }
 
 /// `solve_component` with differences and slopes. `kill(v)` is row v's extra exit rate. With e the exits of the
-/// factors, z the forward solution of the shifted problem and p the upper factors: local_v = z_v - e_v shifted_root +
+/// factors, z the forward solution (of x, or of the shifted problem) and p the upper factors: local_v = z_v - e_v root +
 /// sum_j p_vj local_j, because the p of a row and its e sum to one.
 template <class Real, class RateArray, class Rhs, class Kill, class FactorArray, class RealArray>
 SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const PrcComponent& component,
@@ -326,13 +327,16 @@ SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const Prc
   }
   if (root > component.row_begin) {
     solution.local[root] = Real(0.0);
-    const Real shifted_root = solution.shifted[root];
+    // From the smaller of both solutions: beside a large reference `shifted` is the reference alone, and its differences
+    // are lost.
+    const auto from_zero = smaller(solution.x[root], solution.shifted[root]);
+    const Real base_root = select(from_zero, solution.x[root], solution.shifted[root]);
     for (std::int32_t v = root - 1; v >= component.row_begin; --v) {
       const PrcRow& row = prc.rows[v];
       Real acc = solution.x[v];
       Real shifted = solution.shifted[v];
-      Real local = shifted;
-      add_product(local, -1.0 * exit[v - component.row_begin], shifted_root);
+      Real local = select(from_zero, acc, shifted);
+      add_product(local, -1.0 * exit[v - component.row_begin], base_root);
       for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
         const std::int32_t column = prc.entry_column[e];
         add_product(acc, entry[e - base], solution.x[column]);
@@ -346,6 +350,39 @@ SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const Prc
   }
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
     finish_slopes<Real>(prc, v, reference, absorbing, solution);
+  }
+}
+
+/// What the slopes of one solved component were subtracted from: for every group the sum of the sizes of its terms, to
+/// which the slope's rounding error is in proportion. Internal edges count by the differences that were taken, external
+/// ones by the solutions themselves. x is `absorbing` at absorption. `size` [groups].
+template <class Real, class RealArray, class SizeArray>
+SOJOURN_HD inline void slope_sizes(const PrcView& prc, const PrcComponent& component, double absorbing,
+                                   const Differences<RealArray>& solution, SizeArray&& size) {
+  for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+    const PrcRow& row = prc.rows[v];
+    for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
+      const PrcGroup& group = prc.groups[g];
+      Real sum = group.total * absolute(solution.x[v]);
+      if (group.absorbing != 0) add_product(sum, group.absorbing, Real(absorbing));
+      for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+        add_product(sum, prc.terms[t].coefficient, absolute(solution.x[prc.terms[t].column]));
+      }
+      size[g] = sum;
+    }
+    if (row.group_middle == row.group_end) continue;
+    const auto near_root = smaller(solution.local[v], solution.x[v]);
+    const Real own = absolute(select(near_root, solution.local[v], solution.x[v]));
+    for (std::int64_t g = row.group_middle; g < row.group_end; ++g) {
+      const PrcGroup& group = prc.groups[g];
+      Real sum = group.total * own;
+      for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+        const std::int32_t column = prc.terms[t].column;
+        add_product(sum, prc.terms[t].coefficient,
+                    absolute(select(near_root, solution.local[column], solution.x[column])));
+      }
+      size[g] = sum;
+    }
   }
 }
 

@@ -73,6 +73,16 @@ void write_precision(JsonWriter& json, const Model& model, const Evaluation& eva
   }
 }
 
+/// Whose gradients took 60 digits, where any did.
+void write_gradient_precision(JsonWriter& json, const Evaluation& evaluation) {
+  for (const EvaluatedBlock& block : evaluation.blocks) {
+    if (block.quantity.gradient_by_multi.empty()) continue;
+    json.key("gradient_precision").begin_object().key(block.key).begin_array();
+    for (const char multi : block.quantity.gradient_by_multi) json.value(multi != 0 ? "multi" : "fp64");
+    json.end_array().end_object();
+  }
+}
+
 }  // namespace
 
 std::string evaluation_json(const Model& model, const Evaluation& evaluation) {
@@ -111,6 +121,7 @@ std::string evaluation_json(const Model& model, const Evaluation& evaluation) {
   json.end_object();
   write_texts(json, evaluation);
   write_precision(json, model, evaluation);
+  write_gradient_precision(json, evaluation);
   json.key("status").values(evaluation.status);
   return json.end_object().take();
 }
@@ -138,7 +149,9 @@ std::string evaluation_table(const Model& model, const Evaluation& evaluation) {
         }
         row.push_back(block.quantity.error_bound.empty() ? ""
                                                          : fmt::format("{:.1e}", block.quantity.error_bound(k, n)));
-        row.push_back(!block.quantity.method.empty()      ? to_string(block.quantity.method[at])
+        const bool multi = !block.quantity.gradient_by_multi.empty() && block.quantity.gradient_by_multi[k] != 0;
+        row.push_back(multi                               ? "gradient in multi"
+                      : !block.quantity.method.empty()    ? to_string(block.quantity.method[at])
                       : !block.quantity.precision.empty() ? to_string(block.quantity.precision[k])
                                                           : "");
         table.add(std::move(row));

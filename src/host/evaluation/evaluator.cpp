@@ -1,5 +1,6 @@
 #include "sojourn/evaluator.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "evaluation/moment_replay.hpp"
@@ -32,6 +33,23 @@ std::vector<double> gradient_buffer(const ParticleBatch& batch, std::size_t num_
 void expect_not_single(const EvaluatorOptions& options, const char* what) {
   SOJOURN_EXPECTS(options.precision != Precision::kSingle, UsageError,
                   "{}: not in fp32, which serves moments alone; use fp64", what);
+}
+
+/// Replaces the gradients in doubt, [K * per_particle] of equal size, by what `compute(i, place)` writes, and marks
+/// their parameter vectors.
+template <class Compute>
+void settle_gradients(const std::vector<char>& in_doubt, std::size_t per_particle, std::vector<double>& by_rate,
+                      int num_threads, Quantity& quantity, Compute&& compute) {
+  if (std::find(in_doubt.begin(), in_doubt.end(), 1) == in_doubt.end()) return;
+  const std::size_t size = by_rate.size() / in_doubt.size();
+  quantity.gradient_by_multi.assign(in_doubt.size() / per_particle, 0);
+  for_each_particle(quantity.gradient_by_multi.size(), num_threads, [&](std::size_t k) {
+    for (std::size_t i = k * per_particle; i < (k + 1) * per_particle; ++i) {
+      if (in_doubt[i] == 0) continue;
+      compute(i, std::span(by_rate).subspan(i * size, size));
+      quantity.gradient_by_multi[k] = 1;
+    }
+  });
 }
 
 void expect_double(const EvaluatorOptions& options, const char* what) {
@@ -128,8 +146,13 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
     quantity.status = finite_status(quantity.values);
     return quantity;
   }
+  std::vector<char> in_doubt(gradient ? batch.size() : 0);
   replay_moments(model_.graph, prc_, batch.phi(), reward, order, quantity.values.values(), by_rate,
-                 team_size(options_.num_threads));
+                 team_size(options_.num_threads), GradientRoute::kCertified, in_doubt);
+  settle_gradients(in_doubt, 1, by_rate, team_size(options_.num_threads), quantity,
+                   [&](std::size_t k, std::span<double> place) {
+                     multi_moment_gradient(model_.graph, prc_, batch.phi().row(k), reward, order, place);
+                   });
   quantity.gradient = batch.pull_back(std::move(by_rate), order);
   quantity.status = finite_status(quantity.values);
   return quantity;
@@ -199,8 +222,14 @@ Quantity Evaluator::laplace(MatrixView<const double> theta, std::span<const doub
   }
   Quantity quantity = make_quantity(batch.size(), s.size());
   std::vector<double> by_rate = gradient_buffer(batch, s.size(), gradient);
+  std::vector<char> in_doubt(gradient ? batch.size() * s.size() : 0);
   replay_laplace(model_.graph, prc_, batch.phi(), reward, s, quantity.values.values(), by_rate,
-                 team_size(options_.num_threads));
+                 team_size(options_.num_threads), in_doubt);
+  settle_gradients(in_doubt, s.size(), by_rate, team_size(options_.num_threads), quantity,
+                   [&](std::size_t i, std::span<double> place) {
+                     multi_laplace_gradient(model_.graph, prc_, batch.phi().row(i / s.size()), reward, s[i % s.size()],
+                                            place);
+                   });
   quantity.gradient = batch.pull_back(std::move(by_rate), s.size());
   quantity.status = finite_status(quantity.values);
   return quantity;

@@ -8,9 +8,9 @@ namespace sojourn {
 
 std::size_t replay_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                            std::span<const double> reward, int order, std::span<double> values,
-                           std::span<double> gradient, int num_threads, GradientRoute route) {
+                           std::span<double> gradient, int num_threads, GradientRoute route, std::span<char> in_doubt) {
   return on_instruction_set([&](auto set) {
-    return replay_moments_on<set>(graph, prc, phi, reward, order, values, gradient, num_threads, route);
+    return replay_moments_on<set>(graph, prc, phi, reward, order, values, gradient, num_threads, route, in_doubt);
   });
 }
 
@@ -25,9 +25,9 @@ void replay_cross_moments(const StateGraph& graph, const Prc& prc, MatrixView<co
 
 void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                     std::span<const double> reward, std::span<const double> s, std::span<double> values,
-                    std::span<double> gradient, int num_threads) {
+                    std::span<double> gradient, int num_threads, std::span<char> in_doubt) {
   on_instruction_set(
-      [&](auto set) { replay_laplace_on<set>(graph, prc, phi, reward, s, values, gradient, num_threads); });
+      [&](auto set) { replay_laplace_on<set>(graph, prc, phi, reward, s, values, gradient, num_threads, in_doubt); });
 }
 
 void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,

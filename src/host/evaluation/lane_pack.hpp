@@ -157,6 +157,11 @@ SOJOURN_INLINE Values magnitude(const Values& a) {
   return a < 0 ? -a : a;
 }
 template <int L, class S>
+SOJOURN_INLINE Pack<L, S> absolute(Pack<L, S> a) {
+  Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { a.v[i] = magnitude(a.v[i]); });
+  return a;
+}
+template <int L, class S>
 SOJOURN_INLINE PackMask<L, S> smaller(const Pack<L, S>& a, const Pack<L, S>& b) {
   PackMask<L, S> mask;
   Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { mask.v[i] = magnitude(a.v[i]) < magnitude(b.v[i]); });

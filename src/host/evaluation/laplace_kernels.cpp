@@ -39,7 +39,7 @@ void reset(PackArray<Pack<W>>& gradient, const LaneReplay<W>& replay) {
 template <>
 void replay_laplace_on<kThisSet>(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                                  std::span<const double> reward, std::span<const double> s, std::span<double> values,
-                                 std::span<double> gradient, int num_threads) {
+                                 std::span<double> gradient, int num_threads, std::span<char> in_doubt) {
   const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
   double at_once = graph.defect();  // absorbed at time zero: Y = 0
   for (const InitialMass& start : graph.initial()) {
@@ -51,7 +51,7 @@ void replay_laplace_on<kThisSet>(const StateGraph& graph, const Prc& prc, Matrix
     LaneReplay<kWidth> replay(prc);
     const auto& state_of_row = prc.arrays().state_of_row;
     SolutionArrays<Lanes> solution(prc.arrays());
-    PackArray<Lanes> y(state_of_row.size()), sums;
+    PackArray<Lanes> y(state_of_row.size()), sums, size_sums, sizes(prc.arrays().groups.size());
     const BlockOutput<kWidth> output{values, gradient, s.size()};
     while (const auto first = next_block()) {
       const std::size_t last = std::min<std::size_t>(phi.num_rows(), *first + kWidth);
@@ -64,13 +64,29 @@ void replay_laplace_on<kThisSet>(const StateGraph& graph, const Prc& prc, Matrix
         };
         replay.factor(kill);
         replay.solve([&](std::int32_t v) { return replay.absorbing_weight(v); }, kill, 1.0, solution.view());
-        output.store(replay.dot_alpha(solution.view().x) + Lanes(at_once), *first, last, j);
+        const Lanes value = replay.dot_alpha(solution.view().x) + Lanes(at_once);
+        output.store(value, *first, last, j);
         if (gradient.empty()) continue;
         replay.transposed_solve_alpha(y.data());
         reset(sums, replay);
         replay.add_gradient(y.data(), solution.view(), sums.data());
         fold_forms(replay.prc(), sums.data());
         output.store_gradient(sums.data(), replay.prc().num_rates, *first, last, j);
+        if (in_doubt.empty()) continue;
+        Differences<Lanes*> sized = solution.view();
+        sized.slope = sizes.data();
+        replay.add_slope_sizes(1.0, solution.view(), sizes.data());
+        reset(size_sums, replay);
+        replay.add_gradient(y.data(), sized, size_sums.data());
+        fold_forms(replay.prc(), GradientSums<Lanes*>{size_sums.data(), size_sums.data()});
+        for (std::size_t k = *first; k < last; ++k) {
+          const int lane = static_cast<int>(k - *first);
+          for (std::int32_t r = 1; r <= replay.prc().num_rates; ++r) {
+            if (!is_sure(prc.cost(), 1, size_sums[r].lane(lane), sums[r].lane(lane), replay.rate()[r].lane(lane),
+                         value.lane(lane)))
+              in_doubt[k * s.size() + j] = 1;
+          }
+        }
       }
     }
   });

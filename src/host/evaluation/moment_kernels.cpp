@@ -15,17 +15,6 @@ namespace {
 /// k!.
 constexpr int kUnscaledOrder = 4;
 
-/// Relative error that a gradient from products may have at most; a digit below what is promised.
-constexpr double kProductTolerance = 1e-9;
-
-/// Bound on the relative error of the sums of a gradient, in units of eps / 2: every level of components and every row
-/// of the largest component adds a few roundings to x and y, none of which cancel. The proven bound of GTH elimination
-/// is cubic in the size of a component (O'Cinneide 1993), but its roundings average out; a test holds what occurs at a
-/// quarter of this over random chains of all shapes.
-double gradient_roundings(const PrcCost& cost, int order) {
-  return 2.0 * (order + 1) * static_cast<double>(8 + cost.num_levels + cost.largest_component);
-}
-
 /// The lanes of a replay: rows of phi, or those listed.
 struct LaneRows {
   std::size_t num_lanes;
@@ -94,8 +83,10 @@ class MomentBlock {
     write_values(values);
   }
 
+  /// Sets `in_doubt` [K] (may be empty) where rounding may have left too few digits even so.
   void gradient_by_differences(MatrixView<const double> phi, LaneRows lanes, std::size_t first,
-                               std::span<double> values, std::span<double> gradient) {
+                               std::span<double> values, std::span<double> gradient, std::span<char> in_doubt) {
+    judged_ = !in_doubt.empty();
     load(phi, lanes, first);
     replay_.factor();
     solve_chain();
@@ -108,6 +99,7 @@ class MomentBlock {
     for (int j = 1; j <= order_; ++j) {
       fold_forms(replay_.prc(), gradient_of(j));
       write_gradient(j, gradient);
+      if (judged_) judge(j, in_doubt);
     }
   }
 
@@ -193,6 +185,12 @@ class MomentBlock {
   }
 
   Differences<Lanes*> solution(int j) { return solutions_[j - 1].view(); }
+  /// The sizes of an order's slopes in the place of the slopes, so that pairs of them add up to the sizes of gradients.
+  Differences<Lanes*> sized_solution(int j) {
+    Differences<Lanes*> sized = solution(j);
+    sized.slope = sizes_.data() + arrays_.groups.size() * (j - 1);
+    return sized;
+  }
   Lanes* x(int j) { return solution(j).x; }
   Lanes* q(int j) { return q_.data() + static_cast<std::size_t>(j - 1) * replay_.num_rows(); }
   Lanes* y(int j) { return y_.data() + static_cast<std::size_t>(j - 1) * replay_.num_rows(); }
@@ -204,6 +202,7 @@ class MomentBlock {
     const std::int32_t rows = replay_.num_rows();
     while (solutions_.size() < static_cast<std::size_t>(order_)) solutions_.emplace_back(arrays_);
     if (discrete_) q_.resize(static_cast<std::size_t>(rows) * order_);
+    if (judged_) sizes_.resize(arrays_.groups.size() * order_);
     mean_.assign(order_ + 1, Lanes(0.0));
     if (order_ > kUnscaledOrder) {
       replay_.solve([&](std::int32_t v) { return Lanes(reward_[v]); }, solution(1));
@@ -222,6 +221,7 @@ class MomentBlock {
         for (std::int32_t v = component.row_begin; discrete_ && v < component.row_end; ++v)
           q(j)[v] = discrete_rhs(j, v);
         replay_.solve_part(component, entry, exit, inverse, rhs, no_kill, 0.0, solution(j));
+        if (judged_) replay_.add_slope_sizes(component, 0.0, solution(j), sized_solution(j).slope);
       }
     });
     for (int j = 1; j <= order_; ++j) mean_[j] = replay_.dot_alpha(x(j));
@@ -239,8 +239,17 @@ class MomentBlock {
   }
 
   void reset_gradient() {
-    gradient_sums_.resize(static_cast<std::size_t>(order_) * replay_.num_extended_rates());
-    for (int i = 0; i < order_ * replay_.num_extended_rates(); ++i) gradient_sums_[i] = WideLanes(0.0);
+    const int num_sums = order_ * replay_.num_extended_rates();
+    gradient_sums_.resize(num_sums);
+    size_sums_.resize(num_sums);
+    for (int i = 0; i < num_sums; ++i) size_sums_[i] = Lanes(0.0);
+    for (int i = 0; i < num_sums; ++i) gradient_sums_[i] = WideLanes(0.0);
+  }
+  Lanes* size_of(int j) { return size_sums_.data() + static_cast<std::size_t>(j - 1) * replay_.num_extended_rates(); }
+  /// Adds a pair to the gradient of order k, and its sizes to what that gradient is judged by.
+  void add_pair(const Lanes* y, int b, int k) {
+    replay_.add_gradient(y, solution(b), gradient_of(k));
+    if (judged_) replay_.add_gradient(y, sized_solution(b), size_of(k));
   }
   WideLanes* gradient_of(int j) {
     return gradient_sums_.data() + static_cast<std::size_t>(j - 1) * replay_.num_extended_rates();
@@ -255,17 +264,17 @@ class MomentBlock {
     replay_.backward([&](const PrcComponent& component, const Lanes* entry, const Lanes*, const Lanes* inverse) {
       solve_visits(component, entry, inverse);
     });
-    replay_.add_gradient(y(1), solution(1), gradient_of(1));
+    add_pair(y(1), 1, 1);
     for (int k = 2; k <= order_; ++k) {
       double factor = 1;  // k! / b!
       for (int b = k; b >= 1; --b) {
         const int a = k + 1 - b;
         if (factor == 1) {
-          replay_.add_gradient(y(a), solution(b), gradient_of(k));
+          add_pair(y(a), b, k);
         } else {
           weighted_.resize(rows);
           for (std::int32_t v = 0; v < rows; ++v) weighted_[v] = factor * y(a)[v];
-          replay_.add_gradient(weighted_.data(), solution(b), gradient_of(k));
+          add_pair(weighted_.data(), b, k);
         }
         factor *= b;
       }
@@ -286,6 +295,11 @@ class MomentBlock {
       for (int j = k; j >= 1; --j) {
         replay_.transposed_solve(at(by_m, j));
         replay_.add_gradient(at(by_m, j), solution(j), gradient_of(k));
+        if (judged_) {
+          weighted_.resize(rows);
+          for (std::int32_t v = 0; v < rows; ++v) weighted_[v] = absolute(at(by_m, j)[v]);
+          replay_.add_gradient(weighted_.data(), sized_solution(j), size_of(k));
+        }
         for (std::int32_t v = 0; v < rows; ++v) {
           const Lanes through = at(by_q, j)[v] + at(by_m, j)[v];
           Lanes power(1.0);
@@ -406,6 +420,20 @@ class MomentBlock {
     }
   }
 
+  /// Judges an order's gradient from differences: below the tolerance for each of its components, or so small beside
+  /// the moment that a change of the rate could not be seen in it.
+  void judge(int j, std::span<char> in_doubt) {
+    const PrcView& prc = replay_.prc();
+    fold_forms(prc, GradientSums<Lanes*>{size_of(j), size_of(j)});
+    for (std::int32_t r = 1; r <= prc.num_rates; ++r) {
+      for (int lane = 0; lane < num_filled_; ++lane) {
+        if (!is_sure(arrays_.cost, order_, size_of(j)[r].lane(lane), gradient_of(j)[r].lane(lane),
+                     replay_.rate()[r].lane(lane), mean_[j].lane(lane)))
+          in_doubt[row_of_lane_[lane]] = 1;
+      }
+    }
+  }
+
   void write_gradient(int j, std::span<double> gradient) {
     const PrcView& prc = replay_.prc();
     const WideLanes* sums = gradient_of(j);
@@ -430,7 +458,8 @@ class MomentBlock {
   std::size_t row_of_lane_[W];
   std::vector<Lanes> mean_;
   std::vector<SolutionArrays<Lanes>> solutions_;
-  PackArray<Lanes> x_, q_, y_, weighted_, product_x_, product_sums_;
+  bool judged_ = false;  ///< whether differences are
+  PackArray<Lanes> x_, q_, y_, weighted_, product_x_, product_sums_, sizes_, size_sums_;
   PackArray<WideLanes> gradient_sums_, wide_sums_;
 };
 
@@ -439,7 +468,8 @@ class MomentBlock {
 template <>
 std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                                         std::span<const double> reward, int order, std::span<double> values,
-                                        std::span<double> gradient, int num_threads, GradientRoute route) {
+                                        std::span<double> gradient, int num_threads, GradientRoute route,
+                                        std::span<char> in_doubt_still) {
   const auto block_of = [&](auto width) { return MomentBlock<decltype(width)::value>(graph, prc, reward, order); };
   const LaneRows all{phi.num_rows()};
   if (gradient.empty()) {
@@ -469,7 +499,8 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
   if (left.num_lanes == 0) return 0;
   for_lane_blocks<kGradientLanes>(left.num_lanes, num_threads, [&](auto width, auto&& next_block) {
     auto block = block_of(width);
-    while (const auto first = next_block()) block.gradient_by_differences(phi, left, *first, values, gradient);
+    while (const auto first = next_block())
+      block.gradient_by_differences(phi, left, *first, values, gradient, in_doubt_still);
   });
   return left.num_lanes;
 }

@@ -22,11 +22,12 @@ namespace sojourn {
 enum class GradientRoute { kCertified, kProducts, kDifferences };
 
 /// E[Y^k], k = 1..order: values [K, order], gradient [K, order, num_rates]. Discrete time always takes differences.
-/// Returns the number of lanes whose gradient came from differences.
+/// Returns the number of lanes whose gradient came from differences; `in_doubt` [K] (may be empty) is set to 1 where
+/// even these may have lost digits that matter.
 std::size_t replay_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                            std::span<const double> reward, int order, std::span<double> values,
-                           std::span<double> gradient, int num_threads,
-                           GradientRoute route = GradientRoute::kCertified);
+                           std::span<double> gradient, int num_threads, GradientRoute route = GradientRoute::kCertified,
+                           std::span<char> in_doubt = {});
 
 /// E[Y_a] for every reward and E[Y_a Y_b] for every pair: means [K, R], second [K, R, R], gradients by rate appended.
 void replay_cross_moments(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
@@ -34,10 +35,11 @@ void replay_cross_moments(const StateGraph& graph, const Prc& prc, MatrixView<co
                           std::span<double> second, std::span<double> means_gradient, std::span<double> second_gradient,
                           int num_threads);
 
-/// E[exp(-s Y)] at s [S] >= 0: values [K, S], gradient [K, S, num_rates].
+/// E[exp(-s Y)] at s [S] >= 0: values [K, S], gradient [K, S, num_rates]; `in_doubt` [K, S] (may be empty) is set to 1
+/// where a gradient may have lost digits that matter.
 void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                     std::span<const double> reward, std::span<const double> s, std::span<double> values,
-                    std::span<double> gradient, int num_threads);
+                    std::span<double> gradient, int num_threads, std::span<char> in_doubt = {});
 
 /// Expected time (steps) per state: values [K, num_states], gradient [K, num_states, num_rates] (one solve per state).
 void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
@@ -47,7 +49,8 @@ void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView
 template <InstructionSet>
 std::size_t replay_moments_on(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                               std::span<const double> reward, int order, std::span<double> values,
-                              std::span<double> gradient, int num_threads, GradientRoute route);
+                              std::span<double> gradient, int num_threads, GradientRoute route,
+                              std::span<char> in_doubt = {});
 template <InstructionSet>
 void replay_cross_moments_on(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                              const std::vector<std::span<const double>>& rewards, std::span<double> means,
@@ -56,7 +59,7 @@ void replay_cross_moments_on(const StateGraph& graph, const Prc& prc, MatrixView
 template <InstructionSet>
 void replay_laplace_on(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                        std::span<const double> reward, std::span<const double> s, std::span<double> values,
-                       std::span<double> gradient, int num_threads);
+                       std::span<double> gradient, int num_threads, std::span<char> in_doubt = {});
 template <InstructionSet>
 void replay_expected_sojourn_on(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                                 std::span<double> values, std::span<double> gradient, int num_threads);

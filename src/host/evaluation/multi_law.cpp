@@ -218,6 +218,27 @@ struct Problem {
   bool gradient;
 };
 
+/// Gradient [N, num_rates] of what `compute(replay)` gives, by a step of a third of the digits.
+template <unsigned D, class Compute>
+void central_differences(MultiReplay<D>& replay, std::vector<typename Multi<D>::Value>& phi, Compute&& compute,
+                         std::span<double> gradient) {
+  using Here = typename Multi<D>::Value;
+  const std::size_t num_rates = phi.size();
+  for (std::size_t p = 0; p < num_rates; ++p) {
+    const Here scale = phi[p] == 0 ? Here(1) : Here(abs(phi[p]));
+    const Here step = scale * pow(Here(10), -static_cast<int>(D) / 3), at = phi[p];
+    phi[p] = at + step;
+    replay.set_phi(phi);
+    const std::vector<Here> above = compute(replay);
+    phi[p] = at - step;
+    replay.set_phi(phi);
+    const std::vector<Here> below = compute(replay);
+    phi[p] = at;
+    for (std::size_t i = 0; i < above.size(); ++i)
+      gradient[i * num_rates + p] = static_cast<double>(Here((above[i] - below[i]) / (2 * step)));
+  }
+}
+
 /// Climbs the ladder. `compute(replay)` gives the N values at the replay's phi.
 template <unsigned D, class Number, class Compute>
 void climb(const Problem& problem, const std::vector<Number>& before, Compute&& compute, MultiAnswer& answer) {
@@ -258,22 +279,8 @@ void climb(const Problem& problem, const std::vector<Number>& before, Compute&& 
         problem.digits, D, kDigitsForTheTop);
   }
   if (!problem.gradient) return;
-  const std::size_t num_rates = phi.size();
-  answer.gradient.resize(size * num_rates);
-  for (std::size_t p = 0; p < num_rates; ++p) {
-    const Here scale = phi[p] == 0 ? Here(1) : Here(abs(phi[p]));
-    const Here step = scale * pow(Here(10), -static_cast<int>(D) / 3), at = phi[p];
-    phi[p] = at + step;
-    replay.set_phi(phi);
-    const std::vector<Here> above = compute(replay);
-    phi[p] = at - step;
-    replay.set_phi(phi);
-    const std::vector<Here> below = compute(replay);
-    phi[p] = at;
-    for (std::size_t i = 0; i < size; ++i) {
-      answer.gradient[i * num_rates + p] = static_cast<double>(Here((above[i] - below[i]) / (2 * step)));
-    }
-  }
+  answer.gradient.resize(size * phi.size());
+  central_differences(replay, phi, compute, answer.gradient);
 }
 
 template <class Compute>
@@ -291,6 +298,22 @@ MultiAnswer multi_moments(const StateGraph& graph, const Prc& prc, std::span<con
                           std::span<const double> reward, int order, int digits, bool gradient) {
   return settle(Problem{graph, prc, phi, reward, digits, gradient},
                 [order](const auto& replay) { return replay.moments(order); });
+}
+
+void multi_moment_gradient(const StateGraph& graph, const Prc& prc, std::span<const double> phi,
+                           std::span<const double> reward, int order, std::span<double> gradient) {
+  MultiReplay<60> replay(graph, prc, reward);
+  std::vector<typename Multi<60>::Value> rates(phi.begin(), phi.end());
+  central_differences(
+      replay, rates, [order](const auto& at) { return at.moments(order); }, gradient);
+}
+
+void multi_laplace_gradient(const StateGraph& graph, const Prc& prc, std::span<const double> phi,
+                            std::span<const double> reward, double s, std::span<double> gradient) {
+  MultiReplay<60> replay(graph, prc, reward);
+  std::vector<typename Multi<60>::Value> rates(phi.begin(), phi.end());
+  const auto value = [s](const auto& at) { return std::vector{at.laplace(s)}; };
+  central_differences(replay, rates, value, gradient);
 }
 
 MultiAnswer multi_laplace(const StateGraph& graph, const Prc& prc, std::span<const double> phi,

@@ -10,6 +10,7 @@
 #include "evaluation/moment_replay.hpp"
 #include "oracle/golden.hpp"
 #include "oracle/zoo.hpp"
+#include "sojourn/evaluator.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/prc.hpp"
 
@@ -265,6 +266,44 @@ TEST(MomentGradient, FormsFoldAndAbsentRatesAreZero) {
   EXPECT_NEAR(result.values[0], 7 / rest, 1e-14);
   EXPECT_NEAR(result.gradient[0], 7 / (rest * rest), 1e-13);
   EXPECT_EQ(result.gradient[1], 0);
+}
+
+/// Time to empty a queue of one customer and room for 60, arrivals the quicker the fuller it stays: T = sum over k < 60
+/// of arrival^k / service^(k + 1), all terms positive, and so are those of its derivatives.
+TEST(MomentGradient, KeepsItsDigitsWhereVisitsAreHuge) {
+  constexpr std::int32_t kRoom = 60;
+  StateGraphBuilder builder(TimeKind::kContinuous, 2);
+  builder.ensure_states(kRoom + 1);
+  const RateTerm arrival{0, 1.0}, service{1, 1.0};
+  for (std::int32_t i = 1; i <= kRoom; ++i) {
+    if (i < kRoom) builder.add_edge(i, i + 1, 0, {&arrival, 1});
+    builder.add_edge(i, i - 1, 0, {&service, 1});
+  }
+  builder.add_initial(1, 1);
+  Model model{"queue", {{"arrival"}, {"service"}}, RateMap::identity(2), std::move(builder).build(), {}};
+  const std::vector<double> reward = model.graph.unit_reward();
+  const Evaluator evaluator(std::move(model), {});
+  for (const double load : {0.5, 1.0, 2.0}) {
+    long double mean = 0, by_arrival = 0, by_service = 0;
+    for (std::int32_t k = 0; k < kRoom; ++k) {
+      const long double term = std::pow(static_cast<long double>(load), k);
+      mean += term;
+      by_arrival += k * term / load;
+      by_service -= (k + 1) * term;
+    }
+    const std::vector<double> theta{load, 1};
+    const Quantity moments = evaluator.moments({theta.data(), 1, 2}, reward, 1, true);
+    EXPECT_NEAR(moments.values(0, 0) / static_cast<double>(mean), 1, 1e-13);
+    EXPECT_NEAR(moments.gradient[0] / static_cast<double>(by_arrival), 1, 1e-9) << load;
+    EXPECT_NEAR(moments.gradient[1] / static_cast<double>(by_service), 1, 1e-9) << load;
+    // Below a load of one double precision is enough, and nothing slow may happen.
+    if (load < 1) {
+      EXPECT_TRUE(moments.gradient_by_multi.empty());
+    }
+    if (load > 1) {
+      EXPECT_FALSE(moments.gradient_by_multi.empty());
+    }
+  }
 }
 
 }  // namespace
