@@ -14,17 +14,6 @@ struct KnownFailure {
 /// The test fails when one of them passes (those near rounding apart), so that a row leaves this list, and the table of
 /// docs/accuracy.md, in the commit that mends it.
 inline constexpr KnownFailure kKnownFailures[] = {
-    {"mm1k_60_load_2 moment gradient replay"},
-    {"mm1k_60_load_2 laplace gradient replay"},
-    {"birth_death_quasi_stationary moment gradient replay"},
-    {"birth_death_quasi_stationary laplace gradient replay"},
-    {"nearly_decomposable moment gradient replay"},
-    {"nearly_decomposable laplace gradient replay"},
-    {"two_deme_blocks_6 log_pdf gradient auto"},
-    {"two_deme_blocks_6 log_pdf gradient contour"},
-    {"two_deme_blocks_6 log_cdf gradient contour"},
-    {"two_deme_blocks_6 log_pdf gradient saddlepoint"},
-    {"two_deme_blocks_6 log_cdf gradient saddlepoint"},
     {"mm1k_60_load_2 log_pdf gradient auto"},
     {"mm1k_60_load_2 log_cdf gradient auto"},
     {"mm1k_60_load_2 log_survival gradient auto"},
