@@ -133,6 +133,12 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
   }
   Quantity quantity = make_quantity(batch.size(), order);
   std::vector<double> by_rate = gradient_buffer(batch, order, gradient);
+  const auto settle = [&](const std::vector<char>& in_doubt) {
+    settle_gradients(in_doubt, 1, by_rate, team_size(options_.num_threads), quantity,
+                     [&](std::size_t k, std::span<double> place) {
+                       multi_moment_gradient(model_.graph, prc_, batch.phi().row(k), reward, order, place);
+                     });
+  };
   if (options_.precision == Precision::kSingle) {
     SingleMoments answer = replay_moments_single(model_.graph, prc_, batch.phi(), reward, order,
                                                  quantity.values.values(), by_rate, team_size(options_.num_threads));
@@ -140,6 +146,7 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
       quantity.precision.push_back(single != 0 ? Precision::kSingle : Precision::kDouble);
     quantity.error_bound = Matrix<double>(batch.size(), order);
     quantity.error_bound.values() = std::move(answer.error_bound);
+    settle(answer.in_doubt);
     quantity.gradient = batch.pull_back(by_rate, order);
     quantity.gradient_error_bound =
         pull_back_errors(model_, theta, order, by_rate, std::move(answer.gradient_error), quantity.gradient);
@@ -149,10 +156,7 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
   std::vector<char> in_doubt(gradient ? batch.size() : 0);
   replay_moments(model_.graph, prc_, batch.phi(), reward, order, quantity.values.values(), by_rate,
                  team_size(options_.num_threads), GradientRoute::kCertified, in_doubt);
-  settle_gradients(in_doubt, 1, by_rate, team_size(options_.num_threads), quantity,
-                   [&](std::size_t k, std::span<double> place) {
-                     multi_moment_gradient(model_.graph, prc_, batch.phi().row(k), reward, order, place);
-                   });
+  settle(in_doubt);
   quantity.gradient = batch.pull_back(std::move(by_rate), order);
   quantity.status = finite_status(quantity.values);
   return quantity;

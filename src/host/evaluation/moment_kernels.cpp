@@ -487,7 +487,7 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
     for_lane_blocks<kProductLanes>(all.num_lanes, num_threads, [&](auto width, auto&& next_block) {
       auto block = block_of(width);
       while (const auto first = next_block()) {
-        block.gradient_by_products(phi, all, *first, values, gradient, share, kProductTolerance, {}, in_doubt);
+        block.gradient_by_products(phi, all, *first, values, gradient, share, kGradientTolerance, {}, in_doubt);
       }
     });
     if (route == GradientRoute::kProducts) return 0;

@@ -110,6 +110,7 @@ SingleMoments replay_moments_single(const StateGraph& graph, const Prc& prc, Mat
   SingleMoments result;
   result.single.assign(num_lanes, 0);
   result.gradient_error.assign(gradient.size(), 0);
+  result.in_doubt.assign(gradient.empty() ? 0 : num_lanes, 0);
   std::vector<char> refused(num_lanes, 0);
   if (graph.time_kind() == TimeKind::kContinuous && bound_of(of_order(num), kUnit) <= kSingleTolerance) {
     on_instruction_set([&](auto set) {
@@ -136,13 +137,16 @@ SingleMoments replay_moments_single(const StateGraph& graph, const Prc& prc, Mat
     std::copy_n(phi.row(left[i]).begin(), num_rates, left_phi.row(i).begin());
   std::vector<double> left_values(left.size() * num),
       left_gradient(gradient.empty() ? 0 : left_values.size() * num_rates);
-  replay_moments(graph, prc, left_phi.view(), reward, order, left_values, left_gradient, num_threads);
+  std::vector<char> in_doubt(gradient.empty() ? 0 : left.size());
+  replay_moments(graph, prc, left_phi.view(), reward, order, left_values, left_gradient, num_threads,
+                 GradientRoute::kCertified, in_doubt);
   for (std::size_t i = 0; i < left.size(); ++i) {
     std::copy_n(left_values.begin() + static_cast<std::ptrdiff_t>(i * num), num, values.begin() + left[i] * num);
     if (gradient.empty()) continue;
     const std::size_t width = num * num_rates;
     std::copy_n(left_gradient.begin() + static_cast<std::ptrdiff_t>(i * width), width,
                 gradient.begin() + left[i] * width);
+    result.in_doubt[left[i]] = in_doubt[i];
     // What `replay_moments` promises of a gradient.
     std::fill_n(result.gradient_error.begin() + static_cast<std::ptrdiff_t>(left[i] * width), width, 1e-9);
   }

@@ -21,6 +21,7 @@ struct SingleMoments {
   std::vector<double> error_bound;     ///< [K, order] relative
   std::vector<double> gradient_error;  ///< [K, order, num_rates] relative, empty without gradient
   std::vector<char> single;            ///< [K] 0 where double precision answered
+  std::vector<char> in_doubt;          ///< [K] 1 where its gradient may have lost digits; empty without gradient
 };
 
 /// `replay_moments` in single precision, twice the lanes to a register, checked: a parameter vector whose numbers leave

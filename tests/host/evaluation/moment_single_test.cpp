@@ -134,7 +134,9 @@ TEST(MomentSingle, WhatLeavesTheRangeIsAnsweredInDouble) {
     const std::vector<double> phi = scaled(one.factor);
     for (const bool gradient : {false, true}) {
       const Answer answer = single(chain, phi, one.order, gradient);
-      if (!gradient) EXPECT_EQ(answer.known.single[0] != 0, one.stays) << one.factor << " " << one.order;
+      if (!gradient) {
+        EXPECT_EQ(answer.known.single[0] != 0, one.stays) << one.factor << " " << one.order;
+      }
       std::vector<double> values(one.order), slopes(gradient ? one.order * num_rates : 0);
       replay_moments(chain.graph, eliminate(chain.graph), {phi.data(), 1, num_rates}, chain.reward, one.order, values,
                      slopes, 1);
@@ -165,7 +167,9 @@ TEST(MomentSingle, BitsDependOnTheLaneAlone) {
       for (int j = 0; j < 2; ++j) {
         EXPECT_EQ(one.values[2 * k + j], alone.values[j]) << k;
         EXPECT_EQ(one.values[2 * k + j], two.values[2 * k + j]) << k;
-        if (gradient) EXPECT_EQ(one.gradient[2 * k + j], alone.gradient[j]) << k;
+        if (gradient) {
+          EXPECT_EQ(one.gradient[2 * k + j], alone.gradient[j]) << k;
+        }
       }
     }
   }
