@@ -47,7 +47,8 @@ void apply_elimination_options(const CLI::App& verb) {
   const CLI::Option* threads = verb.get_option_no_throw("--threads");
   int num_threads = 0;
   if (threads != nullptr) {
-    const bool asked = threads->count() > 0;
+    // A list, as `bench` takes, is the verb's own affair.
+    const bool asked = threads->count() > 0 && threads->results().front().find(',') == std::string::npos;
     num_threads = resolve_num_threads(
         asked ? static_cast<int>(parse_whole("--threads", threads->results().front(), 1, kMaxThreadsAsked)) : 0);
 #ifdef _OPENMP
