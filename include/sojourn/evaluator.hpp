@@ -40,8 +40,8 @@ struct Quantity {
   std::vector<std::string> text;             ///< [K * N] values to all digits, multi precision only
   std::vector<double> gradient_error_bound;  ///< [K, N, P] relative, single precision only
   std::vector<Precision> precision;          ///< [K] what answered where single precision was asked for
-  std::vector<char> gradient_by_multi;       ///< [K] 1 where double precision would have lost the gradient's digits, so
-                                             ///< that it was computed in 60; empty where that never happened
+  std::vector<char> gradient_by_multi;       ///< [K] 1: the digits were in doubt and 60 were taken, 2: they are in
+                                             ///< doubt and the model is too large for that; or empty
 };
 
 enum class LawKind : std::uint8_t { kPdf, kLogPdf, kCdf, kLogCdf, kSurvival, kLogSurvival };

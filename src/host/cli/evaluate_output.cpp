@@ -78,7 +78,8 @@ void write_gradient_precision(JsonWriter& json, const Evaluation& evaluation) {
   for (const EvaluatedBlock& block : evaluation.blocks) {
     if (block.quantity.gradient_by_multi.empty()) continue;
     json.key("gradient_precision").begin_object().key(block.key).begin_array();
-    for (const char multi : block.quantity.gradient_by_multi) json.value(multi != 0 ? "multi" : "fp64");
+    for (const char multi : block.quantity.gradient_by_multi)
+      json.value(multi == 0 ? "fp64" : multi == 1 ? "multi" : "fp64 in doubt");
     json.end_array().end_object();
   }
 }
@@ -149,8 +150,9 @@ std::string evaluation_table(const Model& model, const Evaluation& evaluation) {
         }
         row.push_back(block.quantity.error_bound.empty() ? ""
                                                          : fmt::format("{:.1e}", block.quantity.error_bound(k, n)));
-        const bool multi = !block.quantity.gradient_by_multi.empty() && block.quantity.gradient_by_multi[k] != 0;
-        row.push_back(multi                               ? "gradient in multi"
+        const int multi = block.quantity.gradient_by_multi.empty() ? 0 : block.quantity.gradient_by_multi[k];
+        row.push_back(multi == 1                          ? "gradient in multi"
+                      : multi == 2                        ? "gradient in doubt"
                       : !block.quantity.method.empty()    ? to_string(block.quantity.method[at])
                       : !block.quantity.precision.empty() ? to_string(block.quantity.precision[k])
                                                           : "");

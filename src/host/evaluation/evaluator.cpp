@@ -35,13 +35,25 @@ void expect_not_single(const EvaluatorOptions& options, const char* what) {
                   "{}: not in fp32, which serves moments alone; use fp64", what);
 }
 
+/// Multiply-adds of a gradient that 60 digits are spent on, about a tenth of a second of them. In large components the
+/// bound that raises the doubt is also the most pessimistic.
+constexpr double kMostMultiplyAddsInMulti = 5e5;
+
 /// Replaces the gradients in doubt, [K * per_particle] of equal size, by what `compute(i, place)` writes, and marks
-/// their parameter vectors.
+/// their parameter vectors; gradients of large models are marked alone.
 template <class Compute>
-void settle_gradients(const std::vector<char>& in_doubt, std::size_t per_particle, std::vector<double>& by_rate,
-                      int num_threads, Quantity& quantity, Compute&& compute) {
+void settle_gradients(const std::vector<char>& in_doubt, std::size_t per_particle, const PrcCost& cost,
+                      std::vector<double>& by_rate, int num_threads, Quantity& quantity, Compute&& compute) {
   if (std::find(in_doubt.begin(), in_doubt.end(), 1) == in_doubt.end()) return;
   const std::size_t size = by_rate.size() / in_doubt.size();
+  const double one = static_cast<double>(cost.factor_multiply_adds + cost.solve_multiply_adds);
+  if (2 * one * static_cast<double>(size) > kMostMultiplyAddsInMulti) {
+    quantity.gradient_by_multi.assign(in_doubt.size() / per_particle, 0);
+    for (std::size_t i = 0; i < in_doubt.size(); ++i) {
+      if (in_doubt[i] != 0) quantity.gradient_by_multi[i / per_particle] = 2;
+    }
+    return;
+  }
   quantity.gradient_by_multi.assign(in_doubt.size() / per_particle, 0);
   for_each_particle(quantity.gradient_by_multi.size(), num_threads, [&](std::size_t k) {
     for (std::size_t i = k * per_particle; i < (k + 1) * per_particle; ++i) {
@@ -134,7 +146,7 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
   Quantity quantity = make_quantity(batch.size(), order);
   std::vector<double> by_rate = gradient_buffer(batch, order, gradient);
   const auto settle = [&](const std::vector<char>& in_doubt) {
-    settle_gradients(in_doubt, 1, by_rate, team_size(options_.num_threads), quantity,
+    settle_gradients(in_doubt, 1, prc_.cost(), by_rate, team_size(options_.num_threads), quantity,
                      [&](std::size_t k, std::span<double> place) {
                        multi_moment_gradient(model_.graph, prc_, batch.phi().row(k), reward, order, place);
                      });
@@ -229,7 +241,7 @@ Quantity Evaluator::laplace(MatrixView<const double> theta, std::span<const doub
   std::vector<char> in_doubt(gradient ? batch.size() * s.size() : 0);
   replay_laplace(model_.graph, prc_, batch.phi(), reward, s, quantity.values.values(), by_rate,
                  team_size(options_.num_threads), in_doubt);
-  settle_gradients(in_doubt, s.size(), by_rate, team_size(options_.num_threads), quantity,
+  settle_gradients(in_doubt, s.size(), prc_.cost(), by_rate, team_size(options_.num_threads), quantity,
                    [&](std::size_t i, std::span<double> place) {
                      multi_laplace_gradient(model_.graph, prc_, batch.phi().row(i / s.size()), reward, s[i % s.size()],
                                             place);
