@@ -21,6 +21,12 @@ enum class Precision : std::uint8_t { kDouble, kMulti, kSingle };
 /// "fp64", "multi", "fp32".
 const char* to_string(Precision precision);
 
+/// What the digits of a parameter vector's gradient rest on: double; 60 digits, where double could not be sure of them;
+/// or double in doubt, where the model is too large for 60 digits.
+enum class GradientDigits : std::uint8_t { kDouble, kMulti, kInDoubt };
+/// "fp64", "multi", "fp64 in doubt".
+const char* to_string(GradientDigits digits);
+
 struct EvaluatorOptions {
   int num_threads = 0;  ///< 0: what the environment allows
   double rtol = 1e-9;   ///< relative accuracy a transient value must certify
@@ -32,16 +38,15 @@ struct EvaluatorOptions {
 
 /// Values of one quantity for K parameter vectors, N values each.
 struct Quantity {
-  Matrix<double> values;                     ///< [K, N]
-  std::vector<double> gradient;              ///< [K, N, P], empty unless asked
-  Matrix<double> error_bound;                ///< [K, N] relative, empty where the quantity is exact to rounding
-  std::vector<LawMethod> method;             ///< [K * N], transient laws only
-  std::vector<std::string> status;           ///< [K]: "ok" or what went wrong with this theta
-  std::vector<std::string> text;             ///< [K * N] values to all digits, multi precision only
-  std::vector<double> gradient_error_bound;  ///< [K, N, P] relative, single precision only
-  std::vector<Precision> precision;          ///< [K] what answered where single precision was asked for
-  std::vector<char> gradient_by_multi;       ///< [K] 1: the digits were in doubt and 60 were taken, 2: they are in
-                                             ///< doubt and the model is too large for that; or empty
+  Matrix<double> values;                        ///< [K, N]
+  std::vector<double> gradient;                 ///< [K, N, P], empty unless asked
+  Matrix<double> error_bound;                   ///< [K, N] relative, empty where the quantity is exact to rounding
+  std::vector<LawMethod> method;                ///< [K * N], transient laws only
+  std::vector<std::string> status;              ///< [K]: "ok" or what went wrong with this theta
+  std::vector<std::string> text;                ///< [K * N] values to all digits, multi precision only
+  std::vector<double> gradient_error_bound;     ///< [K, N, P] relative, single precision only
+  std::vector<Precision> precision;             ///< [K] what answered where single precision was asked for
+  std::vector<GradientDigits> gradient_digits;  ///< [K], empty where double was sure of all
 };
 
 enum class LawKind : std::uint8_t { kPdf, kLogPdf, kCdf, kLogCdf, kSurvival, kLogSurvival };

@@ -61,6 +61,20 @@ class Evaluate(ProgramCase):
         pdf = 0.9 * a * c / (c - a) * (math.exp(-a * t) - math.exp(-c * t)) + 0.1 * c * math.exp(-c * t)
         self.close(out["pdf"][0][0], pdf, 1e-9)
 
+    def test_gradients_name_their_precision(self):
+        # Time to empty a queue of one customer and room for 60 under a load of 2: visits too many for double precision.
+        room = 60
+        edges = [f"[{i}, {i + 1}, 0, [1, 0]]" for i in range(1, room)] + [f"[{i}, {i - 1}, 0, [0, 1]]" for i in range(1, room + 1)]
+        self.write("queue.yaml", "schema: sojourn/model/1\nname: queue\nparameters: [arrival, service]\n"
+                                 f"states: {room + 1}\ninitial: [[1, 1]]\nedges: [{', '.join(edges)}]\n")
+        out = self.good_json("evaluate", "queue.yaml", "--theta", "2,1", "--theta", "0.5,1", "--moments", "1", "--laplace", "1e-18",
+                             "--gradient")
+        for quantity in ("moments", "laplace"):
+            self.assertEqual(out["gradient_precision"][quantity], ["multi", "fp64"])
+        # sum over k < 60 of arrival^k / service^(k + 1)
+        self.close(out["gradient"]["moments"][0][0][0], sum(k * 2.0 ** (k - 1) for k in range(room)), 1e-9)
+        self.assertIn("gradient in multi", self.good("evaluate", "queue.yaml", "--theta", "2,1", "--moments", "1", "--gradient"))
+
     def test_rewards_and_covariance(self):
         a, b = 1.3, 0.4
         c = 2 * a + b

@@ -110,7 +110,11 @@ class ProgramCase(unittest.TestCase):
         def refuse(constant):
             self.fail(f"JSON holds {constant}")
 
-        return json.loads(text, parse_constant=refuse)
+        def members(pairs):
+            self.assertEqual(len(dict(pairs)), len(pairs), "JSON names a member twice")
+            return dict(pairs)
+
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=members)
 
     def files(self):
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*"))

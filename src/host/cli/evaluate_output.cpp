@@ -17,6 +17,33 @@ std::vector<std::size_t> shape(std::size_t num_thetas, const EvaluatedBlock& blo
   return extents;
 }
 
+/// One object with a member for each block that `has` what is written; nothing where no block has.
+template <class Has, class Write>
+void write_by_block(JsonWriter& json, const Evaluation& evaluation, const char* name, Has&& has, Write&& write) {
+  bool open = false;
+  for (const EvaluatedBlock& block : evaluation.blocks) {
+    if (!has(block)) continue;
+    if (!open) json.key(name).begin_object();
+    open = true;
+    json.key(block.key);
+    write(block);
+  }
+  if (open) json.end_object();
+}
+
+/// [K, N] texts.
+template <class TextOf>
+void write_texts(JsonWriter& json, const Quantity& quantity, TextOf&& text_of) {
+  const std::size_t num_values = quantity.values.num_cols();
+  json.begin_array();
+  for (std::size_t k = 0; k < quantity.values.num_rows(); ++k) {
+    json.begin_array();
+    for (std::size_t n = 0; n < num_values; ++n) json.value(text_of(k * num_values + n));
+    json.end_array();
+  }
+  json.end_array();
+}
+
 void write_methods(JsonWriter& json, const Evaluation& evaluation) {
   json.key("method").begin_object();
   for (const EvaluatedBlock& block : evaluation.blocks) {
@@ -26,62 +53,40 @@ void write_methods(JsonWriter& json, const Evaluation& evaluation) {
       json.end_object();
     }
     if (block.quantity.method.empty()) continue;
-    json.key(block.key).begin_array();
-    const std::size_t num_values = block.quantity.values.num_cols();
-    for (std::size_t k = 0; k < block.quantity.values.num_rows(); ++k) {
-      json.begin_array();
-      for (std::size_t n = 0; n < num_values; ++n) json.value(to_string(block.quantity.method[k * num_values + n]));
-      json.end_array();
-    }
-    json.end_array();
+    json.key(block.key);
+    write_texts(json, block.quantity, [&](std::size_t at) { return to_string(block.quantity.method[at]); });
   }
   json.end_object();
 }
 
-/// Values to all digits as strings, [K, N], where multi precision gave them.
-void write_texts(JsonWriter& json, const Evaluation& evaluation) {
-  bool any = false;
-  for (const EvaluatedBlock& block : evaluation.blocks) any = any || !block.quantity.text.empty();
-  if (!any) return;
-  json.key("digits").begin_object();
-  for (const EvaluatedBlock& block : evaluation.blocks) {
-    if (block.quantity.text.empty()) continue;
-    json.key(block.key).begin_array();
-    const std::size_t num_values = block.quantity.values.num_cols();
-    for (std::size_t k = 0; k < block.quantity.values.num_rows(); ++k) {
-      json.begin_array();
-      for (std::size_t n = 0; n < num_values; ++n) json.value(block.quantity.text[k * num_values + n]);
-      json.end_array();
-    }
-    json.end_array();
-  }
-  json.end_object();
-}
-
-/// What answered each theta where fp32 was asked for, and the error bounds of its gradients.
+/// What the values rest on: all digits of multi precision as texts; what answered each theta where fp32 was asked for,
+/// with the error bounds of its gradients; and whose gradients took 60 digits, or should have.
 void write_precision(JsonWriter& json, const Model& model, const Evaluation& evaluation) {
-  for (const EvaluatedBlock& block : evaluation.blocks) {
-    if (block.quantity.precision.empty()) continue;
-    json.key("precision").begin_object().key(block.key).begin_array();
-    for (const Precision precision : block.quantity.precision) json.value(to_string(precision));
-    json.end_array().end_object();
-    if (block.quantity.gradient_error_bound.empty()) continue;
-    std::vector<std::size_t> extents = shape(evaluation.thetas.num_rows(), block);
-    extents.push_back(model.parameters.size());
-    json.key("gradient_error_bound").begin_object().key(block.key).nested(block.quantity.gradient_error_bound, extents);
-    json.end_object();
-  }
-}
-
-/// Whose gradients took 60 digits, where any did.
-void write_gradient_precision(JsonWriter& json, const Evaluation& evaluation) {
-  for (const EvaluatedBlock& block : evaluation.blocks) {
-    if (block.quantity.gradient_by_multi.empty()) continue;
-    json.key("gradient_precision").begin_object().key(block.key).begin_array();
-    for (const char multi : block.quantity.gradient_by_multi)
-      json.value(multi == 0 ? "fp64" : multi == 1 ? "multi" : "fp64 in doubt");
-    json.end_array().end_object();
-  }
+  const auto names = [&](const auto& values) {
+    json.begin_array();
+    for (const auto value : values) json.value(to_string(value));
+    json.end_array();
+  };
+  write_by_block(
+      json, evaluation, "digits", [](const EvaluatedBlock& block) { return !block.quantity.text.empty(); },
+      [&](const EvaluatedBlock& block) {
+        write_texts(json, block.quantity, [&](std::size_t at) { return block.quantity.text[at]; });
+      });
+  write_by_block(
+      json, evaluation, "precision", [](const EvaluatedBlock& block) { return !block.quantity.precision.empty(); },
+      [&](const EvaluatedBlock& block) { names(block.quantity.precision); });
+  write_by_block(
+      json, evaluation, "gradient_error_bound",
+      [](const EvaluatedBlock& block) { return !block.quantity.gradient_error_bound.empty(); },
+      [&](const EvaluatedBlock& block) {
+        std::vector<std::size_t> extents = shape(evaluation.thetas.num_rows(), block);
+        extents.push_back(model.parameters.size());
+        json.nested(block.quantity.gradient_error_bound, extents);
+      });
+  write_by_block(
+      json, evaluation, "gradient_precision",
+      [](const EvaluatedBlock& block) { return !block.quantity.gradient_digits.empty(); },
+      [&](const EvaluatedBlock& block) { names(block.quantity.gradient_digits); });
 }
 
 }  // namespace
@@ -120,9 +125,7 @@ std::string evaluation_json(const Model& model, const Evaluation& evaluation) {
     json.key(block.key).nested(block.quantity.error_bound.values(), shape(num_thetas, block));
   }
   json.end_object();
-  write_texts(json, evaluation);
   write_precision(json, model, evaluation);
-  write_gradient_precision(json, evaluation);
   json.key("status").values(evaluation.status);
   return json.end_object().take();
 }
@@ -150,12 +153,13 @@ std::string evaluation_table(const Model& model, const Evaluation& evaluation) {
         }
         row.push_back(block.quantity.error_bound.empty() ? ""
                                                          : fmt::format("{:.1e}", block.quantity.error_bound(k, n)));
-        const int multi = block.quantity.gradient_by_multi.empty() ? 0 : block.quantity.gradient_by_multi[k];
-        row.push_back(multi == 1                          ? "gradient in multi"
-                      : multi == 2                        ? "gradient in doubt"
-                      : !block.quantity.method.empty()    ? to_string(block.quantity.method[at])
-                      : !block.quantity.precision.empty() ? to_string(block.quantity.precision[k])
-                                                          : "");
+        const GradientDigits digits =
+            block.quantity.gradient_digits.empty() ? GradientDigits::kDouble : block.quantity.gradient_digits[k];
+        row.push_back(digits == GradientDigits::kMulti     ? "gradient in multi"
+                      : digits == GradientDigits::kInDoubt ? "gradient in doubt"
+                      : !block.quantity.method.empty()     ? to_string(block.quantity.method[at])
+                      : !block.quantity.precision.empty()  ? to_string(block.quantity.precision[k])
+                                                           : "");
         table.add(std::move(row));
       }
     }

@@ -47,19 +47,13 @@ void settle_gradients(const std::vector<char>& in_doubt, std::size_t per_particl
   if (std::find(in_doubt.begin(), in_doubt.end(), 1) == in_doubt.end()) return;
   const std::size_t size = by_rate.size() / in_doubt.size();
   const double one = static_cast<double>(cost.factor_multiply_adds + cost.solve_multiply_adds);
-  if (2 * one * static_cast<double>(size) > kMostMultiplyAddsInMulti) {
-    quantity.gradient_by_multi.assign(in_doubt.size() / per_particle, 0);
-    for (std::size_t i = 0; i < in_doubt.size(); ++i) {
-      if (in_doubt[i] != 0) quantity.gradient_by_multi[i / per_particle] = 2;
-    }
-    return;
-  }
-  quantity.gradient_by_multi.assign(in_doubt.size() / per_particle, 0);
-  for_each_particle(quantity.gradient_by_multi.size(), num_threads, [&](std::size_t k) {
+  const bool too_large = 2 * one * static_cast<double>(size) > kMostMultiplyAddsInMulti;
+  quantity.gradient_digits.assign(in_doubt.size() / per_particle, GradientDigits::kDouble);
+  for_each_particle(quantity.gradient_digits.size(), num_threads, [&](std::size_t k) {
     for (std::size_t i = k * per_particle; i < (k + 1) * per_particle; ++i) {
       if (in_doubt[i] == 0) continue;
-      compute(i, std::span(by_rate).subspan(i * size, size));
-      quantity.gradient_by_multi[k] = 1;
+      quantity.gradient_digits[k] = too_large ? GradientDigits::kInDoubt : GradientDigits::kMulti;
+      if (!too_large) compute(i, std::span(by_rate).subspan(i * size, size));
     }
   });
 }
@@ -103,6 +97,18 @@ const char* to_string(Precision precision) {
       return "multi";
     case Precision::kSingle:
       return "fp32";
+  }
+  return "unknown";
+}
+
+const char* to_string(GradientDigits digits) {
+  switch (digits) {
+    case GradientDigits::kDouble:
+      return "fp64";
+    case GradientDigits::kMulti:
+      return "multi";
+    case GradientDigits::kInDoubt:
+      return "fp64 in doubt";
   }
   return "unknown";
 }

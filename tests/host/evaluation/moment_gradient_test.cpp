@@ -298,10 +298,10 @@ TEST(MomentGradient, KeepsItsDigitsWhereVisitsAreHuge) {
     EXPECT_NEAR(moments.gradient[1] / static_cast<double>(by_service), 1, 1e-9) << load;
     // Below a load of one double precision is enough, and nothing slow may happen.
     if (load < 1) {
-      EXPECT_TRUE(moments.gradient_by_multi.empty());
+      EXPECT_TRUE(moments.gradient_digits.empty());
     }
     if (load > 1) {
-      EXPECT_FALSE(moments.gradient_by_multi.empty());
+      EXPECT_FALSE(moments.gradient_digits.empty());
     }
   }
 }
