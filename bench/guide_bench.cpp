@@ -20,15 +20,7 @@ Posterior make_posterior() {
   Model model = coalescent_lineages(10);
   const std::vector<double> reward = model.graph.unit_reward(), truth{kTruth};
   const Matrix<double> times = sample(model, truth, {reward}, kNumTimes, /*seed=*/1, 1);
-  Observations observations;
-  for (std::size_t i = 0; i < times.num_rows(); ++i) {
-    Observation item;
-    item.lower = item.upper = times(i, 0);
-    observations.items.push_back(item);
-    observations.first_row.push_back(static_cast<std::int64_t>(i + 1));
-  }
-  observations.num_rows = kNumTimes;
-  observations.origin = "guide_bench";
+  Observations observations = exact_observations(times.values(), TimeKind::kContinuous, "guide_bench");
   std::map<std::string, Prior> priors;
   priors.emplace(model.parameters[0].name, Prior(PriorFamily::kLognormal, 0, 1));
   return {std::move(model), std::move(observations), priors, {}, reward, {.num_threads = kNumThreads}};

@@ -42,15 +42,7 @@ std::unique_ptr<Posterior> make_posterior(const Law& law, std::int64_t num_obser
   Model model = law.model;
   const std::vector<double> reward = model.graph.unit_reward();
   const Matrix<double> times = sample(model, law.truth, {reward}, num_observations, /*seed=*/1, kNumThreads);
-  Observations observations;
-  for (std::size_t i = 0; i < times.num_rows(); ++i) {
-    Observation item;
-    item.lower = item.upper = times(i, 0);
-    observations.items.push_back(item);
-    observations.first_row.push_back(static_cast<std::int64_t>(i + 1));
-  }
-  observations.num_rows = num_observations;
-  observations.origin = "iteration_bench";
+  Observations observations = exact_observations(times.values(), TimeKind::kContinuous, "iteration_bench");
   std::map<std::string, Prior> priors;
   for (std::size_t p = 0; p < model.parameters.size(); ++p)
     priors.emplace(model.parameters[p].name, Prior(PriorFamily::kLognormal, std::log(law.truth[p]), 0.5));

@@ -54,17 +54,11 @@ class LikelihoodWorkload {
     return structured_coalescent_blocks(samples);
   }
   static Observations make_observations(std::size_t num_times) {
-    Observations observations;
+    std::vector<double> times(num_times);
     for (std::size_t i = 0; i < num_times; ++i) {
-      const double part = static_cast<double>(i) / static_cast<double>(num_times - 1);
-      Observation item;
-      item.lower = item.upper = kFirstTime + (kLastTime - kFirstTime) * part;
-      observations.items.push_back(item);
-      observations.first_row.push_back(static_cast<std::int64_t>(i + 1));
+      times[i] = kFirstTime + (kLastTime - kFirstTime) * static_cast<double>(i) / static_cast<double>(num_times - 1);
     }
-    observations.num_rows = static_cast<std::int64_t>(num_times);
-    observations.origin = "bench";
-    return observations;
+    return exact_observations(times, TimeKind::kContinuous, "bench");
   }
   static std::map<std::string, Prior> make_priors() {
     std::map<std::string, Prior> priors;

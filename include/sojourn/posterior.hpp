@@ -47,6 +47,10 @@ struct Observations {
 Observations load_observations(const std::string& path, TimeKind time_kind);
 Observations parse_observations(std::string_view csv, const std::string& origin, TimeKind time_kind);
 
+/// Exact values as a data set, equal ones merged; in discrete time they are counts. Value i is row i + 1 of `origin`.
+/// @throws ModelError for none, UsageError unless all are finite and >= 0, in discrete time whole.
+Observations exact_observations(std::span<const double> values, TimeKind time_kind, const std::string& origin);
+
 enum class PriorFamily { kNormal, kLognormal, kGamma, kHalfCauchy, kBeta, kUniform, kExponential };
 const char* to_string(PriorFamily family);
 
@@ -115,18 +119,17 @@ struct RouteCounts {
   double worst_error_bound = 0;
 };
 
-/// Whether large data sets are read at interpolation nodes, and the likelihood of a single free parameter between values
-/// on its line. `kAuto`: wherever an error estimate, made for each
-/// parameter vector, stays below the evaluator's `rtol` (default 1e-9) relative to the log likelihood, and exactly
-/// elsewhere. `kOff`: at every observation.
+/// Whether large data sets are read at interpolation nodes, and the likelihood of a single free parameter between
+/// values on its line. `kAuto`: wherever an error estimate, made for each parameter vector, stays below the evaluator's
+/// `rtol` (default 1e-9) relative to the log likelihood, and exactly elsewhere. `kOff`: at every observation.
 enum class DataCompression : std::uint8_t { kOff, kAuto };
 const char* to_string(DataCompression mode);
 /// @throws UsageError unless "off" or "auto".
 DataCompression data_compression_from(const std::string& name);
 
-/// What data compression did. Where one parameter is free, `Posterior` interpolates the log likelihood between values on
-/// its line and counts apart what these answer. A data set may have several levels, from few nodes to many; a parameter vector takes the
-/// first whose error estimate passes.
+/// What data compression did. A data set may have several levels, from few nodes to many; a parameter vector takes the
+/// first whose error estimate passes. Where one parameter is free, `Posterior` interpolates the log likelihood between
+/// values on its line and counts apart what these answer.
 struct CompressionReport {
   DataCompression mode = DataCompression::kAuto;
   std::int64_t num_points = 0;             ///< distinct points of the data set

@@ -63,18 +63,11 @@ Matrix<double> scatter(const BenchCase& one, std::int64_t num_particles) {
 /// Draws of the model at the centre, as a data set.
 Observations draw_observations(const BenchCase& one, std::int64_t num_observations) {
   const Matrix<double> draws = sample(one.model, one.centre, {one.model.graph.unit_reward()}, num_observations, kSeed);
-  Observations observations;
-  for (std::size_t i = 0; i < draws.num_rows(); ++i) {
-    if (!(draws(i, 0) > 0)) continue;  // an atom at zero is no density
-    Observation item;
-    item.lower = item.upper = draws(i, 0);
-    observations.items.push_back(item);
-    observations.first_row.push_back(static_cast<std::int64_t>(i + 1));
+  std::vector<double> values;
+  for (const double value : draws.values()) {
+    if (value > 0) values.push_back(value);  // an atom at zero is no density
   }
-  observations.num_rows = static_cast<std::int64_t>(observations.items.size());
-  observations.counts = one.model.graph.time_kind() == TimeKind::kDiscrete;
-  observations.origin = "bench";
-  return observations;
+  return exact_observations(values, one.model.graph.time_kind(), "bench");
 }
 
 void expect_done(const std::vector<std::string>& status, const BenchCase& one, BenchQuantity quantity) {

@@ -5,6 +5,8 @@
 #include <limits>
 #include <numbers>
 
+#include "posterior/chebyshev_tail.hpp"
+
 namespace sojourn {
 namespace {
 
@@ -13,11 +15,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kShortRange = 4;
 /// The shift c is this part of the data's median: early times are linear in log(t + c), where laws are analytic in t.
 constexpr double kShiftPart = 0.25;
-/// Four coefficients, so that neither an even nor an odd g hides its tail.
-constexpr int kNumTailCoefficients = 4;
-/// Truncation and aliasing each cost the sum of the coefficients left out; in a geometric series of ratio 1/2 that sum
-/// is the last coefficient seen.
-constexpr double kTailFactor = 4;
 constexpr std::size_t kBlock = 64;
 
 constexpr bool LawPoint::*kFlag[] = {&LawPoint::density, &LawPoint::survival, &LawPoint::cdf};

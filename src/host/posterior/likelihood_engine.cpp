@@ -14,9 +14,6 @@ namespace sojourn {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-/// A log likelihood near zero by cancellation is held to this part of its total weight: 1e-12 an observation by
-/// default, about what rounding leaves of a log density.
-constexpr double kLeastScale = 1e-3;
 constexpr std::int64_t kChunksPerThread = 16;
 
 int team_size(int requested, std::size_t num_particles) {
@@ -115,7 +112,7 @@ double LikelihoodEngine::likelihood_at(std::span<double> by_phi, Workspace& work
     if (value == -std::numeric_limits<double>::infinity() && report.impossible_item >= 0) return value;
     const bool resolved =
         report.unresolved_item < 0 && report.amplification * outcome.law.error_bound <= kIntervalTolerance;
-    const double scale = std::max(std::abs(value), kLeastScale * reading.compressed->total_weight());
+    const double scale = std::max(std::abs(value), LikelihoodEngine::kLeastScale * reading.compressed->total_weight());
     outcome.compression_error = reading.compression_error / scale;
     if (resolved && outcome.compression_error <= options.rtol) return value;
   }

@@ -21,6 +21,10 @@ namespace sojourn {
 /// many. A parameter vector takes the first whose error estimate passes; which one that is depends on it alone.
 class LikelihoodEngine {
  public:
+  /// A log likelihood near zero by cancellation is held to this part of its total weight: 1e-12 an observation by
+  /// default, about what rounding leaves of a log density.
+  static constexpr double kLeastScale = 1e-3;
+
   /// @throws as `checked_likelihood` does. Cost: one elimination.
   LikelihoodEngine(Model model_in, Observations observations_in, std::span<const double> reward_in,
                    const EvaluatorOptions& options_in, DataCompression compression_in);

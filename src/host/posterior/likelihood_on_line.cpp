@@ -4,15 +4,12 @@
 #include <cmath>
 #include <numbers>
 
+#include "posterior/chebyshev_tail.hpp"
+
 namespace sojourn {
 namespace {
 
 constexpr int kNumNodes = LikelihoodOnLine::kNumNodes;
-/// Four coefficients, so that neither an even nor an odd function hides its tail.
-constexpr int kNumTailCoefficients = 4;
-/// Truncation and aliasing each cost the sum of the coefficients left out; in a geometric series of ratio 1/2 that sum
-/// is the last coefficient seen.
-constexpr double kTailFactor = 4;
 
 /// T_k at node m, x_m = cos(pi (m + 1/2) / N).
 double node_polynomial(int k, int m) { return std::cos(std::numbers::pi * k * (m + 0.5) / kNumNodes); }

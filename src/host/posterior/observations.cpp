@@ -286,4 +286,24 @@ Observations parse_observations(std::string_view csv, const std::string& origin,
   return observations;
 }
 
+Observations exact_observations(std::span<const double> values, TimeKind time_kind, const std::string& origin) {
+  SOJOURN_EXPECTS(!values.empty(), ModelError, "{}: no observations", origin);
+  Observations observations;
+  observations.counts = time_kind == TimeKind::kDiscrete;
+  observations.origin = origin;
+  observations.num_rows = std::ssize(values);
+  observations.items.resize(values.size());
+  observations.first_row.resize(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    SOJOURN_EXPECTS(std::isfinite(values[i]) && values[i] >= 0, UsageError, "{}: value {}: {} must be finite and >= 0",
+                    origin, i + 1, values[i]);
+    SOJOURN_EXPECTS(!observations.counts || values[i] == std::floor(values[i]), UsageError,
+                    "{}: value {}: {} must be a whole number in discrete time", origin, i + 1, values[i]);
+    observations.items[i].lower = observations.items[i].upper = values[i];
+    observations.first_row[i] = static_cast<std::int64_t>(i + 1);
+  }
+  merge(observations);
+  return observations;
+}
+
 }  // namespace sojourn

@@ -20,8 +20,6 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 /// bound, a part of the prior's bulk for one without.
 constexpr double kCellWidth = 0.5;
 constexpr double kCellsInPrior = 8;
-/// The scale below which a log-likelihood's error counts as absolute, as `LikelihoodEngine` has it.
-constexpr double kLeastScale = 1e-3;
 /// A team of threads costs more than what it saves on fewer particles that a polynomial answers.
 [[maybe_unused]] constexpr std::int64_t kManyParticles = 4096;
 
@@ -48,7 +46,7 @@ struct Posterior::Impl {
     if (compression == DataCompression::kOff || parameters.free.size() != 1) return;
     double total_weight = 0;
     for (const Observation& item : engine.observations.items) total_weight += item.weight;
-    line.emplace(cell_width(parameters.free.front()), options.rtol, kLeastScale * total_weight);
+    line.emplace(cell_width(parameters.free.front()), options.rtol, LikelihoodEngine::kLeastScale * total_weight);
   }
 
   void check_possible() const;

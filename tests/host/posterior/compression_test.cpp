@@ -24,15 +24,8 @@ constexpr double kValue = 1e-9;
 constexpr double kSlope = 1e-8;
 
 Observations exact_times(const std::vector<double>& times) {
-  Observations data;
-  data.origin = "t.csv";
-  data.num_rows = static_cast<std::int64_t>(times.size());
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    Observation item;
-    item.lower = item.upper = times[i];
-    data.items.push_back(item);
-    data.first_row.push_back(static_cast<std::int64_t>(i + 2));
-  }
+  Observations data = exact_observations(times, TimeKind::kContinuous, "t.csv");
+  for (std::int64_t& row : data.first_row) ++row;  // as below a header
   return data;
 }
 

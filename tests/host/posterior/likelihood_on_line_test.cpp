@@ -115,16 +115,7 @@ class PosteriorOnLine : public ::testing::Test {
  protected:
   static Observations draws_from(const Model& model, const std::vector<double>& theta, std::int64_t count) {
     const Matrix<double> draws = sample(model, theta, {model.graph.unit_reward()}, count, /*seed=*/7, 1);
-    Observations data;
-    data.origin = "t.csv";
-    data.num_rows = count;
-    for (std::int64_t i = 0; i < count; ++i) {
-      Observation item;
-      item.lower = item.upper = draws(static_cast<std::size_t>(i), 0);
-      data.items.push_back(item);
-      data.first_row.push_back(i + 2);
-    }
-    return data;
+    return exact_observations(draws.values(), model.graph.time_kind(), "t.csv");
   }
   struct Answer {
     std::vector<double> value;

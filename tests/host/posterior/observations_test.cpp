@@ -202,6 +202,24 @@ TEST(Observations, Semantics) {
   EXPECT_THAT(refusal("time,weight\n1,1e308\n1,1e308\n"), HasSubstr("weights of the rows equal to row 2"));
 }
 
+TEST(Observations, OfExactValues) {
+  const std::vector<double> values{2, 0, 2, 5};
+  const Observations counts = exact_observations(values, TimeKind::kDiscrete, "draws");
+  ASSERT_EQ(counts.items.size(), 3u);
+  EXPECT_TRUE(counts.counts);
+  EXPECT_EQ(counts.num_rows, 4);
+  EXPECT_EQ(counts.first_row, (std::vector<std::int64_t>{1, 2, 4}));
+  EXPECT_EQ(counts.items[0].weight, 2);
+  for (const Observation& item : counts.items) EXPECT_TRUE(item.exact());
+  EXPECT_THROW(exact_observations({}, TimeKind::kContinuous, "draws"), ModelError);
+  for (const double bad : {-1.0, kInfinity, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_THROW(exact_observations({&bad, 1}, TimeKind::kContinuous, "draws"), UsageError) << bad;
+  }
+  const double half = 0.5;
+  EXPECT_THROW(exact_observations({&half, 1}, TimeKind::kDiscrete, "draws"), UsageError);
+  EXPECT_EQ(exact_observations({&half, 1}, TimeKind::kContinuous, "draws").items[0].upper, 0.5);
+}
+
 TEST(Observations, Files) {
   const auto folder = std::filesystem::temp_directory_path() / "sojourn_observations_test";
   std::filesystem::create_directories(folder);
