@@ -12,10 +12,14 @@ using svgd_block::kBlockRows;
 using svgd_block::kBlockSlices;
 using svgd_block::kTileColumns;
 
+/// Blocks a processor should hold: as many as the registers of kDim coordinates leave room for. Left to itself the
+/// compiler spills a few registers for one block more.
+constexpr int resident_blocks(int dim) { return dim <= 4 ? 4 : dim <= 9 ? 3 : 2; }
+
 /// Threads (row, slice). A warp is the kBlockRows rows of one slice and owns that slice's tile, so that loading and
 /// using a tile needs only the warp's own synchronisation. After the columns the same memory holds the slices' sums.
 template <class PairKernel, int kDim>
-__global__ void __launch_bounds__(kBlockRows* kBlockSlices)
+__global__ void __launch_bounds__(kBlockRows* kBlockSlices, resident_blocks(kDim))
     svgd_direction_kernel(std::int64_t num_particles, std::int64_t stride, double inverse_h2,
                           const double* __restrict__ u, const double* __restrict__ s, std::int64_t row_begin,
                           std::int64_t row_end, double* __restrict__ phi) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "device/support/batches.hpp"
 #include "device/support/check.cuh"
 
 namespace sojourn {
@@ -16,7 +17,7 @@ template <class T>
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
-  /// @throws DeviceError naming the bytes asked for and free.
+  /// @throws OutOfDeviceMemory naming the bytes asked for and free.
   explicit DeviceBuffer(std::size_t size) : size_(size) {
     if (size == 0) return;
     const cudaError_t status = cudaMalloc(reinterpret_cast<void**>(&values_), size * sizeof(T));
@@ -24,9 +25,9 @@ class DeviceBuffer {
       std::size_t free_bytes = 0, total_bytes = 0;
       cudaGetLastError();
       cudaMemGetInfo(&free_bytes, &total_bytes);
-      throw DeviceError("CUDA: out of memory: asked for " + std::to_string(size * sizeof(T)) + " bytes, " +
-                        std::to_string(free_bytes) + " of " + std::to_string(total_bytes) +
-                        " are free; ask for fewer particles");
+      throw OutOfDeviceMemory("CUDA: out of memory: asked for " + std::to_string(size * sizeof(T)) + " bytes, " +
+                              std::to_string(free_bytes) + " of " + std::to_string(total_bytes) +
+                              " are free; ask for fewer particles");
     }
     SOJOURN_CUDA_TRY(status);
   }

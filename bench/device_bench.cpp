@@ -1,0 +1,172 @@
+// Moments on the current CUDA device beside the same on one CPU thread, as shares of what shared memory allows.
+// Usage: device_bench [--lanes N] [--repetitions N]    prints one JSON object
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "device/evaluation/moment_kernel.hpp"
+#include "device/support/buffer.cuh"
+#include "device_ceiling.hpp"
+#include "elimination/prc_arrays.hpp"
+#include "evaluation/moment_lane_shape.hpp"
+#include "evaluation/moment_replay.hpp"
+#include "sojourn/families.hpp"
+
+namespace sojourn::bench {
+namespace {
+
+struct Case {
+  std::string name;
+  Model model;
+  int order;
+  bool gradient;
+};
+
+struct Row {
+  double microseconds = 0, low = 0, high = 0;  ///< of all lanes on the device, kernel alone
+  double host_microseconds = 0;                ///< the same on one CPU thread
+  double worst_difference = 0;                 ///< relative, of values
+  double multiply_adds = 0;                    ///< a lane
+  MomentPlan plan;
+};
+
+Matrix<double> scattered(std::size_t num_lanes, std::size_t num_rates) {
+  Matrix<double> phi(num_lanes, num_rates);
+  std::mt19937_64 random(1);
+  std::lognormal_distribution<double> factor(0, 0.2);
+  for (double& value : phi.values()) value = factor(random);
+  return phi;
+}
+
+Row measure(const Case& one, std::size_t num_lanes, int repetitions) {
+  const Prc prc = eliminate(one.model.graph);
+  const PrcArrays& arrays = prc.arrays();
+  const DeviceProgram program(arrays);
+  const MomentLaneShape shape = moment_lane_shape(arrays, one.order, one.gradient);
+  const auto num_rates = static_cast<std::size_t>(one.model.rates.num_rates());
+  const Matrix<double> phi = scattered(num_lanes, num_rates);
+  std::vector<double> reward(arrays.state_of_row.size(), 1.0), lane_phi(phi.size());
+  for (std::size_t l = 0; l < num_lanes; ++l)
+    for (std::size_t r = 0; r < num_rates; ++r) lane_phi[r * num_lanes + l] = phi(l, r);
+
+  Row row;
+  int device = 0, most_shared = 0;
+  SOJOURN_CUDA_TRY(cudaGetDevice(&device));
+  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&most_shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  row.plan = plan_moments(program.view(), shape, static_cast<std::size_t>(most_shared));
+  const std::int64_t resident = resident_moment_lanes(shape, row.plan);
+  const DeviceStream stream;
+  DeviceBuffer<double> device_reward(reward.size()), device_phi(lane_phi.size()), values(num_lanes * one.order),
+      gradient(one.gradient ? num_lanes * one.order * num_rates : 0),
+      slots(static_cast<std::size_t>(resident * row.plan.global_slots));
+  DeviceBuffer<unsigned char> in_doubt(num_lanes);
+  device_reward.upload(reward, stream.get());
+  device_phi.upload(lane_phi, stream.get());
+  const MomentLaunch launch{&program,          shape,
+                            row.plan,          device_reward.data(),
+                            device_phi.data(), static_cast<std::int64_t>(num_lanes),
+                            slots.data(),      {values.data(), gradient.data(), in_doubt.data()}};
+  cudaEvent_t begin, end;
+  SOJOURN_CUDA_TRY(cudaEventCreate(&begin));
+  SOJOURN_CUDA_TRY(cudaEventCreate(&end));
+  std::vector<double> times;
+  constexpr int kWarmUp = 3;
+  for (int repetition = -kWarmUp; repetition < repetitions; ++repetition) {
+    SOJOURN_CUDA_TRY(cudaEventRecord(begin, stream.get()));
+    launch_moments(launch, resident, stream.get());
+    SOJOURN_CUDA_TRY(cudaEventRecord(end, stream.get()));
+    SOJOURN_CUDA_TRY(cudaEventSynchronize(end));
+    float milliseconds = 0;
+    SOJOURN_CUDA_TRY(cudaEventElapsedTime(&milliseconds, begin, end));
+    if (repetition >= 0) times.push_back(1e3 * milliseconds);
+  }
+  cudaEventDestroy(begin);
+  cudaEventDestroy(end);
+  std::sort(times.begin(), times.end());
+  row.microseconds = times[times.size() / 2];
+  row.low = times.front();
+  row.high = times.back();
+  const double solves = one.order * (one.gradient ? 2.0 : 1.0), factors = one.gradient ? 2 : 1;
+  row.multiply_adds = factors * static_cast<double>(arrays.cost.factor_multiply_adds) +
+                      solves * static_cast<double>(arrays.cost.solve_multiply_adds);
+
+  std::vector<double> got(num_lanes * one.order), host(got.size()), by_rate(one.gradient ? got.size() * num_rates : 0);
+  values.download(got, stream.get());
+  stream.synchronize();
+  const auto start = std::chrono::steady_clock::now();
+  replay_moments(one.model.graph, prc, phi.view(), one.model.graph.unit_reward(), one.order, host, by_rate, 1);
+  row.host_microseconds = 1e6 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  for (std::size_t l = 0; l < num_lanes; ++l)
+    for (int j = 0; j < one.order; ++j)
+      row.worst_difference =
+          std::max(row.worst_difference, std::abs(got[j * num_lanes + l] / host[l * one.order + j] - 1));
+  return row;
+}
+
+std::vector<Case> make_cases() {
+  const std::int32_t ten[] = {5, 5}, twenty[] = {10, 10};
+  std::vector<Case> cases;
+  for (const bool gradient : {false, true}) {
+    cases.push_back({"coalescent_blocks_20", coalescent_blocks(20), 1, gradient});
+    cases.push_back({"two_deme_blocks_10", structured_coalescent_blocks(ten), 1, gradient});
+    cases.push_back({"two_deme_blocks_10", structured_coalescent_blocks(ten), 2, gradient});
+    cases.push_back({"two_deme_blocks_20", structured_coalescent_blocks(twenty), 1, gradient});
+  }
+  return cases;
+}
+
+int run(std::size_t num_lanes, int repetitions) {
+  cudaDeviceProp properties{};
+  int device = 0;
+  SOJOURN_CUDA_TRY(cudaGetDevice(&device));
+  SOJOURN_CUDA_TRY(cudaGetDeviceProperties(&properties, device));
+  const double ceiling = shared_dot_multiply_adds_per_second();
+  std::printf("{\"device\": \"%s\", \"lanes\": %zu, \"repetitions\": %d,\n", properties.name, num_lanes, repetitions);
+  std::printf(" \"shared_dot_multiply_adds_per_second\": %.4g,\n \"rows\": [", ceiling);
+  const char* separator = "\n";
+  for (const Case& one : make_cases()) {
+    const Row row = measure(one, num_lanes, repetitions);
+    const double rate = row.multiply_adds * static_cast<double>(num_lanes) / (1e-6 * row.microseconds);
+    std::printf(
+        "%s  {\"case\": \"%s\", \"order\": %d, \"gradient\": %s, \"placement\": \"%s\", \"lanes_per_block\": %d,"
+        " \"shared_bytes\": %zu, \"microseconds\": %.2f, \"low\": %.2f, \"high\": %.2f, \"one_cpu_thread\": %.1f,"
+        " \"multiply_adds_per_second\": %.4g, \"share_of_shared_dot\": %.3f, \"worst_relative_difference\": %.2g}",
+        separator, one.name.c_str(), one.order, one.gradient ? "true" : "false", to_string(row.plan.placement),
+        row.plan.lanes_per_block, row.plan.shared_bytes, row.microseconds, row.low, row.high, row.host_microseconds,
+        rate, rate / ceiling, row.worst_difference);
+    std::fflush(stdout);
+    separator = ",\n";
+  }
+  std::printf("]}\n");
+  return 0;
+}
+
+}  // namespace
+}  // namespace sojourn::bench
+
+int main(int argc, char** argv) {
+  std::size_t num_lanes = 10'000;
+  int repetitions = 20;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--lanes") == 0 && i + 1 < argc) {
+      num_lanes = std::stoul(argv[++i]);
+    } else if (std::strcmp(argv[i], "--repetitions") == 0 && i + 1 < argc) {
+      repetitions = std::stoi(argv[++i]);
+    } else {
+      std::fprintf(stderr, "usage: device_bench [--lanes N] [--repetitions N]\n");
+      return 2;
+    }
+  }
+  try {
+    return sojourn::bench::run(num_lanes, repetitions);
+  } catch (const sojourn::Error& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return static_cast<int>(error.exit_code());
+  }
+}

@@ -1,0 +1,49 @@
+"""Turns the output of device_bench into STEM.json and STEM.md. Standard library only; called by scripts/device-check."""
+
+import argparse
+import datetime
+import json
+from pathlib import Path
+
+HEADER = ["case", "order", "gradient", "slots in", "time, us (range)", "one CPU thread", "ratio", "multiply-adds/s",
+          "of the shared-memory dot run", "largest difference"]
+
+
+def giga(value):
+    return f"{value / 1e9:,.0f} G"
+
+
+def line(cells):
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stem", type=Path)
+    for name in ("gpu", "sanitizer", "profile", "commit"):
+        parser.add_argument("--" + name, default="")
+    arguments = parser.parse_args()
+    record = json.loads(Path(f"{arguments.stem}-bench.json").read_text())
+    record |= {"gpu": arguments.gpu, "commit": arguments.commit, "compute_sanitizer": arguments.sanitizer,
+               "ncu": arguments.profile, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
+    tests = Path(f"{arguments.stem}-tests.txt").read_text().splitlines()
+    record["tests"] = next((text for text in tests if "PASSED" in text), "none passed").replace("[  PASSED  ]", "passed").strip(" .")
+    Path(f"{arguments.stem}.json").write_text(json.dumps(record, indent=1) + "\n")
+    rows = [line(HEADER), line(["---"] * len(HEADER))]
+    for row in record["rows"]:
+        rows.append(line([
+            row["case"], row["order"], "yes" if row["gradient"] else "no", row["placement"],
+            f"{row['microseconds']:.1f} ({row['low']:.1f} to {row['high']:.1f})", f"{row['one_cpu_thread']:,.0f} us",
+            f"{row['one_cpu_thread'] / row['microseconds']:,.0f} x", giga(row["multiply_adds_per_second"]),
+            f"{100 * row['share_of_shared_dot']:.1f} %", f"{row['worst_relative_difference']:.1e}"]))
+    text = [f"# {arguments.gpu}, {record['date'][:10]}", "Made by `scripts/device-check`; do not edit.", "",
+            f"- Commit {arguments.commit or 'unknown'}; {record['lanes']:,} parameter vectors, kernel time, median of "
+            f"{record['repetitions']}.",
+            f"- Tests: {record['tests']}. compute-sanitizer: {arguments.sanitizer}. ncu: {arguments.profile}.",
+            f"- Dot products from shared memory: {giga(record['shared_dot_multiply_adds_per_second'])} multiply-adds/s.", "",
+            *rows]
+    Path(f"{arguments.stem}.md").write_text("\n".join(text) + "\n")
+
+
+if __name__ == "__main__":
+    main()

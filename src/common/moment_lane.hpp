@@ -1,0 +1,208 @@
+#pragma once
+
+#include "common/prc_replay.hpp"
+#include "common/strided.hpp"
+
+/// Moments of one lane (one parameter vector), as a device thread computes them and a host loop does in tests.
+namespace sojourn {
+
+/// Orders that need no scaling of the rewards; higher ones are computed on the host.
+inline constexpr int kMostLaneOrder = 4;
+
+/// Slots of one lane by purpose. `factor` holds one component's factors at a time.
+struct MomentLaneSlots {
+  std::int64_t rate = 0;      ///< extended rates and their reciprocals
+  std::int64_t factor = 0;    ///< entries, exits and inverse pivots of the largest component
+  std::int64_t solution = 0;  ///< of all orders; visits and the gradient's sums where there is one
+  [[nodiscard]] SOJOURN_HD std::int64_t total() const { return rate + factor + solution; }
+};
+
+/// What every lane shares.
+struct MomentLaneShape {
+  std::int32_t order = 1;  ///< 1..kMostLaneOrder
+  bool gradient = false;
+  std::int32_t num_value_slots = 0;  ///< per order, where only the start's value is wanted
+  std::int64_t most_entries = 0;     ///< of a component
+  std::int32_t most_rows = 0;        ///< of a component
+  /// The error of a derivative is this part of what it was subtracted from (`gradient_roundings`).
+  double share = 0;
+  /// A derivative whose error may be a larger part of it than this is in doubt.
+  double tolerance = 0;
+
+  [[nodiscard]] SOJOURN_HD std::int64_t solution_stride(const PrcView& prc) const {
+    return gradient ? prc.num_rows : num_value_slots;
+  }
+  [[nodiscard]] SOJOURN_HD MomentLaneSlots slots(const PrcView& prc) const {
+    const std::int64_t num_extended = 1 + prc.num_rates + prc.num_forms;
+    return {2 * num_extended, most_entries + 2 * std::int64_t{most_rows},
+            order * ((gradient ? 2 : 1) * solution_stride(prc) + (gradient ? 2 * num_extended : 0))};
+  }
+};
+
+/// One lane's moments E[Y^k], k = 1..kOrder, in continuous time, and their gradients from products (decision 0001, 6).
+/// `Local` holds rates and factors, `Wide` the solutions: arrays of doubles with `from`, such as `Strided`.
+template <int kOrder, class Local, class Wide>
+class MomentLane {
+ public:
+  /// `reward` [rows], by row.
+  SOJOURN_HD MomentLane(const PrcView& prc, const MomentLaneShape& shape, const double* reward, Local rate,
+                        Local factor, Wide solution)
+      : prc_(prc),
+        shape_(shape),
+        reward_(reward),
+        num_extended_(1 + prc.num_rates + prc.num_forms),
+        rate_(rate),
+        inverse_rate_(rate.from(num_extended_)),
+        entry_(factor),
+        exit_(factor.from(shape.most_entries)),
+        inverse_(factor.from(shape.most_entries + shape.most_rows)),
+        x_(solution),
+        y_(solution.from(kOrder * shape.solution_stride(prc))),
+        sums_(solution.from(2 * kOrder * shape.solution_stride(prc))) {}
+
+  /// `phi` [num_rates], `values` [kOrder].
+  template <class Phi, class Values>
+  SOJOURN_HD void values(const Phi& phi, const Values& values) {
+    load(phi);
+    solve(prc_.value_slot, values);
+  }
+
+  /// `gradient` [kOrder * num_rates]. Returns whether some derivative may have lost more digits than `tolerance`
+  /// allows; differences then have to be solved for instead.
+  template <class Phi, class Values, class Gradient>
+  SOJOURN_HD bool values_and_gradient(const Phi& phi, const Values& values, const Gradient& gradient) {
+    load(phi);
+    solve(OwnSlots{}, values);
+    for (std::int64_t i = 0; i < 2 * kOrder * std::int64_t{num_extended_}; ++i) sums_[i] = 0;
+    for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) {
+      const PrcComponent& component = prc_.components[c];
+      factor(component);
+      solve_visits(component);
+      add_sums(component);
+    }
+    bool in_doubt = false;
+    for (int k = 1; k <= kOrder; ++k) {
+      const GradientSums<Wide> sums = sums_of(k);
+      fold_forms(prc_, sums);
+      for (std::int32_t r = 0; r < prc_.num_rates; ++r) {
+        const double gained = sums.gained[1 + r], lost = sums.lost[1 + r];
+        const double difference = gained - lost;
+        gradient[(k - 1) * prc_.num_rates + r] = difference;
+        // Written so that what is not a number is in doubt.
+        in_doubt |= !(shape_.tolerance * absolute(difference) >= shape_.share * (gained + lost));
+      }
+    }
+    return in_doubt;
+  }
+
+ private:
+  struct NoKill {
+    SOJOURN_HD double operator()(std::int32_t) const { return 0.0; }
+  };
+
+  template <class Phi>
+  SOJOURN_HD void load(const Phi& phi) {
+    extend_rates(prc_, phi, rate_);
+    for (std::int32_t r = 0; r < num_extended_; ++r) inverse_rate_[r] = reciprocal(rate_[r]);
+  }
+
+  SOJOURN_HD void factor(const PrcComponent& component) {
+    if (component.row_end - component.row_begin == 1) {
+      inverse_[0] = factor_single_row<double>(prc_, prc_.rows[component.row_begin], rate_, inverse_rate_);
+    } else {
+      factor_component<double>(prc_, component, rate_, NoKill{}, entry_, exit_, inverse_, IgnorePivots{});
+    }
+  }
+
+  [[nodiscard]] SOJOURN_HD Wide x(int j) const { return x_.from((j - 1) * shape_.solution_stride(prc_)); }
+  [[nodiscard]] SOJOURN_HD Wide y(int a) const { return y_.from((a - 1) * std::int64_t{prc_.num_rows}); }
+  [[nodiscard]] SOJOURN_HD GradientSums<Wide> sums_of(int k) const {
+    const Wide gained = sums_.from((2 * k - 2) * std::int64_t{num_extended_});
+    return {gained, gained.from(num_extended_)};
+  }
+
+  /// m_1 = M r, m_j = M (j r m_{j-1}), component by component, all orders while the factors are at hand.
+  template <class SlotArray, class Values>
+  SOJOURN_HD void solve(const SlotArray& slot, const Values& values) {
+    double mean[kOrder] = {};
+    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
+      const PrcComponent& component = prc_.components[c];
+      factor(component);
+      for (int j = 1; j <= kOrder; ++j) {
+        const Wide solution = x(j), before = x(j > 1 ? j - 1 : 1);
+        const auto rhs = [&](std::int32_t v) { return j == 1 ? reward_[v] : (j * reward_[v]) * before[slot[v]]; };
+        if (component.row_end - component.row_begin == 1) {
+          const std::int32_t v = component.row_begin;
+          solution[slot[v]] = solve_single_row<double>(prc_, prc_.rows[v], rate_, inverse_[0], rhs(v), solution, slot);
+        } else {
+          solve_component<double>(prc_, component, rate_, entry_, inverse_, rhs, solution, slot);
+        }
+        for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+          if (prc_.alpha[v] != 0) add_product(mean[j - 1], prc_.alpha[v], solution[slot[v]]);
+        }
+      }
+    }
+    for (int j = 0; j < kOrder; ++j) values[j] = mean[j];
+  }
+
+  /// y_1 = M^T alpha, y_{a+1} = M^T R y_a on one component.
+  SOJOURN_HD void solve_visits(const PrcComponent& component) {
+    for (int a = 1; a <= kOrder; ++a) {
+      const Wide visits = y(a), before = y(a > 1 ? a - 1 : 1);
+      for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+        visits[v] = a == 1 ? prc_.alpha[v] : reward_[v] * before[v];
+      }
+      if (component.row_end - component.row_begin == 1) {
+        const std::int32_t v = component.row_begin;
+        visits[v] = transposed_solve_single_row<double>(prc_, prc_.rows[v], rate_, inverse_[0], visits[v], visits);
+      } else {
+        transposed_solve_component<double>(prc_, component, rate_, entry_, inverse_, visits);
+      }
+    }
+  }
+
+  /// The pairs (y_a, m_b), a + b = k + 1, of order k have the factor k! / b!.
+  SOJOURN_HD void add_sums(const PrcComponent& component) {
+    for (int k = 1; k <= kOrder; ++k) {
+      double factor = 1;
+      for (int b = k; b >= 1; --b) {
+        const Wide before = x(b > 1 ? b - 1 : 1);
+        const auto rhs = [&](std::int32_t v) { return b == 1 ? reward_[v] : (b * reward_[v]) * before[v]; };
+        add_gradient_sums<double>(prc_, component, inverse_rate_, rhs, x(b), factor, y(k + 1 - b), sums_of(k));
+        factor *= b;
+      }
+    }
+  }
+
+  const PrcView& prc_;
+  const MomentLaneShape& shape_;
+  const double* reward_;
+  std::int32_t num_extended_;
+  Local rate_, inverse_rate_, entry_, exit_, inverse_;
+  Wide x_, y_, sums_;
+};
+
+/// Results of a batch of n lanes, lane-minor.
+struct MomentLaneOutput {
+  double* values;           ///< [order, n]
+  double* gradient;         ///< [order, num_rates, n], or null
+  unsigned char* in_doubt;  ///< [n], or null
+};
+
+/// The whole work of one device thread for one lane of a batch. `phi` [num_rates, n].
+template <int kOrder, class Local, class Wide>
+SOJOURN_HD inline void moment_lane(const PrcView& prc, const MomentLaneShape& shape, const double* reward,
+                                   const double* phi, std::int64_t num_lanes, std::int64_t lane, Local local,
+                                   Wide solution, const MomentLaneOutput& output) {
+  MomentLane<kOrder, Local, Wide> work(prc, shape, reward, local, local.from(shape.slots(prc).rate), solution);
+  const Strided<const double> own_phi{phi + lane, num_lanes};
+  const Strided<double> values{output.values + lane, num_lanes};
+  if (!shape.gradient) {
+    work.values(own_phi, values);
+    return;
+  }
+  const Strided<double> gradient{output.gradient + lane, num_lanes};
+  output.in_doubt[lane] = work.values_and_gradient(own_phi, values, gradient) ? 1 : 0;
+}
+
+}  // namespace sojourn

@@ -1,0 +1,177 @@
+#include <algorithm>
+#include <vector>
+
+#include "device/evaluation/moment_kernel.hpp"
+#include "device/support/buffer.cuh"
+#include "device/support/check.cuh"
+
+namespace sojourn {
+namespace {
+
+/// One thread is one lane; blocks stride over the batch where fewer are resident than there are lanes.
+template <int kOrder, SlotPlacement kPlacement>
+__global__ void moment_kernel(const PrcView prc, const MomentLaneShape shape, const double* __restrict__ reward,
+                              const double* __restrict__ phi, std::int64_t num_lanes, double* __restrict__ slots,
+                              const MomentLaneOutput output) {
+  extern __shared__ double shared[];
+  const std::int64_t resident = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+  const std::int64_t own = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const Strided<double> in_shared{shared + threadIdx.x, blockDim.x};
+  const Strided<double> in_global{slots + own, resident};
+  const MomentLaneSlots places = shape.slots(prc);
+  for (std::int64_t lane = own; lane < num_lanes; lane += resident) {
+    if constexpr (kPlacement == SlotPlacement::kShared) {
+      moment_lane<kOrder>(prc, shape, reward, phi, num_lanes, lane, in_shared,
+                          in_shared.from(places.rate + places.factor), output);
+    } else if constexpr (kPlacement == SlotPlacement::kSharedFactors) {
+      moment_lane<kOrder>(prc, shape, reward, phi, num_lanes, lane, in_shared, in_global, output);
+    } else {
+      moment_lane<kOrder>(prc, shape, reward, phi, num_lanes, lane, in_global,
+                          in_global.from(places.rate + places.factor), output);
+    }
+  }
+}
+
+using Kernel = void (*)(PrcView, MomentLaneShape, const double*, const double*, std::int64_t, double*,
+                        MomentLaneOutput);
+
+template <int kOrder>
+Kernel kernel_of(SlotPlacement placement) {
+  switch (placement) {
+    case SlotPlacement::kShared:
+      return moment_kernel<kOrder, SlotPlacement::kShared>;
+    case SlotPlacement::kSharedFactors:
+      return moment_kernel<kOrder, SlotPlacement::kSharedFactors>;
+    default:
+      return moment_kernel<kOrder, SlotPlacement::kGlobal>;
+  }
+}
+
+Kernel kernel_of(int order, SlotPlacement placement) {
+  static_assert(kMostLaneOrder == 4);
+  switch (order) {
+    case 1:
+      return kernel_of<1>(placement);
+    case 2:
+      return kernel_of<2>(placement);
+    case 3:
+      return kernel_of<3>(placement);
+    case 4:
+      return kernel_of<4>(placement);
+    default:
+      throw DeviceError("moments on the device: order " + std::to_string(order) + " must be in 1.." +
+                        std::to_string(kMostLaneOrder) + "; compute higher orders on the CPU");
+  }
+}
+
+/// A device's own limit, which a kernel must ask for beyond 48 KiB.
+std::size_t most_shared_bytes() {
+  int device = 0, bytes = 0;
+  SOJOURN_CUDA_TRY(cudaGetDevice(&device));
+  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  return static_cast<std::size_t>(bytes);
+}
+
+/// Device memory of one batch.
+struct Batch {
+  DeviceBuffer<double> phi, values, gradient, slots;
+  DeviceBuffer<unsigned char> in_doubt;
+
+  Batch(const MomentLaneShape& shape, const MomentPlan& plan, std::size_t num_rates, std::int64_t num_lanes,
+        std::int64_t resident) {
+    const auto lanes = static_cast<std::size_t>(num_lanes), order = static_cast<std::size_t>(shape.order);
+    phi = DeviceBuffer<double>(num_rates * lanes);
+    values = DeviceBuffer<double>(order * lanes);
+    slots = DeviceBuffer<double>(static_cast<std::size_t>(plan.global_slots * resident));
+    if (!shape.gradient) return;
+    gradient = DeviceBuffer<double>(order * num_rates * lanes);
+    in_doubt = DeviceBuffer<unsigned char>(lanes);
+  }
+};
+
+/// Rows of a batch to and from lane-minor arrays.
+void to_lanes(MatrixView<const double> rows, std::size_t first, std::size_t count, std::vector<double>& lanes) {
+  const std::size_t width = rows.num_cols();
+  lanes.resize(width * count);
+  for (std::size_t l = 0; l < count; ++l)
+    for (std::size_t c = 0; c < width; ++c) lanes[c * count + l] = rows(first + l, c);
+}
+void from_lanes(const std::vector<double>& lanes, std::size_t width, std::size_t first, std::size_t count,
+                std::span<double> rows) {
+  for (std::size_t l = 0; l < count; ++l)
+    for (std::size_t c = 0; c < width; ++c) rows[(first + l) * width + c] = lanes[c * count + l];
+}
+
+}  // namespace
+
+std::int64_t resident_moment_lanes(const MomentLaneShape& shape, const MomentPlan& plan) {
+  const Kernel kernel = kernel_of(shape.order, plan.placement);
+  if (plan.shared_bytes > 48 * 1024)
+    SOJOURN_CUDA_TRY(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                          static_cast<int>(plan.shared_bytes)));
+  int device = 0, processors = 0, blocks = 0;
+  SOJOURN_CUDA_TRY(cudaGetDevice(&device));
+  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device));
+  SOJOURN_CUDA_TRY(
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, plan.lanes_per_block, plan.shared_bytes));
+  if (blocks < 1) throw DeviceError("moments on the device: a block does not fit; use --device cpu");
+  return static_cast<std::int64_t>(blocks) * processors * plan.lanes_per_block;
+}
+
+void launch_moments(const MomentLaunch& launch, std::int64_t resident_lanes, void* stream) {
+  if (launch.num_lanes == 0) return;
+  const Kernel kernel = kernel_of(launch.shape.order, launch.plan.placement);
+  const std::int64_t blocks =
+      std::min(launch.plan.num_blocks(launch.num_lanes), resident_lanes / launch.plan.lanes_per_block);
+  kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(launch.plan.lanes_per_block), launch.plan.shared_bytes,
+           static_cast<cudaStream_t>(stream)>>>(launch.program->view(), launch.shape, launch.reward, launch.phi,
+                                                launch.num_lanes, launch.slots, launch.output);
+  SOJOURN_CUDA_TRY(cudaGetLastError());
+}
+
+void moments_on_device(const DeviceProgram& program, const MomentLaneShape& shape, MatrixView<const double> phi,
+                       std::span<const double> reward, std::span<double> values, std::span<double> gradient,
+                       std::span<unsigned char> in_doubt, const std::function<void(const std::string&)>& report) {
+  const auto num_lanes = static_cast<std::int64_t>(phi.num_rows());
+  if (num_lanes == 0) return;
+  const std::size_t num_rates = phi.num_cols(), order = static_cast<std::size_t>(shape.order);
+  const MomentPlan plan = plan_moments(program.view(), shape, most_shared_bytes());
+  const std::int64_t resident = resident_moment_lanes(shape, plan);
+  const DeviceStream stream;
+  DeviceBuffer<double> device_reward(reward.size());
+  device_reward.upload(reward, stream.get());
+  std::size_t free_bytes = 0, total_bytes = 0;
+  SOJOURN_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes));
+  const std::int64_t batch = batch_lanes(plan, num_lanes, resident, free_bytes);
+  std::vector<double> lanes;
+  for_each_batch(num_lanes, batch, plan.lanes_per_block, report, [&](std::int64_t first, std::int64_t count) {
+    const std::int64_t in_work = std::min(resident, plan.num_blocks(count) * plan.lanes_per_block);
+    Batch memory(shape, plan, num_rates, count, in_work);
+    const auto size = static_cast<std::size_t>(count), begin = static_cast<std::size_t>(first);
+    to_lanes(phi, begin, size, lanes);
+    memory.phi.upload(lanes, stream.get());
+    launch_moments({&program,
+                    shape,
+                    plan,
+                    device_reward.data(),
+                    memory.phi.data(),
+                    count,
+                    memory.slots.data(),
+                    {memory.values.data(), memory.gradient.data(), memory.in_doubt.data()}},
+                   resident, stream.get());
+    const auto fetch = [&](const DeviceBuffer<double>& from, std::size_t width, std::span<double> to) {
+      lanes.resize(width * size);
+      from.download(lanes, stream.get());
+      stream.synchronize();
+      from_lanes(lanes, width, begin, size, to);
+    };
+    fetch(memory.values, order, values);
+    if (!shape.gradient) return;
+    fetch(memory.gradient, order * num_rates, gradient);
+    memory.in_doubt.download(in_doubt.subspan(begin, size), stream.get());
+    stream.synchronize();
+  });
+}
+
+}  // namespace sojourn

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "device/evaluation/device_program.hpp"
+#include "device/evaluation/moment_plan.hpp"
+#include "sojourn/matrix_view.hpp"
+
+namespace sojourn {
+
+/// Moments of a batch of lanes, everything in device memory: `phi` [num_rates, n], `reward` [rows], by row.
+struct MomentLaunch {
+  const DeviceProgram* program;
+  MomentLaneShape shape;
+  MomentPlan plan;
+  const double* reward;
+  const double* phi;
+  std::int64_t num_lanes;
+  double* slots;  ///< [plan.global_slots, resident lanes], or null
+  MomentLaneOutput output;
+};
+
+/// Lanes in work at once on the current device. @throws DeviceError.
+std::int64_t resident_moment_lanes(const MomentLaneShape& shape, const MomentPlan& plan);
+
+/// Enqueues the batch on `stream`, a cudaStream_t. Lane l's bits depend on its phi alone.
+/// @throws DeviceError where the launch fails.
+void launch_moments(const MomentLaunch& launch, std::int64_t resident_lanes, void* stream);
+
+/// Moments of parameter vectors in host memory on the current device: uploads, runs, downloads, waits.
+///
+/// @param reward    [rows], by row.
+/// @param values    [K, order]; `gradient` [K, order, num_rates] and `in_doubt` [K] are empty where shape.gradient is
+///   not set.
+/// @param report    told of anything a user should know, such as batches halved for lack of memory.
+/// @throws DeviceError; where memory is short only after halving the batch down to one block.
+void moments_on_device(const DeviceProgram& program, const MomentLaneShape& shape, MatrixView<const double> phi,
+                       std::span<const double> reward, std::span<double> values, std::span<double> gradient,
+                       std::span<unsigned char> in_doubt, const std::function<void(const std::string&)>& report);
+
+}  // namespace sojourn
