@@ -31,6 +31,8 @@ constexpr double kRoundingFactor = 8;
 constexpr double kTruncationFactor = 2;
 constexpr double kTurnFactor = 4;
 constexpr double kDiscretisationFactor = 80;
+/// A part of an error bound is not refined where it is below this share of the others.
+constexpr double kSmallPart = 1;
 /// 2 by the theorem of the trapezoid rule; the rest for sampling the turned hyperbola at half as many places.
 constexpr double kProvedFactor = 20;
 
@@ -90,7 +92,29 @@ double inner_error(double exponent, double growth) {
   return (1 + order * order / 2) * std::exp(order * (1 + std::log(exponent / order)) - exponent);
 }
 
-/// The same, remembered for a single time: quantiles make many such contours, all of one shape.
+/// Dot products of rows [first, first + count) of a matrix with one vector, together: a single one would wait for its
+/// own sum. A row's bits do not depend on the others.
+constexpr std::size_t kTimesAtOnce = 4;
+inline void dot_rows(const double* matrix, std::size_t width, std::size_t first, std::size_t count,
+                     const double* vector, double* result) {
+  static_assert(kTimesAtOnce == 4);
+  const double* row[kTimesAtOnce];
+  for (std::size_t i = 0; i < kTimesAtOnce; ++i) row[i] = matrix + (first + std::min(i, count - 1)) * width;
+  double sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+#pragma omp simd reduction(+ : sum0, sum1, sum2, sum3)
+  for (std::size_t k = 0; k < width; ++k) {
+    sum0 += row[0][k] * vector[k];
+    sum1 += row[1][k] * vector[k];
+    sum2 += row[2][k] * vector[k];
+    sum3 += row[3][k] * vector[k];
+  }
+  result[0] = sum0;
+  result[1] = sum1;
+  result[2] = sum2;
+  result[3] = sum3;
+}
+
+/// `search_cheapest_shape`, remembered for a single time: quantiles make many such contours, all of one shape.
 ContourShape cheapest_shape(double ratio, double target) {
   if (ratio != 1) return search_cheapest_shape(ratio, target);
   static std::mutex mutex;
@@ -270,35 +294,39 @@ void SharedContour::invert_on<kThisSet>(std::span<const std::complex<double>> tr
     const double largest = *std::max_element(sizes, sizes + num_nodes);
     for (std::size_t k = 0; k < num_checks; ++k) check_sizes[k] = size_of(check[window.check_begin + k]);
 
-    for (std::size_t n = 0; n < window.times.size(); ++n) {
-      const double* const weights = window.weights.data() + n * 2 * num_nodes;
-      const double* const weight_sizes = window.sizes.data() + n * num_nodes;
-      const double* const check_weights = window.check_sizes.data() + n * num_checks;
-      double sum = 0, size = 0, check_size = 0;
-#pragma omp simd reduction(+ : sum)
-      for (std::size_t k = 0; k < 2 * num_nodes; ++k) sum += weights[k] * parts[k];
-#pragma omp simd reduction(+ : size)
-      for (std::size_t k = 0; k < num_nodes; ++k) size += weight_sizes[k] * sizes[k];
-#pragma omp simd reduction(+ : check_size)
-      for (std::size_t k = 0; k < num_checks; ++k) check_size += check_weights[k] * check_sizes[k];
-      const double last =
-          weight_sizes[num_nodes - 1] * sizes[num_nodes - 1] + weight_sizes[num_nodes - 2] * sizes[num_nodes - 2];
-      // Where the transform underflows, sizes say nothing.
-      const double scale =
-          largest > kSmallestTransform ? size * window.decay[n] : std::numeric_limits<double>::infinity();
-      const double growth = check_size * window.check_decay[n] / scale;
-      // The turned hyperbola proves one bound by its own size; the growth up to it foretells how much further turning
-      // would lower it, which is worth more for few poles than for many.
-      const double proved = kProvedFactor * check_size * window.check_exponential;
-      const double foretold = kDiscretisationFactor * inner_error(window.inner_exponent, growth) * scale;
-      const std::size_t time = window.times[n];
-      value[time] = sum;
-      // A tilted node is rounded to epsilon times the tilt, which turns exp(s t) by that times t; so do the roundings
-      // of the decay rates themselves.
-      const double roundings =
-          kRoundingFactor + transform_roundings + kTurnFactor * std::abs(tilts[w]) * window.exact_times[n];
-      error[time] = roundings * std::numeric_limits<double>::epsilon() * size + kTruncationFactor * last +
-                    kDiscretisationFactor * window.outer[n] * scale + std::min(proved, foretold);
+    for (std::size_t first = 0; first < window.times.size(); first += kTimesAtOnce) {
+      const std::size_t count = std::min(kTimesAtOnce, window.times.size() - first);
+      double sums[kTimesAtOnce], all_sizes[kTimesAtOnce], all_check_sizes[kTimesAtOnce];
+      dot_rows(window.weights.data(), 2 * num_nodes, first, count, parts, sums);
+      dot_rows(window.sizes.data(), num_nodes, first, count, sizes, all_sizes);
+      dot_rows(window.check_sizes.data(), num_checks, first, count, check_sizes, all_check_sizes);
+      for (std::size_t n = first; n < first + count; ++n) {
+        const double size = all_sizes[n - first], check_size = all_check_sizes[n - first];
+        const double* const weight_sizes = window.sizes.data() + n * num_nodes;
+        const double last =
+            weight_sizes[num_nodes - 1] * sizes[num_nodes - 1] + weight_sizes[num_nodes - 2] * sizes[num_nodes - 2];
+        // Where the transform underflows, sizes say nothing.
+        const double scale =
+            largest > kSmallestTransform ? size * window.decay[n] : std::numeric_limits<double>::infinity();
+        // A tilted node is rounded to epsilon times the tilt, which turns exp(s t) by that times t; so do the roundings
+        // of the decay rates themselves.
+        const double roundings =
+            kRoundingFactor + transform_roundings + kTurnFactor * std::abs(tilts[w]) * window.exact_times[n];
+        const double others = roundings * std::numeric_limits<double>::epsilon() * size + kTruncationFactor * last +
+                              kDiscretisationFactor * window.outer[n] * scale;
+        // The turned hyperbola proves one bound by its own size; the growth up to it foretells how much further turning
+        // would lower it, which is worth more for few poles than for many. Its logarithms cost as much as the sums, and
+        // where the proved bound is small beside the others nothing is gained by them.
+        double towards_poles = kProvedFactor * check_size * window.check_exponential;
+        if (!(towards_poles <= kSmallPart * others)) {
+          const double growth = check_size * window.check_decay[n] / scale;
+          towards_poles =
+              std::min(towards_poles, kDiscretisationFactor * inner_error(window.inner_exponent, growth) * scale);
+        }
+        const std::size_t time = window.times[n];
+        value[time] = sums[n - first];
+        error[time] = others + towards_poles;
+      }
     }
   }
 }
