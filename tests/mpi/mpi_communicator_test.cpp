@@ -1,0 +1,138 @@
+// Run by mpirun with any number of ranks; every rank runs every test.
+#include "comm/mpi/mpi_communicator.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
+#include <mpi.h>
+
+#include "comm/wrapped_communicator.hpp"
+#include "communicator_checks.hpp"
+
+namespace sojourn {
+namespace {
+
+using comm_checks::values_of;
+
+class Mpi : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    comm_ = make_mpi_communicator();
+    rank_ = comm_->rank();
+    size_ = comm_->size();
+  }
+  std::unique_ptr<Communicator> comm_;
+  int rank_ = 0, size_ = 1;
+};
+
+TEST_F(Mpi, DoesEverything) {
+  EXPECT_EQ(comm_->name(), "mpi");
+  comm_checks::check_everything(*comm_);
+}
+
+TEST_F(Mpi, WrappersPassEverythingOn) {
+  std::vector<std::string> lines;
+  auto wrapped =
+      make_logged_communicator(make_watched_communicator(comm_->duplicate(), std::chrono::duration<double>(250),
+                                                         [](const std::string& text) { FAIL() << text; }),
+                               [&](const std::string& line) { lines.push_back(line); });
+  comm_checks::check_everything(*wrapped);
+  EXPECT_GT(lines.size(), 100u);
+}
+
+/// The same numbers as MPI's own calls, on its own communicator, in between ours.
+TEST_F(Mpi, AgreesWithMpiItself) {
+  constexpr int kCount = 13;
+  const std::vector<double> own = values_of(rank_, kCount);
+  const auto ranks = static_cast<std::size_t>(size_);
+  std::vector<double> all(kCount * ranks), one(kCount);
+  MPI_Allgather(own.data(), kCount, MPI_DOUBLE, all.data(), kCount, MPI_DOUBLE, MPI_COMM_WORLD);
+  EXPECT_EQ(comm_->all_gather<double>(own), all);
+  const std::vector<double> blocks = values_of(rank_, kCount * ranks);
+  MPI_Alltoall(blocks.data(), kCount, MPI_DOUBLE, all.data(), kCount, MPI_DOUBLE, MPI_COMM_WORLD);
+  EXPECT_EQ(comm_->all_to_all<double>(blocks), all);
+  one = own;
+  MPI_Bcast(one.data(), kCount, MPI_DOUBLE, 0, MPI_COMM_WORLD);
+  EXPECT_EQ(comm_->broadcast<double>(own, 0), one);
+  MPI_Gather(own.data(), kCount, MPI_DOUBLE, all.data(), kCount, MPI_DOUBLE, 0, MPI_COMM_WORLD);
+  const std::vector<double> gathered = comm_->gather<double>(own, 0);
+  if (rank_ == 0) {
+    EXPECT_EQ(gathered, all);
+  }
+  MPI_Scatter(blocks.data(), kCount, MPI_DOUBLE, one.data(), kCount, MPI_DOUBLE, 0, MPI_COMM_WORLD);
+  EXPECT_EQ(comm_->scatter<double>(blocks, kCount, 0), one);
+  MPI_Allreduce(own.data(), one.data(), kCount, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+  EXPECT_EQ(comm_->all_reduce<double>(own, Reduction::kSum), one);
+  MPI_Reduce(own.data(), one.data(), kCount, MPI_DOUBLE, MPI_MAX, 0, MPI_COMM_WORLD);
+  const std::vector<double> reduced = comm_->reduce<double>(own, Reduction::kMax, 0);
+  if (rank_ == 0) {
+    EXPECT_EQ(reduced, one);
+  }
+  MPI_Scan(own.data(), one.data(), kCount, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+  EXPECT_EQ(comm_->scan<double>(own, Reduction::kSum), one);
+  const int next = (rank_ + 1) % size_, previous = (rank_ + size_ - 1) % size_;
+  MPI_Sendrecv(own.data(), kCount, MPI_DOUBLE, next, 0, one.data(), kCount, MPI_DOUBLE, previous, 0, MPI_COMM_WORLD,
+               MPI_STATUS_IGNORE);
+  EXPECT_EQ(comm_->send_receive<double>(own, next, kCount, previous), one);
+}
+
+/// Ours never takes a message that a user's own code sent, same ranks and tag.
+TEST_F(Mpi, KeepsApartFromTheUsersMessages) {
+  if (size_ < 2) GTEST_SKIP() << "needs two ranks";
+  const double theirs = 1.5;
+  const std::vector<double> ours{2.5};
+  if (rank_ == 0) {
+    MPI_Request request;
+    MPI_Isend(&theirs, 1, MPI_DOUBLE, 1, 3, MPI_COMM_WORLD, &request);
+    comm_->send<double>(ours, 1, 3);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+  } else if (rank_ == 1) {
+    EXPECT_EQ(comm_->receive<double>(1, 0, 3), ours);
+    double got = 0;
+    MPI_Recv(&got, 1, MPI_DOUBLE, 0, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    EXPECT_EQ(got, theirs);
+  }
+  comm_->barrier();
+}
+
+/// Messages longer than a block of the type they travel as, and no multiple of it.
+TEST_F(Mpi, SendsLongMessages) {
+  const std::size_t count = (std::size_t{5} << 20) / sizeof(double) + 3;
+  const std::vector<double> own = values_of(rank_, count);
+  EXPECT_EQ(comm_->broadcast<double>(own, size_ - 1), values_of(size_ - 1, count));
+  const int next = (rank_ + 1) % size_, previous = (rank_ + size_ - 1) % size_;
+  EXPECT_EQ(comm_->send_receive<double>(own, next, count, previous), values_of(previous, count));
+  const std::vector<double> all = comm_->all_gather<double>(own);
+  EXPECT_EQ(all.size(), count * static_cast<std::size_t>(size_));
+  EXPECT_EQ(all.back(), values_of(size_ - 1, count).back());
+}
+
+TEST_F(Mpi, AMessageOfAnotherLengthIsTold) {
+  if (size_ < 2) GTEST_SKIP() << "needs two ranks";
+  if (rank_ == 0) comm_->send<double>(std::vector<double>{1, 2}, 1, 9);
+  if (rank_ == 1) {
+    try {
+      comm_->receive<double>(3, 0, 9);
+      ADD_FAILURE() << "16 bytes passed for 24";
+    } catch (const CommError& error) {
+      EXPECT_THAT(error.what(), ::testing::HasSubstr("a message of 16 bytes from rank 0 with tag 9 where 24"));
+    }
+    EXPECT_EQ(comm_->receive<double>(2, 0, 9).size(), 2u) << "the message is still there";
+  }
+  comm_->barrier();
+}
+
+TEST_F(Mpi, SaysWhichLibraryItIs) { EXPECT_FALSE(mpi_library_version().empty()); }
+
+}  // namespace
+}  // namespace sojourn
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleMock(&argc, argv);
+  const sojourn::MpiSession session;
+  int failed = RUN_ALL_TESTS();
+  // mpirun passes on the status of one rank; a failure anywhere is everybody's.
+  MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+  return failed;
+}
