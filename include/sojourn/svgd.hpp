@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sojourn/communicator.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/matrix_view.hpp"
 #include "sojourn/target.hpp"
@@ -104,6 +105,14 @@ struct ParticleError : NumericalError {
 /// @throws UsageError for options out of range, ParticleError naming particle, position and iteration when the target
 /// is not finite.
 SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress = {});
+
+/// The same by all ranks of a communicator, each of which has the whole target: they share out the evaluations of the
+/// target and the rows of phi, and exchange both once an iteration. Every rank holds all particles and returns the same
+/// result, bit for bit that of `svgd` for any number of ranks and threads. `progress` may be given on some ranks alone;
+/// all are asked at the same moments, and any of them ends the run. Communication: 16 n (1 + d) bytes an iteration.
+/// @throws as `svgd`, on every rank; CommError where a rank fails alone.
+SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& communicator,
+                const SvgdProgressFunction& progress = {});
 
 /// phi of the formula above, [n, d], for particles and scores [n, d]; bandwidth h and metric as given
 /// (`whitener` [d, d] lower Cholesky factor L of the precision, distances |L^T (x - y)|; empty: identity).

@@ -9,6 +9,8 @@
 
 #include "comm/wrapped_communicator.hpp"
 #include "communicator_checks.hpp"
+#include "host/sampler/analytic_targets.hpp"
+#include "sojourn/svgd.hpp"
 
 namespace sojourn {
 namespace {
@@ -121,6 +123,20 @@ TEST_F(Mpi, AMessageOfAnotherLengthIsTold) {
     EXPECT_EQ(comm_->receive<double>(2, 0, 9).size(), 2u) << "the message is still there";
   }
   comm_->barrier();
+}
+
+/// Particles on any number of processes are those of one, bit by bit.
+TEST_F(Mpi, SvgdHasTheBitsOfOneProcess) {
+  const auto target = testing::sheared_gaussian(2, 0.5, {1.0, 0.2});
+  SvgdOptions options;
+  options.num_particles = 101;
+  options.num_iterations = 20;
+  options.num_threads = 1;
+  const SvgdResult alone = svgd(target, options);
+  const SvgdResult together = svgd(target, options, *comm_);
+  EXPECT_EQ(together.particles.values(), alone.particles.values());
+  EXPECT_EQ(together.score.values(), alone.score.values());
+  EXPECT_EQ(together.trace_step, alone.trace_step);
 }
 
 TEST_F(Mpi, SaysWhichLibraryItIs) { EXPECT_FALSE(mpi_library_version().empty()); }

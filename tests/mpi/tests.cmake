@@ -1,9 +1,12 @@
 # Communicators over MPI, against MPI's own calls, for several numbers of ranks on this machine.
 if(TARGET sojourn_mpi AND MPIEXEC_EXECUTABLE)
   add_executable(test_mpi ${CMAKE_CURRENT_LIST_DIR}/mpi_communicator_test.cpp)
-  get_property(comm_objects GLOBAL PROPERTY SOJOURN_OBJECTS_OF_comm)
-  target_sources(test_mpi PRIVATE ${comm_objects})
-  target_include_directories(test_mpi PRIVATE ${PROJECT_SOURCE_DIR}/tests/host/comm)
+  get_property(rooms_up_to_sampler GLOBAL PROPERTY SOJOURN_ROOMS_UP_TO_sampler)
+  foreach(room ${rooms_up_to_sampler})
+    get_property(objects GLOBAL PROPERTY SOJOURN_OBJECTS_OF_${room})
+    target_sources(test_mpi PRIVATE ${objects})
+  endforeach()
+  target_include_directories(test_mpi PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/tests/host/comm)
   target_link_libraries(test_mpi PRIVATE sojourn_mpi GTest::gmock GTest::gtest)
   foreach(num_ranks 1 2 3 4 7)
     add_test(NAME mpi.communicator_${num_ranks}

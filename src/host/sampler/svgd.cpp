@@ -31,6 +31,7 @@ double mean_of(std::span<const double> values) {
 /// particle that could not move this many iterations in a row ends the run.
 constexpr int kMaxHalvings = 8;
 constexpr int kMaxHeldIterations = 5;
+constexpr double kSecondsBetweenReports = 0.1;
 
 /// Metric and bandwidth follow the particles at each of the first iterations and then now and then.
 bool refresh_metric(std::int64_t iteration) { return iteration < 20 || iteration % 10 == 0; }
@@ -207,7 +208,7 @@ SvgdResult unmoved_result(const Target& target, const SvgdOptions& options, Star
 }  // namespace
 
 SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress,
-                    const DirectionFunction& direction) {
+                    const DirectionFunction& direction, const ClockFunction& clock, int num_ranks) {
   const auto begin = Clock::now();
   check_options(options, target.dimension());
   SvgdResult result;
@@ -218,8 +219,10 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
   Start start;
   bool stopped = false;
   try {
+    const auto turn =
+        static_cast<std::size_t>(num_ranks) * static_cast<std::size_t>(resolve_threads(options.num_threads));
     make_start(WatchedTarget(
-                   target, [&] { return go_on(unknown); }, options.num_threads),
+                   target, [&] { return go_on(unknown); }, turn, clock),
                options, start);
   } catch (const WatchedTarget::Stopped&) {
     stopped = true;
@@ -243,7 +246,7 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
   StepRule step_rule(options, options.num_particles, target.dimension());
   ParticleBlock phi(options.num_particles, target.dimension());
   const auto loop_begin = Clock::now();
-  auto last_report = loop_begin;
+  double last_report = progress ? clock() : 0;
   if (options.history_every > 0) result.history.push_back({0, cloud.particles()});
   for (std::int64_t iteration = 0; iteration < options.num_iterations; ++iteration) {
     const auto kernel_begin = Clock::now();
@@ -259,8 +262,9 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
     result.trace_step.push_back(cloud.facts.largest_last_step);
     if (options.history_every > 0 && (done % options.history_every == 0 || done == options.num_iterations))
       result.history.push_back({done, cloud.particles()});
-    if (progress && (done == options.num_iterations || seconds_since(last_report) >= 0.1)) {
-      last_report = Clock::now();
+    if (!progress) continue;
+    if (const double now = clock(); done == options.num_iterations || now - last_report >= kSecondsBetweenReports) {
+      last_report = now;
       const double seconds = seconds_since(begin);
       const double left =
           seconds_since(loop_begin) / static_cast<double>(done) * static_cast<double>(options.num_iterations - done);

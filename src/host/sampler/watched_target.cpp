@@ -1,8 +1,7 @@
 #include "sampler/watched_target.hpp"
 
 #include <algorithm>
-
-#include "sampler/kernel_sum.hpp"
+#include <chrono>
 
 namespace sojourn {
 namespace {
@@ -10,17 +9,19 @@ namespace {
 constexpr double kSecondsPerPart = 0.25;
 constexpr double kSecondsBetweenQuestions = 0.1;
 
-double seconds_between(std::chrono::steady_clock::time_point begin, std::chrono::steady_clock::time_point end) {
-  return std::chrono::duration<double>(end - begin).count();
-}
-
 }  // namespace
 
-WatchedTarget::WatchedTarget(const Target& target, std::function<bool()> go_on, int num_threads)
+double local_clock() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+WatchedTarget::WatchedTarget(const Target& target, std::function<bool()> go_on, std::size_t turn, ClockFunction clock)
     : target_(target),
       go_on_(std::move(go_on)),
-      num_threads_(static_cast<std::size_t>(resolve_threads(num_threads))),
-      rows_per_part_(num_threads_) {}
+      turn_(std::max<std::size_t>(1, turn)),
+      clock_(std::move(clock)),
+      rows_per_part_(turn_),
+      last_asked_(clock_()) {}
 
 void WatchedTarget::evaluate(MatrixView<const double> z, std::span<double> log_density, MatrixView<double> score,
                              std::vector<std::string>& status) const {
@@ -28,21 +29,21 @@ void WatchedTarget::evaluate(MatrixView<const double> z, std::span<double> log_d
   std::vector<std::string> part_status;
   for (std::size_t begin = 0; begin < z.num_rows();) {
     const std::size_t rows = std::min(rows_per_part_, z.num_rows() - begin);
-    const auto before = Clock::now();
+    const double before = clock_();
     part_status.assign(rows, {});
     target_.evaluate({z.row(begin).data(), rows, dim}, log_density.subspan(begin, rows),
                      score.empty() ? MatrixView<double>() : MatrixView<double>(score.row(begin).data(), rows, dim),
                      part_status);
     std::move(part_status.begin(), part_status.end(), status.begin() + static_cast<std::ptrdiff_t>(begin));
     begin += rows;
-    const auto now = Clock::now();
+    const double now = clock_();
     if (rows == rows_per_part_) {
       // Towards the rows of a quarter second, at most eightfold at once, in whole turns of the team.
-      const double factor = std::clamp(kSecondsPerPart / std::max(seconds_between(before, now), 1e-9), 0.125, 8.0);
-      const double turns = factor * static_cast<double>(rows) / static_cast<double>(num_threads_);
-      rows_per_part_ = num_threads_ * static_cast<std::size_t>(std::clamp(turns, 1.0, 1e6));
+      const double factor = std::clamp(kSecondsPerPart / std::max(now - before, 1e-9), 0.125, 8.0);
+      const double turns = factor * static_cast<double>(rows) / static_cast<double>(turn_);
+      rows_per_part_ = turn_ * static_cast<std::size_t>(std::clamp(turns, 1.0, 1e6));
     }
-    if (seconds_between(last_asked_, now) < kSecondsBetweenQuestions) continue;
+    if (now - last_asked_ < kSecondsBetweenQuestions) continue;
     last_asked_ = now;
     if (!go_on_()) throw Stopped{};
   }

@@ -23,9 +23,9 @@ TEST(WatchedTarget, PartsGiveTheBitsAndTextsOfTheWhole) {
   std::vector<std::string> whole_status(kRows);
   target.evaluate(z.view(), whole, whole_score.view(), whole_status);
   ASSERT_GT(std::ranges::count(whole_status, "outside"), 10);
-  for (const int threads : {1, 3, 2000}) {
+  for (const std::size_t turn : {1, 3, 2000}) {
     const WatchedTarget watched(
-        target, [] { return true; }, threads);
+        target, [] { return true; }, turn);
     std::vector<double> log_density(kRows);
     Matrix<double> score(kRows, 2);
     std::vector<std::string> status(kRows);
