@@ -9,6 +9,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/numbers.hpp"
 #include "cli/progress.hpp"
+#include "cli/ranks.hpp"
 #include "cli/run_file.hpp"
 #include "cli/run_plan.hpp"
 #include "cli/sampler_block.hpp"
@@ -17,6 +18,7 @@
 #include "cli/text_table.hpp"
 #include "cli/verb.hpp"
 #include "expects.hpp"
+#include "graph/content_hash.hpp"
 #include "model/document.hpp"
 #include "sojourn/info.hpp"
 
@@ -68,7 +70,9 @@ std::string command_text(const InferOptions& options) {
 /// One inference from the run file to the output folder.
 class Inference {
  public:
-  explicit Inference(const InferOptions& options) : options_(options), run_(read_run(options)) {
+  /// `ranks` is null for a process that is alone.
+  Inference(const InferOptions& options, Communicator* ranks)
+      : options_(options), ranks_(ranks), run_(read_run(options)) {
     SOJOURN_EXPECTS(
         !options.resume, UsageError,
         "--resume: this version writes no checkpoints, so there is nothing to resume; run again without it");
@@ -78,8 +82,16 @@ class Inference {
     if (const std::string warning = oversubscription_warning(result_.num_threads); !warning.empty())
       result_.warnings.push_back(warning);  // printed by num_threads() already
     run_.sampler.num_threads = result_.num_threads;
-    if (!options.plan) check_output_folder(options.output, {options.overwrite});
+    if (ranks_ != nullptr) result_.num_ranks = ranks_->size();
+    if (!options.plan && is_first()) check_output_folder(options.output, {options.overwrite});
     load();
+  }
+
+  /// @throws CommError on all ranks where they were given different things.
+  void expect_agreement() const {
+    expect_same_everywhere(*ranks_, "model", result_.model_digest);
+    expect_same_everywhere(*ranks_, "data", result_.data_digest);
+    expect_same_everywhere(*ranks_, "config", config_digest());
   }
 
   ExitCode plan() {
@@ -90,6 +102,8 @@ class Inference {
 
   ExitCode run() {
     move_particles();
+    // All ranks hold the same particles; the first one looks at them and writes.
+    if (!is_first()) return ExitCode::kDone;
     summarize_result();
     {
       const UninterruptedSection section;
@@ -106,6 +120,35 @@ class Inference {
 
  private:
   [[nodiscard]] double elapsed() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+  [[nodiscard]] bool is_first() const { return ranks_ == nullptr || ranks_->rank() == 0; }
+
+  /// Of everything that decides the particles beside model and data.
+  [[nodiscard]] std::string config_digest() const {
+    const SvgdOptions& sampler = run_.sampler;
+    ContentHash hash;
+    hash.add(build_info().version);
+    hash.add(to_string(run_.data_compression));
+    for (const std::int64_t value :
+         {sampler.num_particles, sampler.num_iterations, static_cast<std::int64_t>(sampler.kernel),
+          static_cast<std::int64_t>(sampler.bandwidth_rule), static_cast<std::int64_t>(sampler.whiten),
+          static_cast<std::int64_t>(sampler.optimizer), static_cast<std::int64_t>(sampler.schedule),
+          sampler.warmup_iterations, static_cast<std::int64_t>(sampler.start), static_cast<std::int64_t>(sampler.seed),
+          sampler.history_every}) {
+      hash.add(value);
+    }
+    for (const double value : {sampler.bandwidth, sampler.bandwidth_scale, sampler.linear_weight, sampler.learning_rate,
+                               sampler.beta1, sampler.beta2, sampler.decay, sampler.laplace_inflation}) {
+      hash.add(value);
+    }
+    for (const double value : sampler.given.values()) hash.add(value);
+    for (const auto& [name, prior] : run_.prior_map()) hash.add(name + " " + prior.describe());
+    for (const auto& [name, value] : run_.fixed_map()) {
+      hash.add(name);
+      hash.add(value);
+    }
+    return fmt::format("{:016x}", hash.digest().low64);
+  }
 
   [[nodiscard]] bool quiet() const { return options_.quiet || log_level() < LogLevel::kInfo; }
 
@@ -149,13 +192,16 @@ class Inference {
   void move_particles() {
     Progress progress(Progress::style_of_stderr(quiet()));
     const GracefulSection section;
+    const SvgdProgressFunction go_on = [&](const SvgdProgress& state) {
+      if (is_first()) progress.update(state);
+      return num_interrupts() == 0 && (!max_seconds_ || elapsed() < *max_seconds_);
+    };
     try {
-      result_.svgd = svgd(*posterior_, run_.sampler, [&](const SvgdProgress& state) {
-        progress.update(state);
-        return num_interrupts() == 0 && (!max_seconds_ || elapsed() < *max_seconds_);
-      });
+      result_.svgd =
+          ranks_ == nullptr ? svgd(*posterior_, run_.sampler, go_on) : svgd(*posterior_, run_.sampler, *ranks_, go_on);
     } catch (const ParticleError& error) {
       progress.finish();
+      if (!is_first()) throw EndedElsewhere(error.exit_code(), error.what());
       throw NumericalError(error.what() + save_failure(error));
     }
     progress.finish();
@@ -213,6 +259,7 @@ class Inference {
   }
 
   const InferOptions& options_;
+  Communicator* ranks_;
   Clock::time_point start_ = Clock::now();
   RunFile run_;
   std::optional<double> max_seconds_;
@@ -221,8 +268,21 @@ class Inference {
 };
 
 ExitCode infer(const InferOptions& options) {
-  Inference inference(options);
-  return options.plan ? inference.plan() : inference.run();
+  const std::unique_ptr<Communicator> ranks = open_ranks();
+  if (!ranks) {
+    Inference inference(options, nullptr);
+    return options.plan ? inference.plan() : inference.run();
+  }
+  SOJOURN_EXPECTS(options.run != "-", UsageError,
+                  "RUN is standard input, which a launcher gives to the first of {} ranks alone; give a file",
+                  ranks->size());
+  std::optional<Inference> inference;
+  on_all_ranks(*ranks, [&] { inference.emplace(options, ranks.get()); });
+  on_all_ranks(*ranks, [&] { inference->expect_agreement(); });
+  if (options.plan) return ranks->rank() == 0 ? inference->plan() : ExitCode::kDone;
+  ExitCode code = ExitCode::kDone;
+  on_all_ranks(*ranks, [&] { code = inference->run(); });
+  return code;
 }
 
 }  // namespace

@@ -1,10 +1,26 @@
 #include "cli/command_line.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/ranks.hpp"
 #include "cli/streams.hpp"
 #include "cli/waiting_threads.hpp"
+#ifdef SOJOURN_HAVE_MPI
+#include "comm/mpi/mpi_communicator.hpp"
+#endif
 #ifdef SOJOURN_HAVE_CUDA
 #include "device/support/device_list.hpp"
 #include "sojourn/info.hpp"
+#endif
+
+#ifdef SOJOURN_HAVE_MPI
+namespace {
+
+std::unique_ptr<sojourn::Communicator> open_mpi() {
+  static const sojourn::MpiSession session;  // MPI ends with the program
+  return sojourn::make_mpi_communicator();
+}
+void abort_mpi(int exit_status) { sojourn::abort_all_ranks(exit_status); }
+
+}  // namespace
 #endif
 
 int main(int argc, char** argv) {
@@ -14,6 +30,9 @@ int main(int argc, char** argv) {
 #ifdef SOJOURN_HAVE_CUDA
   // Only the program knows both sides: the rooms of the host know no device code.
   sojourn::set_device_lister(sojourn::list_cuda_devices);
+#endif
+#ifdef SOJOURN_HAVE_MPI
+  sojourn::cli::set_rank_back_end({open_mpi, abort_mpi});
 #endif
   return sojourn::cli::run_command_line(argc, argv);
 }

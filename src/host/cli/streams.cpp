@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -15,6 +16,8 @@
 
 namespace sojourn::cli {
 namespace {
+
+std::atomic<bool> speaks{true};
 
 /// 0 when all of it was written, errno otherwise.
 int write_all(int descriptor, std::string_view text) {
@@ -48,7 +51,11 @@ void write_stdout(std::string_view text) {
                   std::strerror(error));
 }
 
-void write_stderr(std::string_view text) { write_all(STDERR_FILENO, text); }
+void write_stderr(std::string_view text) {
+  if (speaks) write_all(STDERR_FILENO, text);
+}
+void speak(bool aloud) { speaks = aloud; }
+void write_stderr_of_any(std::string_view text) { write_all(STDERR_FILENO, text); }
 
 LogLevel log_level() {
   const char* variable = std::getenv("SOJOURN_LOG");

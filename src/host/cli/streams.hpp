@@ -19,6 +19,11 @@ void write_stdout(std::string_view text);
 /// Writes to standard error; failures are ignored, for there is no better place to report them.
 void write_stderr(std::string_view text);
 
+/// Whether `write_stderr` of this process writes: of several ranks one speaks for all.
+void speak(bool aloud);
+/// Writes whoever speaks.
+void write_stderr_of_any(std::string_view text);
+
 /// How much of what is no error goes to standard error: the level SOJOURN_LOG names, `info` without it.
 enum class LogLevel { kError, kWarning, kInfo, kDebug };
 /// @throws UsageError for a level that is none.

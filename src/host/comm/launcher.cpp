@@ -1,0 +1,38 @@
+#include "comm/launcher.hpp"
+
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+
+#include "expects.hpp"
+
+namespace sojourn {
+
+std::optional<std::int64_t> whole_variable(const char* name, std::int64_t least, const char* hint) {
+  const char* const text = std::getenv(name);
+  if (text == nullptr) return {};
+  const std::string_view view(text);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(view.data(), view.data() + view.size(), value);
+  const bool is_whole = error == std::errc() && end == view.data() + view.size();
+  SOJOURN_EXPECTS(is_whole && value >= least && value <= kMostProcesses, CommError,
+                  "{}='{}' is not a whole number from {} to {}; unset it, or {}", name, text, least, kMostProcesses,
+                  hint);
+  return value;
+}
+
+LauncherRank launcher_rank(const char* hint) {
+  constexpr const char* kLaunchers[][2] = {{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+                                           {"PMI_RANK", "PMI_SIZE"},
+                                           {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}};
+  for (const auto& [rank_name, size_name] : kLaunchers) {
+    const auto size = whole_variable(size_name, 1, hint);
+    if (!size) continue;
+    const auto rank = whole_variable(rank_name, 0, hint);
+    SOJOURN_EXPECTS(rank && *rank < *size, CommError, "{} must lie below {}={}; {}", rank_name, size_name, *size, hint);
+    return {*rank, *size, rank_name};
+  }
+  return {};
+}
+
+}  // namespace sojourn

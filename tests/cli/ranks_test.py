@@ -1,0 +1,107 @@
+"""`mpirun sojourn infer`: the particles of one process on any number of ranks, written and said once."""
+
+import json
+import os
+import shutil
+import subprocess
+import unittest
+
+from program_case import PROGRAM, RUN, ProgramCase
+
+MPIEXEC = os.environ.get("SOJOURN_MPIEXEC") or shutil.which("mpirun")
+# Root in a container, more ranks than cores: Open MPI 4 and 5 want to be told.
+LAUNCHER = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+
+
+def built_with_mpi():
+    info = subprocess.run([PROGRAM, "info", "--json"], capture_output=True, text=True, check=False)
+    return info.returncode == 0 and json.loads(info.stdout).get("mpi")
+
+
+@unittest.skipUnless(MPIEXEC and built_with_mpi(), "needs MPI and its launcher")
+class Ranks(ProgramCase):
+    def launch(self, num_ranks, *command, **variables):
+        environment = {**os.environ, **LAUNCHER, "SOJOURN_DISABLE_CACHE": "1", **variables}
+        return subprocess.run([MPIEXEC, "-n", str(num_ranks), *command], cwd=self.folder, env=environment,
+                              capture_output=True, text=True, timeout=300, check=False)
+
+    def particles(self, folder):
+        return (self.folder / folder / "particles.csv").read_bytes()
+
+    def test_particles_are_those_of_one_process(self):
+        self.good("infer", "run.yaml", "--output", "alone", "--threads", "1")
+        for num_ranks in (1, 2, 3, 7):
+            output = f"on{num_ranks}"
+            result = self.launch(num_ranks, PROGRAM, "infer", "run.yaml", "--output", output, "--threads", "1")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(self.particles(output), self.particles("alone"))
+            # One rank speaks: one line about the model, one table.
+            self.assertEqual(result.stderr.count("model exponential"), 1, result.stderr)
+            self.assertEqual(result.stdout.count("rate"), self.good("infer", "run.yaml", "--output", f"again{num_ranks}",
+                                                                    "--threads", "1").count("rate"))
+            summary = json.loads((self.folder / output / "summary.json").read_text(encoding="utf-8"))
+            self.assertEqual(summary["ranks"], num_ranks)
+
+    def test_an_error_is_said_once_and_keeps_its_status(self):
+        self.write("bad.yaml", RUN.replace("gamma", "gama"))
+        result = self.launch(3, PROGRAM, "infer", "bad.yaml", "--output", "bad")
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+        self.assertFalse((self.folder / "bad").exists())
+
+    def test_an_error_of_one_rank_ends_all(self):
+        # Rank 1 is given a run file that is not there.
+        result = self.launch(3, "sh", "-c", f'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then RUN=none.yaml; else RUN=run.yaml; fi; '
+                                            f'exec {PROGRAM} infer $RUN --output one')
+        self.assertEqual(result.returncode, 5, result.stderr)
+        self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+        self.assertIn("none.yaml", result.stderr)
+        self.assertFalse((self.folder / "one").exists())
+
+    def test_ranks_that_were_given_different_things(self):
+        self.write("other.csv", "time\n0.5\n1.25\n0.75\n2\n0.2\n")
+        self.write("data.yaml", RUN.replace("times.csv", "other.csv"))
+        self.write("seed.yaml", RUN.replace("seed: 1", "seed: 2"))
+        for other, what in (("data", "data"), ("seed", "config")):
+            result = self.launch(3, "sh", "-c", f'if [ "$OMPI_COMM_WORLD_RANK" = 2 ]; then RUN={other}; else RUN=run; fi; '
+                                                f'exec {PROGRAM} infer $RUN.yaml --output mixed')
+            self.assertEqual(result.returncode, 6, result.stderr)
+            self.assertIn(f"{what} hash differs: rank 2", result.stderr)
+            self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+            self.assertFalse((self.folder / "mixed").exists())
+
+    def test_a_launcher_that_mpi_knows_nothing_of(self):
+        variables = {"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "4"}
+        result = self.run_program("infer", "run.yaml", "--output", "r", env=variables)
+        self.assertEqual(result.returncode, 6)
+        self.assertIn("launcher/MPI mismatch", result.stderr)
+        self.assertIn("srun --mpi=pmix", result.stderr)
+
+    def test_standard_input_reaches_one_rank_alone(self):
+        result = self.launch(2, PROGRAM, "infer", "-", "--output", "r")
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertIn("give a file", result.stderr)
+
+    def test_log_of_calls(self):
+        result = self.launch(2, PROGRAM, "infer", "run.yaml", "--output", "logged", "--iterations", "2", SOJOURN_COMM_LOG="1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for rank in (0, 1):
+            self.assertRegex(result.stderr, rf"rank {rank} \| call 1 \| all_gather of 4 bytes \| done in [0-9.]+ s")
+
+    def test_a_rank_that_hangs_ends_all_within_the_deadline(self):
+        # Rank 1 stops as soon as it is started: it never comes to the first call.
+        result = self.launch(2, "sh", "-c", f'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then sleep 2 && kill -STOP $$ & fi; '
+                                            f'exec {PROGRAM} infer run.yaml --output hung --iterations 100000000',
+                             SOJOURN_COMM_TIMEOUT="3")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertRegex(result.stderr, r"error: rank 0: call \d+, \w+ of .*, has lasted 3 s")
+        self.assertFalse((self.folder / "hung").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
