@@ -37,9 +37,23 @@ void counted_delete(void* pointer) noexcept {
 
 }  // namespace
 
+// All that belong together: where some are replaced alone, a sanitizer's own take the others' memory back.
 void* operator new(std::size_t size) { return counted_new(size); }
+void* operator new[](std::size_t size) { return counted_new(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return counted_new(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+void* operator new[](std::size_t size, const std::nothrow_t& tag) noexcept { return operator new(size, tag); }
 void operator delete(void* pointer) noexcept { counted_delete(pointer); }
+void operator delete[](void* pointer) noexcept { counted_delete(pointer); }
 void operator delete(void* pointer, std::size_t) noexcept { counted_delete(pointer); }
+void operator delete[](void* pointer, std::size_t) noexcept { counted_delete(pointer); }
+void operator delete(void* pointer, const std::nothrow_t&) noexcept { counted_delete(pointer); }
+void operator delete[](void* pointer, const std::nothrow_t&) noexcept { counted_delete(pointer); }
 
 namespace sojourn {
 namespace {
