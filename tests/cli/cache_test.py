@@ -201,7 +201,7 @@ class Cache(ProgramCase):
         for env, pattern in (({"SLURM_ARRAY_TASK_ID": "abc"}, "SLURM_ARRAY_TASK_ID='abc'"),
                              ({"SLURM_ARRAY_TASK_ID": "1"}, "without SLURM_ARRAY_TASK_COUNT"),
                              ({**array, "SLURM_ARRAY_TASK_ID": "12"}, "is not one of 4 tasks"),
-                             ({"PMI_RANK": "5", "PMI_SIZE": "5"}, "PMI_RANK must lie below PMI_SIZE=5"),
+                             ({"PMI_RANK": "5", "PMI_SIZE": "5"}, "PMI_RANK=5 must lie below PMI_SIZE=5"),
                              ({"OMPI_COMM_WORLD_SIZE": "10" * 20}, "OMPI_COMM_WORLD_SIZE='1010")):
             self.bad(6, pattern, "precompute", "demes3.yaml", env=env)
 

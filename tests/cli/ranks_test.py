@@ -82,6 +82,17 @@ class Ranks(ProgramCase):
         self.assertIn("launcher/MPI mismatch", result.stderr)
         self.assertIn("srun --mpi=pmix", result.stderr)
 
+    def test_variables_of_a_launcher_that_cannot_be(self):
+        for value in ("abc", "", "-1", "0", "1" + 30 * "0"):
+            self.bad(6, f"SLURM_NTASKS='{value}' is not a positive integer", "infer", "run.yaml", "--output", "r",
+                     env={"SLURM_NTASKS": value})
+        self.bad(6, "PMI_RANK=4 must lie below PMI_SIZE=4", "infer", "run.yaml", "--output", "r",
+                 env={"PMI_RANK": "4", "PMI_SIZE": "4"})
+        self.bad(6, "OMPI_COMM_WORLD_SIZE=2 without OMPI_COMM_WORLD_RANK", "infer", "run.yaml", "--output", "r",
+                 env={"OMPI_COMM_WORLD_SIZE": "2"})
+        # A batch script has it too, and runs once.
+        self.good("infer", "run.yaml", "--output", "batch", env={"SLURM_NTASKS": "4"})
+
     def test_standard_input_reaches_one_rank_alone(self):
         result = self.launch(2, PROGRAM, "infer", "-", "--output", "r")
         self.assertEqual(result.returncode, 2, result.stderr)
