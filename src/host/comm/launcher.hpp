@@ -19,8 +19,8 @@ struct LauncherRank {
   std::string source;  ///< the variable that told; empty where there is no launcher
 };
 
-/// From the variables of Open MPI, MPICH, Intel MPI or srun, in this order. SLURM_NTASKS alone
-/// does not count: a batch script has it too, and runs once. @throws CommError for variables that cannot be.
+/// From the variables of Open MPI, MPICH, Intel MPI or srun, in this order. SLURM_NTASKS alone does not count: a batch
+/// script has it too, and runs once; it is checked all the same. @throws CommError for variables that cannot be.
 LauncherRank launcher_rank(const char* hint);
 
 }  // namespace sojourn
