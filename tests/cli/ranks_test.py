@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import unittest
 
 from program_case import PROGRAM, RUN, ProgramCase
@@ -112,6 +113,15 @@ class Ranks(ProgramCase):
         self.assertNotEqual(result.returncode, 0)
         self.assertRegex(result.stderr, r"error: rank 0: call \d+, \w+ of .*, has lasted 3 s")
         self.assertFalse((self.folder / "hung").exists())
+
+    def test_a_rank_that_is_killed_ends_all(self):
+        start = time.monotonic()
+        result = self.launch(3, "sh", "-c", f'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then sleep 1.5 && kill -KILL $$ & fi; '
+                                            f'exec {PROGRAM} infer run.yaml --output killed --iterations 100000000')
+        self.assertNotEqual(result.returncode, 0)
+        self.assertLess(time.monotonic() - start, 60)
+        # Nothing half written, not even beside it.
+        self.assertEqual([name for name in self.files() if name.startswith("killed") or ".killed" in name], [])
 
 
 if __name__ == "__main__":
