@@ -15,6 +15,13 @@
 #define SOJOURN_FORCE_INLINE __attribute__((always_inline)) inline
 #endif
 
+/// Keeps rare work out of the registers and the code of its caller.
+#if defined(__CUDACC__)
+#define SOJOURN_NOINLINE __noinline__
+#else
+#define SOJOURN_NOINLINE __attribute__((noinline))
+#endif
+
 /// Before a loop over lanes: its iterations are independent and may become one vector instruction.
 #if defined(__CUDACC__)
 #define SOJOURN_LANE_LOOP

@@ -24,7 +24,7 @@ struct MomentLaneShape {
   std::int32_t num_value_slots = 0;  ///< per order, where only the start's value is wanted
   std::int64_t most_entries = 0;     ///< of a component
   std::int32_t most_rows = 0;        ///< of a component
-  /// The error of a derivative is this part of what it was subtracted from (`gradient_roundings`).
+  /// The error of a derivative is this part of what it was subtracted from (`GradientJudge`).
   double share = 0;
   /// A derivative whose error may be a larger part of it than this is in doubt.
   double tolerance = 0;

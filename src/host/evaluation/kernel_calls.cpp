@@ -25,9 +25,10 @@ void replay_cross_moments(const StateGraph& graph, const Prc& prc, MatrixView<co
 
 void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                     std::span<const double> reward, std::span<const double> s, std::span<double> values,
-                    std::span<double> gradient, int num_threads, std::span<char> in_doubt) {
-  on_instruction_set(
-      [&](auto set) { replay_laplace_on<set>(graph, prc, phi, reward, s, values, gradient, num_threads, in_doubt); });
+                    std::span<double> gradient, int num_threads, std::span<char> in_doubt, TransformOf of) {
+  on_instruction_set([&](auto set) {
+    replay_laplace_on<set>(graph, prc, phi, reward, s, values, gradient, num_threads, in_doubt, of);
+  });
 }
 
 void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,

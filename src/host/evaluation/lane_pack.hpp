@@ -171,9 +171,15 @@ template <int L, class S>
 SOJOURN_INLINE bool any(const PackMask<L, S>& mask) {
   typename PackMask<L, S>::VectorMask all{};
   Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { all |= mask.v[i]; });
+#if defined(__AVX512F__)
+  return _mm512_test_epi64_mask(reinterpret_cast<__m512i>(all), reinterpret_cast<__m512i>(all)) != 0;
+#elif defined(__AVX__)
+  return _mm256_testz_si256(reinterpret_cast<__m256i>(all), reinterpret_cast<__m256i>(all)) == 0;
+#else
   bool result = false;
   for (int lane = 0; lane < kVectorLanes<S>; ++lane) result |= all[lane] != 0;
   return result;
+#endif
 }
 template <int L, class S>
 SOJOURN_INLINE Pack<L, S> select(const PackMask<L, S>& mask, const Pack<L, S>& first, const Pack<L, S>& second) {
@@ -231,6 +237,10 @@ SOJOURN_INLINE ComplexPack<L> reciprocal(const ComplexPack<L>& a) {
   return {a.re * scale, -1.0 * (a.im * scale)};
 }
 
+template <int L>
+SOJOURN_INLINE Pack<L> size_of(const ComplexPack<L>& a) {
+  return absolute(a.re) + absolute(a.im);
+}
 template <int L>
 SOJOURN_INLINE PackMask<L, double> smaller(const ComplexPack<L>& a, const ComplexPack<L>& b) {
   PackMask<L, double> mask;

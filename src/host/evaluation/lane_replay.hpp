@@ -13,7 +13,9 @@
 #include <sys/mman.h>
 #endif
 
+#include "common/prc_differences.hpp"
 #include "elimination/prc_arrays.hpp"
+#include "evaluation/difference_program.hpp"
 #include "evaluation/lane_pack.hpp"
 #include "sojourn/matrix_view.hpp"
 
@@ -65,37 +67,34 @@ class PackArray {
   std::size_t size_ = 0;
 };
 
-/// Relative error that the rounding of a gradient may leave at most; a digit below what is promised.
-inline constexpr double kGradientTolerance = 1e-9;
-/// A derivative whose error, times its rate, is no more than this part of the value is not looked at closer:
-/// derivatives that are zero by symmetry have no relative accuracy.
-inline constexpr double kNegligibleElasticity = 1e-10;
-
-/// Bound on the relative error of the sums of a gradient, in units of eps / 2: every level of components and every row
-/// of the largest component adds a few roundings to x and y, none of which cancel. The proven bound of GTH elimination
-/// is cubic in the size of a component (O'Cinneide 1993), but its roundings average out; a test holds what occurs at a
-/// quarter of this over random chains of all shapes.
-inline double gradient_roundings(const PrcCost& cost, int order) {
-  return 2.0 * (order + 1) * static_cast<double>(8 + cost.num_levels + cost.largest_component);
-}
-
-/// Whether a derivative by `rate` that was formed from terms of total `size` kept digits enough.
-inline bool is_sure(const PrcCost& cost, int order, double size, double derivative, double rate, double value) {
-  const double bound = gradient_roundings(cost, order) * 0x1p-53 * size;
-  // Written so that what is not a number is in doubt.
-  return bound <= kGradientTolerance * std::abs(derivative) || bound * rate <= kNegligibleElasticity * std::abs(value);
-}
-
-/// Room for a solution with its differences.
+/// Room for a solution with the slopes of its differences.
 template <class Real>
 class SolutionArrays {
  public:
   explicit SolutionArrays(const PrcArrays& prc)
-      : x_(prc.rows.size()), shifted_(prc.rows.size()), local_(prc.rows.size()), slope_(prc.groups.size()) {}
-  Differences<Real*> view() { return {x_.data(), shifted_.data(), local_.data(), slope_.data()}; }
+      : x_(prc.rows.size()), shifted_(prc.rows.size()), slope_(prc.groups.size()) {}
+  Differences<Real*> view() { return {x_.data(), shifted_.data(), slope_.data()}; }
 
  private:
-  PackArray<Real> x_, shifted_, local_, slope_;
+  PackArray<Real> x_, shifted_, slope_;
+};
+
+/// Room for the differences of one component at a time, and for their sizes.
+template <class Real>
+class RiseArrays {
+ public:
+  explicit RiseArrays(const DifferenceProgram& program) : program_(&program), rise_(program.most_pairs()) {}
+  ComponentRises<Real*> view() { return {program_->view(), rise_.data()}; }
+  /// With the sizes of slopes in `slope` [groups].
+  DifferenceSizes<Real*> sizes(Real* slope) {
+    sizes_.resize(program_->most_pairs());
+    shifted_.resize(program_->most_rows());
+    return {slope, sizes_.data(), shifted_.data()};
+  }
+
+ private:
+  const DifferenceProgram* program_;
+  PackArray<Real> rise_, sizes_, shifted_;
 };
 
 /// Replay of one block of lanes, each lane a parameter vector, with all factors kept: any number of solves and
@@ -172,12 +171,14 @@ class LaneReplay {
     solve_component<Lanes>(prc_, component, rate_.data(), entry, inverse, rhs, x, slot);
   }
 
-  /// One component's part of x = A^-1 rhs with its differences, its factors as `forward` hands them out.
-  template <class Rhs, class Kill>
+  /// One component's part of x = A^-1 rhs with its differences, its factors as `forward` hands them out. `sizes`:
+  /// those of the rises, or NoDifferenceSizes.
+  template <class Rhs, class Kill, class Sizes>
   void solve_part(const PrcComponent& component, const Lanes* entry, const Lanes* exit, const Lanes* inverse, Rhs&& rhs,
-                  Kill&& kill, double absorbing, Differences<Lanes*> solution) const {
+                  Kill&& kill, double absorbing, Differences<Lanes*> solution, const ComponentRises<Lanes*>& rises,
+                  const Sizes& sizes) const {
     solve_differences_component<Lanes>(prc_, component, rate_.data(), entry, exit, inverse, rhs, kill, absorbing,
-                                       solution);
+                                       solution, rises, sizes);
   }
   /// The solution alone.
   template <class Rhs>
@@ -200,15 +201,16 @@ class LaneReplay {
   }
 
   /// x = A^-1 rhs with its differences; `kill` as given to `factor`, x is `absorbing` at absorption.
-  template <class Rhs, class Kill>
-  void solve(Rhs&& rhs, Kill&& kill, double absorbing, Differences<Lanes*> solution) {
+  template <class Rhs, class Kill, class Sizes = NoDifferenceSizes>
+  void solve(Rhs&& rhs, Kill&& kill, double absorbing, Differences<Lanes*> solution,
+             const ComponentRises<Lanes*>& rises, const Sizes& sizes = {}) {
     forward([&](const PrcComponent& component, const Lanes* entry, const Lanes* exit, const Lanes* inverse) {
-      solve_part(component, entry, exit, inverse, rhs, kill, absorbing, solution);
+      solve_part(component, entry, exit, inverse, rhs, kill, absorbing, solution, rises, sizes);
     });
   }
   template <class Rhs>
-  void solve(Rhs&& rhs, Differences<Lanes*> solution) {
-    solve(rhs, NoKill{}, 0.0, solution);
+  void solve(Rhs&& rhs, Differences<Lanes*> solution, const ComponentRises<Lanes*>& rises) {
+    solve(rhs, NoKill{}, 0.0, solution, rises);
   }
 
   /// In place y [rows] = A^-T y.
@@ -236,20 +238,10 @@ class LaneReplay {
   /// Reciprocals of the extended rates.
   [[nodiscard]] const Lanes* inverse_rate() const { return inverse_rate_.data(); }
 
-  /// `slope_sizes` of one component, into size [groups].
-  void add_slope_sizes(const PrcComponent& component, double absorbing, Differences<Lanes*> solution,
-                       Lanes* size) const {
-    slope_sizes<Lanes>(prc_, component, absorbing, solution, size);
-  }
-  /// The same of all components.
-  void add_slope_sizes(double absorbing, Differences<Lanes*> solution, Lanes* size) const {
-    for (std::int32_t c = 0; c < prc_.num_components; ++c)
-      add_slope_sizes(prc_.components[c], absorbing, solution, size);
-  }
-
-  /// gradient [extended rates] += the gradient of the pair (y, solution).
-  void add_gradient(const Lanes* y, Differences<Lanes*> solution, Lanes* gradient) const {
-    sojourn::add_gradient<Lanes>(prc_, solution, y, gradient);
+  /// gradient [extended rates] += the gradient of the pair (y, solution), by the solution's slopes (or, for its size,
+  /// by the sizes of these).
+  void add_gradient(const Lanes* y, const Lanes* slope, Lanes* gradient) const {
+    sojourn::add_gradient<Lanes>(prc_, slope, y, gradient);
   }
 
   /// Weight of a row into absorbing states.

@@ -39,18 +39,23 @@ void reset(PackArray<Pack<W>>& gradient, const LaneReplay<W>& replay) {
 template <>
 void replay_laplace_on<kThisSet>(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                                  std::span<const double> reward, std::span<const double> s, std::span<double> values,
-                                 std::span<double> gradient, int num_threads, std::span<char> in_doubt) {
+                                 std::span<double> gradient, int num_threads, std::span<char> in_doubt,
+                                 TransformOf of) {
   const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
-  double at_once = graph.defect();  // absorbed at time zero: Y = 0
+  const bool survival = of == TransformOf::kSurvival;
+  double at_once = survival ? 0 : graph.defect();  // absorbed at time zero: Y = 0
   for (const InitialMass& start : graph.initial()) {
-    if (graph.is_absorbing(start.state)) at_once += start.probability;
+    if (!survival && graph.is_absorbing(start.state)) at_once += start.probability;
   }
+  const DifferenceProgram differences(prc.arrays());
+  const GradientJudge judge(prc.arrays(), 1);
   for_lane_blocks(phi.num_rows(), num_threads, [&](auto width, auto&& next_block) {
     constexpr int kWidth = decltype(width)::value;
     using Lanes = Pack<kWidth>;
     LaneReplay<kWidth> replay(prc);
     const auto& state_of_row = prc.arrays().state_of_row;
     SolutionArrays<Lanes> solution(prc.arrays());
+    RiseArrays<Lanes> rises(differences);
     PackArray<Lanes> y(state_of_row.size()), sums, size_sums, sizes(prc.arrays().groups.size());
     const BlockOutput<kWidth> output{values, gradient, s.size()};
     while (const auto first = next_block()) {
@@ -63,27 +68,32 @@ void replay_laplace_on<kThisSet>(const StateGraph& graph, const Prc& prc, Matrix
           return Lanes(discrete ? std::expm1(std::min(shift, kLargestShift)) : shift);
         };
         replay.factor(kill);
-        replay.solve([&](std::int32_t v) { return replay.absorbing_weight(v); }, kill, 1.0, solution.view());
+        const auto gain = [&](std::int32_t v) {
+          return survival ? Lanes(reward[state_of_row[v]]) : replay.absorbing_weight(v);
+        };
+        const double absorbing = survival ? 0 : 1;
+        if (in_doubt.empty()) {
+          replay.solve(gain, kill, absorbing, solution.view(), rises.view());
+        } else {
+          replay.solve(gain, kill, absorbing, solution.view(), rises.view(), rises.sizes(sizes.data()));
+        }
         const Lanes value = replay.dot_alpha(solution.view().x) + Lanes(at_once);
         output.store(value, *first, last, j);
         if (gradient.empty()) continue;
         replay.transposed_solve_alpha(y.data());
         reset(sums, replay);
-        replay.add_gradient(y.data(), solution.view(), sums.data());
+        replay.add_gradient(y.data(), solution.view().slope, sums.data());
         fold_forms(replay.prc(), sums.data());
         output.store_gradient(sums.data(), replay.prc().num_rates, *first, last, j);
         if (in_doubt.empty()) continue;
-        Differences<Lanes*> sized = solution.view();
-        sized.slope = sizes.data();
-        replay.add_slope_sizes(1.0, solution.view(), sizes.data());
         reset(size_sums, replay);
-        replay.add_gradient(y.data(), sized, size_sums.data());
+        replay.add_gradient(y.data(), sizes.data(), size_sums.data());
         fold_forms(replay.prc(), GradientSums<Lanes*>{size_sums.data(), size_sums.data()});
         for (std::size_t k = *first; k < last; ++k) {
           const int lane = static_cast<int>(k - *first);
           for (std::int32_t r = 1; r <= replay.prc().num_rates; ++r) {
-            if (!is_sure(prc.cost(), 1, size_sums[r].lane(lane), sums[r].lane(lane), replay.rate()[r].lane(lane),
-                         value.lane(lane)))
+            if (!judge.is_sure(size_sums[r].lane(lane), sums[r].lane(lane), replay.rate()[r].lane(lane),
+                               value.lane(lane)))
               in_doubt[k * s.size() + j] = 1;
           }
         }
@@ -98,12 +108,14 @@ void replay_expected_sojourn_on<kThisSet>(const StateGraph& graph, const Prc& pr
   const auto num_states = static_cast<std::size_t>(graph.num_states());
   std::fill(values.begin(), values.end(), 0.0);
   std::fill(gradient.begin(), gradient.end(), 0.0);
+  const DifferenceProgram differences(prc.arrays());
   for_lane_blocks(phi.num_rows(), num_threads, [&](auto width, auto&& next_block) {
     constexpr int kWidth = decltype(width)::value;
     using Lanes = Pack<kWidth>;
     LaneReplay<kWidth> replay(prc);
     const auto& state_of_row = prc.arrays().state_of_row;
     SolutionArrays<Lanes> solution(prc.arrays());
+    RiseArrays<Lanes> rises(differences);
     PackArray<Lanes> y(state_of_row.size()), sums;
     const BlockOutput<kWidth> output{values, gradient, num_states};
     while (const auto first = next_block()) {
@@ -114,9 +126,10 @@ void replay_expected_sojourn_on<kThisSet>(const StateGraph& graph, const Prc& pr
       for (std::size_t v = 0; v < state_of_row.size(); ++v) {
         output.store(y[v], *first, last, state_of_row[v]);
         if (gradient.empty()) continue;
-        replay.solve([&](std::int32_t row) { return Lanes(std::cmp_equal(row, v) ? 1.0 : 0.0); }, solution.view());
+        replay.solve([&](std::int32_t row) { return Lanes(std::cmp_equal(row, v) ? 1.0 : 0.0); }, solution.view(),
+                     rises.view());
         reset(sums, replay);
-        replay.add_gradient(y.data(), solution.view(), sums.data());
+        replay.add_gradient(y.data(), solution.view().slope, sums.data());
         fold_forms(replay.prc(), sums.data());
         output.store_gradient(sums.data(), replay.prc().num_rates, *first, last, state_of_row[v]);
       }

@@ -54,7 +54,9 @@ class MomentBlock {
   using WideLanes = Pack<W, double>;
   static constexpr bool kSingle = std::is_same_v<Scalar, float>;
 
-  MomentBlock(const StateGraph& graph, const Prc& prc, std::span<const double> reward, int order)
+  /// Differences, and discrete time, need their program.
+  MomentBlock(const StateGraph& graph, const Prc& prc, std::span<const double> reward, int order,
+              const DifferenceProgram* differences = nullptr)
       : discrete_(graph.time_kind() == TimeKind::kDiscrete),
         order_(order),
         arrays_(prc.arrays()),
@@ -63,6 +65,7 @@ class MomentBlock {
         value_slot_(prc.arrays().value_slot.data()),
         num_value_slots_(prc.arrays().num_value_slots),
         scale_(1.0) {
+    if (differences != nullptr) rises_.emplace(*differences);
     for (std::size_t v = 0; v < reward_.size(); ++v) reward_[v] = reward[prc.arrays().state_of_row[v]];
     const auto single = [&](const PrcComponent& component) { return has_single_rate(replay_.prc(), component); };
     all_single_rates_ = std::all_of(arrays_.components.begin(), arrays_.components.end(), single);
@@ -185,12 +188,8 @@ class MomentBlock {
   }
 
   Differences<Lanes*> solution(int j) { return solutions_[j - 1].view(); }
-  /// The sizes of an order's slopes in the place of the slopes, so that pairs of them add up to the sizes of gradients.
-  Differences<Lanes*> sized_solution(int j) {
-    Differences<Lanes*> sized = solution(j);
-    sized.slope = sizes_.data() + arrays_.groups.size() * (j - 1);
-    return sized;
-  }
+  /// The sizes of an order's slopes: pairs of them add up to the sizes of gradients.
+  Lanes* slope_size(int j) { return sizes_.data() + arrays_.groups.size() * (j - 1); }
   Lanes* x(int j) { return solution(j).x; }
   Lanes* q(int j) { return q_.data() + static_cast<std::size_t>(j - 1) * replay_.num_rows(); }
   Lanes* y(int j) { return y_.data() + static_cast<std::size_t>(j - 1) * replay_.num_rows(); }
@@ -205,7 +204,7 @@ class MomentBlock {
     if (judged_) sizes_.resize(arrays_.groups.size() * order_);
     mean_.assign(order_ + 1, Lanes(0.0));
     if (order_ > kUnscaledOrder) {
-      replay_.solve([&](std::int32_t v) { return Lanes(reward_[v]); }, solution(1));
+      replay_.solve([&](std::int32_t v) { return Lanes(reward_[v]); }, solution(1), rises_->view());
       largest_ = Lanes(0.0);
       for (std::int32_t v = 0; v < rows; ++v) largest_ = lane_max(largest_, x(1)[v]);
       choose_scale();
@@ -220,8 +219,13 @@ class MomentBlock {
         };
         for (std::int32_t v = component.row_begin; discrete_ && v < component.row_end; ++v)
           q(j)[v] = discrete_rhs(j, v);
-        replay_.solve_part(component, entry, exit, inverse, rhs, no_kill, 0.0, solution(j));
-        if (judged_) replay_.add_slope_sizes(component, 0.0, solution(j), sized_solution(j).slope);
+        if (judged_) {
+          replay_.solve_part(component, entry, exit, inverse, rhs, no_kill, 0.0, solution(j), rises_->view(),
+                             rises_->sizes(slope_size(j)));
+        } else {
+          replay_.solve_part(component, entry, exit, inverse, rhs, no_kill, 0.0, solution(j), rises_->view(),
+                             NoDifferenceSizes{});
+        }
       }
     });
     for (int j = 1; j <= order_; ++j) mean_[j] = replay_.dot_alpha(x(j));
@@ -248,8 +252,8 @@ class MomentBlock {
   Lanes* size_of(int j) { return size_sums_.data() + static_cast<std::size_t>(j - 1) * replay_.num_extended_rates(); }
   /// Adds a pair to the gradient of order k, and its sizes to what that gradient is judged by.
   void add_pair(const Lanes* y, int b, int k) {
-    replay_.add_gradient(y, solution(b), gradient_of(k));
-    if (judged_) replay_.add_gradient(y, sized_solution(b), size_of(k));
+    replay_.add_gradient(y, solution(b).slope, gradient_of(k));
+    if (judged_) replay_.add_gradient(y, slope_size(b), size_of(k));
   }
   WideLanes* gradient_of(int j) {
     return gradient_sums_.data() + static_cast<std::size_t>(j - 1) * replay_.num_extended_rates();
@@ -294,11 +298,11 @@ class MomentBlock {
       for (std::int32_t v = 0; v < rows; ++v) at(by_m, k)[v] = Lanes(replay_.prc().alpha[v]);
       for (int j = k; j >= 1; --j) {
         replay_.transposed_solve(at(by_m, j));
-        replay_.add_gradient(at(by_m, j), solution(j), gradient_of(k));
+        replay_.add_gradient(at(by_m, j), solution(j).slope, gradient_of(k));
         if (judged_) {
           weighted_.resize(rows);
           for (std::int32_t v = 0; v < rows; ++v) weighted_[v] = absolute(at(by_m, j)[v]);
-          replay_.add_gradient(weighted_.data(), sized_solution(j), size_of(k));
+          replay_.add_gradient(weighted_.data(), slope_size(j), size_of(k));
         }
         for (std::int32_t v = 0; v < rows; ++v) {
           const Lanes through = at(by_q, j)[v] + at(by_m, j)[v];
@@ -425,10 +429,11 @@ class MomentBlock {
   void judge(int j, std::span<char> in_doubt) {
     const PrcView& prc = replay_.prc();
     fold_forms(prc, GradientSums<Lanes*>{size_of(j), size_of(j)});
+    const GradientJudge judge(arrays_, order_);
     for (std::int32_t r = 1; r <= prc.num_rates; ++r) {
       for (int lane = 0; lane < num_filled_; ++lane) {
-        if (!is_sure(arrays_.cost, order_, size_of(j)[r].lane(lane), gradient_of(j)[r].lane(lane),
-                     replay_.rate()[r].lane(lane), mean_[j].lane(lane)))
+        if (!judge.is_sure(size_of(j)[r].lane(lane), gradient_of(j)[r].lane(lane), replay_.rate()[r].lane(lane),
+                           mean_[j].lane(lane)))
           in_doubt[row_of_lane_[lane]] = 1;
       }
     }
@@ -458,6 +463,7 @@ class MomentBlock {
   std::size_t row_of_lane_[W];
   std::vector<Lanes> mean_;
   std::vector<SolutionArrays<Lanes>> solutions_;
+  std::optional<RiseArrays<Lanes>> rises_;
   bool judged_ = false;  ///< whether differences are
   PackArray<Lanes> x_, q_, y_, weighted_, product_x_, product_sums_, sizes_, size_sums_;
   PackArray<WideLanes> gradient_sums_, wide_sums_;
@@ -470,7 +476,11 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
                                         std::span<const double> reward, int order, std::span<double> values,
                                         std::span<double> gradient, int num_threads, GradientRoute route,
                                         std::span<char> in_doubt_still) {
-  const auto block_of = [&](auto width) { return MomentBlock<decltype(width)::value>(graph, prc, reward, order); };
+  std::optional<DifferenceProgram> differences;
+  const auto block_of = [&](auto width) {
+    return MomentBlock<decltype(width)::value>(graph, prc, reward, order, differences ? &*differences : nullptr);
+  };
+  if (graph.time_kind() == TimeKind::kDiscrete) differences.emplace(prc.arrays());
   const LaneRows all{phi.num_rows()};
   if (gradient.empty()) {
     for_lane_blocks(all.num_lanes, num_threads, [&](auto width, auto&& next_block) {
@@ -483,7 +493,7 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
   LaneRows left = all;
   if (route != GradientRoute::kDifferences && graph.time_kind() == TimeKind::kContinuous) {
     std::vector<char> in_doubt(phi.num_rows(), 0);
-    const double share = gradient_roundings(prc.arrays().cost, order) * 0x1p-53;
+    const double share = GradientJudge(prc.arrays(), order).share();
     for_lane_blocks<kProductLanes>(all.num_lanes, num_threads, [&](auto width, auto&& next_block) {
       auto block = block_of(width);
       while (const auto first = next_block()) {
@@ -497,6 +507,7 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
     left = {listed.size(), listed.data()};
   }
   if (left.num_lanes == 0) return 0;
+  if (!differences) differences.emplace(prc.arrays());
   for_lane_blocks<kGradientLanes>(left.num_lanes, num_threads, [&](auto width, auto&& next_block) {
     auto block = block_of(width);
     while (const auto first = next_block())

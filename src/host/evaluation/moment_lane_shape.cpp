@@ -15,7 +15,7 @@ MomentLaneShape moment_lane_shape(const PrcArrays& arrays, int order, bool gradi
     shape.most_entries = std::max(shape.most_entries, component.entry_end - component.entry_begin);
     shape.most_rows = std::max(shape.most_rows, component.row_end - component.row_begin);
   }
-  shape.share = gradient_roundings(arrays.cost, order) * 0x1p-53;
+  shape.share = GradientJudge(arrays, order).share();
   shape.tolerance = kGradientTolerance;
   return shape;
 }

@@ -35,11 +35,15 @@ void replay_cross_moments(const StateGraph& graph, const Prc& prc, MatrixView<co
                           std::span<double> second, std::span<double> means_gradient, std::span<double> second_gradient,
                           int num_threads);
 
-/// E[exp(-s Y)] at s [S] >= 0: values [K, S], gradient [K, S, num_rates]; `in_doubt` [K, S] (may be empty) is set to 1
+/// Which transform: E[exp(-s Y)], or that of P(Y > t), alpha (s R + A)^-1 r.
+enum class TransformOf { kDensity, kSurvival };
+
+/// A transform at s [S] >= 0: values [K, S], gradient [K, S, num_rates]; `in_doubt` [K, S] (may be empty) is set to 1
 /// where a gradient may have lost digits that matter.
 void replay_laplace(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                     std::span<const double> reward, std::span<const double> s, std::span<double> values,
-                    std::span<double> gradient, int num_threads, std::span<char> in_doubt = {});
+                    std::span<double> gradient, int num_threads, std::span<char> in_doubt = {},
+                    TransformOf of = TransformOf::kDensity);
 
 /// Expected time (steps) per state: values [K, num_states], gradient [K, num_states, num_rates] (one solve per state).
 void replay_expected_sojourn(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
@@ -59,7 +63,8 @@ void replay_cross_moments_on(const StateGraph& graph, const Prc& prc, MatrixView
 template <InstructionSet>
 void replay_laplace_on(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                        std::span<const double> reward, std::span<const double> s, std::span<double> values,
-                       std::span<double> gradient, int num_threads, std::span<char> in_doubt = {});
+                       std::span<double> gradient, int num_threads, std::span<char> in_doubt = {},
+                       TransformOf of = TransformOf::kDensity);
 template <InstructionSet>
 void replay_expected_sojourn_on(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                                 std::span<double> values, std::span<double> gradient, int num_threads);

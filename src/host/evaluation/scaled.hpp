@@ -87,6 +87,11 @@ bool smaller(const Scaled<Value>& a, const Scaled<Value>& b) {
   if (a.is_zero() || a.exponent != b.exponent) return a.is_zero() || a.exponent < b.exponent;
   return Scaled<Value>::magnitude(a.mantissa) < Scaled<Value>::magnitude(b.mantissa);
 }
+/// A number is as good as its size to `smaller`.
+template <class Value>
+const Scaled<Value>& size_of(const Scaled<Value>& a) {
+  return a;
+}
 template <class Value>
 Scaled<Value> reciprocal(const Scaled<Value>& a) {
   return Scaled<Value>(1.0 / a.mantissa, -a.exponent);

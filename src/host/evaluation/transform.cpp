@@ -43,20 +43,21 @@ void chain_to_discrete(double w, bool survival, Real& value, Real& first, Real& 
   }
 }
 
-template <class T>
-T& ensure(std::optional<T>& slot, const Prc& prc) {
-  if (!slot) slot.emplace(prc);
-  return *slot;
-}
-
 struct Impl {
   Prc prc;
+  DifferenceProgram differences;
   PrcView view;
   std::vector<double> reward;  // by row
   bool has_zero_reward = false;
   double defect = 0;
   bool discrete = false;
 };
+
+template <class T>
+T& ensure(std::optional<T>& slot, const Impl& impl) {
+  if (!slot) slot.emplace(impl.prc, impl.differences);
+  return *slot;
+}
 
 struct Workspace final : TransformReplay::Workspace {
   std::vector<double> rate, exit, alpha, instant, visits, atom_gradient;
@@ -105,7 +106,13 @@ class SetTransform final : public TransformKernels {
 };
 
 SetTransform::SetTransform(const StateGraph& graph, const Prc& prc, std::span<const double> reward)
-    : impl_{prc, prc.arrays().view(), {}, false, graph.defect(), graph.time_kind() == TimeKind::kDiscrete} {
+    : impl_{prc,
+            DifferenceProgram(prc.arrays()),
+            prc.arrays().view(),
+            {},
+            false,
+            graph.defect(),
+            graph.time_kind() == TimeKind::kDiscrete} {
   SOJOURN_EXPECTS(std::cmp_equal(reward.size(), graph.num_states()), ShapeError,
                   "transform: reward has {} values; the model has {} states", reward.size(), graph.num_states());
   impl_.reward.resize(impl_.view.num_rows);
@@ -293,12 +300,12 @@ void SetTransform::evaluate(std::span<const std::complex<double>> s, std::span<s
   std::size_t first = 0;
   while (first < s.size()) {
     if (s.size() - first > 2 * kNarrowNodes) {
-      evaluate_block(ensure(workspace.wide, impl_.prc), workspace.particle, impl_.discrete, s, first, num_rates,
-                     density, survival, density_gradient, survival_gradient);
+      evaluate_block(ensure(workspace.wide, impl_), workspace.particle, impl_.discrete, s, first, num_rates, density,
+                     survival, density_gradient, survival_gradient);
       first += kWideNodes;
     } else {
-      evaluate_block(ensure(workspace.narrow, impl_.prc), workspace.particle, impl_.discrete, s, first, num_rates,
-                     density, survival, density_gradient, survival_gradient);
+      evaluate_block(ensure(workspace.narrow, impl_), workspace.particle, impl_.discrete, s, first, num_rates, density,
+                     survival, density_gradient, survival_gradient);
       first += kNarrowNodes;
     }
   }
@@ -340,9 +347,9 @@ void SetTransform::evaluate_real(bool survival, std::span<const double> s, std::
   };
   for (std::size_t begin = 0; begin < s.size();) {
     if (s.size() - begin > 2 * kNarrowLanes) {
-      begin += run(ensure(workspace.real_wide, impl_.prc), Pack<kWideLanes>(0.0), begin);
+      begin += run(ensure(workspace.real_wide, impl_), Pack<kWideLanes>(0.0), begin);
     } else {
-      begin += run(ensure(workspace.real_narrow, impl_.prc), Pack<kNarrowLanes>(0.0), begin);
+      begin += run(ensure(workspace.real_narrow, impl_), Pack<kNarrowLanes>(0.0), begin);
     }
   }
 }
@@ -351,7 +358,7 @@ void SetTransform::right_of_poles(std::span<const double> s, std::span<bool> ans
                                   TransformReplay::Workspace& of) const {
   Workspace& workspace = own(of);
   using Lanes = Pack<kNarrowLanes>;
-  auto& nodes = ensure(workspace.real_narrow, impl_.prc);
+  auto& nodes = ensure(workspace.real_narrow, impl_);
   for (std::size_t begin = 0; begin < s.size(); begin += kNarrowLanes) {
     const std::size_t count = std::min<std::size_t>(kNarrowLanes, s.size() - begin);
     Lanes shift(0.0), lowest(std::numeric_limits<double>::infinity());
@@ -368,7 +375,7 @@ void SetTransform::evaluate_scaled(std::complex<double> s, bool survival, Scaled
                                    std::span<std::complex<double>> gradient, TransformReplay::Workspace& of) const {
   Workspace& workspace = own(of);
   using Number = Scaled<std::complex<double>>;
-  auto& nodes = ensure(workspace.scaled_complex, impl_.prc);
+  auto& nodes = ensure(workspace.scaled_complex, impl_);
   nodes.factor(workspace.particle, Number(impl_.discrete ? exponential_minus_one(s) : s, 0), IgnorePivots{});
   const bool differences = !gradient.empty();
   const Number result = survival ? (differences ? nodes.solve_survival_differences() : nodes.solve_survival())
@@ -389,7 +396,7 @@ void SetTransform::evaluate_real_scaled(bool survival, double s, ScaledValue& va
                                         ScaledValue& second, TransformReplay::Workspace& of) const {
   Workspace& workspace = own(of);
   using Number = Scaled<double>;
-  auto& nodes = ensure(workspace.scaled, impl_.prc);
+  auto& nodes = ensure(workspace.scaled, impl_);
   bool positive = true;
   nodes.factor(workspace.particle, Number(impl_.discrete ? std::expm1(s) : s), ScaledPivotSign{&positive});
   Number x0, x1, x2;

@@ -27,8 +27,9 @@ struct TransformParticle {
 template <class Real>
 class TransformNodes {
  public:
-  explicit TransformNodes(const Prc& prc)
+  TransformNodes(const Prc& prc, const DifferenceProgram& differences)
       : arrays_(&prc.arrays()),
+        differences_(&differences),
         prc_(prc.arrays().view()),
         entry_(prc.arrays().entry_column.size()),
         exit_(prc_.num_rows),
@@ -99,7 +100,7 @@ class TransformNodes {
       }
       for (std::int32_t v = 0; v < prc_.num_rows; ++v) visits_[v] += Real(particle_.visits[v]);
     }
-    add_gradient<Real>(prc_, solution, visits_.data(), gradient_.data());
+    add_gradient<Real>(prc_, solution.slope, visits_.data(), gradient_.data());
     if (pass_through) solve_visits();
     fold_forms(prc_, gradient_.data());
     return gradient_;
@@ -120,11 +121,13 @@ class TransformNodes {
   template <class Rhs>
   void solve_differences(Rhs&& rhs, double absorbing, std::optional<SolutionArrays<Real>>& solution) {
     if (!solution) solution.emplace(*arrays_);
+    if (!rises_) rises_.emplace(*differences_);
+    const ComponentRises<Real*> rises = rises_->view();
     for (std::int32_t c = 0; c < prc_.num_components; ++c) {
       const PrcComponent& component = prc_.components[c];
       solve_differences_component<Real>(prc_, component, particle_.rate, entry_.data() + component.entry_begin,
                                         exit_.data() + component.row_begin, inverse_.data() + component.row_begin, rhs,
-                                        kill(), absorbing, solution->view());
+                                        kill(), absorbing, solution->view(), rises);
     }
   }
   /// The edge's effect through absorption without earning: visits * coefficient * (instant_j - instant_v).
@@ -150,11 +153,13 @@ class TransformNodes {
   }
 
   const PrcArrays* arrays_;
+  const DifferenceProgram* differences_;
   PrcView prc_;
   TransformParticle particle_;
   Real shift_{};
   PackArray<Real> entry_, exit_, inverse_, density_, survival_, again_, visits_, gradient_;
   std::optional<SolutionArrays<Real>> density_differences_, survival_differences_;
+  std::optional<RiseArrays<Real>> rises_;
   std::vector<std::int32_t> identity_;
 };
 
