@@ -22,7 +22,7 @@ enum class Precision : std::uint8_t { kDouble, kMulti, kSingle };
 const char* to_string(Precision precision);
 
 /// What the digits of a parameter vector's gradient rest on: double; 60 digits, where double could not be sure of them;
-/// or double in doubt, where the model is too large for 60 digits.
+/// or double in doubt, where the model is too large for 60 digits, or the quantity is a law.
 enum class GradientDigits : std::uint8_t { kDouble, kMulti, kInDoubt };
 /// "fp64", "multi", "fp64 in doubt".
 const char* to_string(GradientDigits digits);
