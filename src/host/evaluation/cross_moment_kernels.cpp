@@ -73,15 +73,49 @@ class CrossMomentBlock {
     }
   }
 
+  /// The values alone, in push form: with the visits y = M^T alpha each second moment is a sum over the rows instead of
+  /// a solve of its own.
+  void run_values(MatrixView<const double> phi, std::size_t first, std::span<double> means, std::span<double> second) {
+    const std::int32_t rows = replay_.num_rows();
+    first_ = first;
+    last_ = std::min<std::size_t>(phi.num_rows(), first + W);
+    replay_.load(phi, first);
+    replay_.factor();
+    values_.resize(num_rewards_ * rows);
+    visits_.resize(rows);
+    const auto x = [&](std::size_t a) { return values_.data() + a * rows; };
+    replay_.forward([&](const PrcComponent& component, const Lanes* entry, const Lanes*, const Lanes* inverse) {
+      for (std::size_t a = 0; a < num_rewards_; ++a)
+        replay_.solve_part(
+            component, entry, inverse, [&](std::int32_t v) { return Lanes(reward_[a][v]); }, x(a));
+    });
+    replay_.transposed_solve_alpha(visits_.data());
+    for (std::size_t a = 0; a < num_rewards_; ++a) store(replay_.dot_alpha(x(a)), means, num_rewards_, a);
+    for (std::size_t a = 0; a < num_rewards_; ++a) {
+      for (std::size_t b = a; b < num_rewards_; ++b) {
+        Lanes value(0.0);
+        for (std::int32_t v = 0; v < rows; ++v) {
+          if (reward_[a][v] == 0 && reward_[b][v] == 0) continue;
+          add_product(value, visits_[v], pair_rhs(a, b, v, x(a)[v], x(b)[v]));
+        }
+        for (const std::size_t at : {a * num_rewards_ + b, b * num_rewards_ + a})
+          store(value, second, num_rewards_ * num_rewards_, at);
+      }
+    }
+  }
+
  private:
   Lanes* solution(std::size_t a) { return mean_solutions_[a].view().x; }
   Lanes* rewarded(std::size_t a) { return rewarded_visits_.data() + a * replay_.num_rows(); }
 
   Lanes pair_rhs(std::size_t a, std::size_t b, std::int32_t v) {
+    return pair_rhs(a, b, v, solution(a)[v], solution(b)[v]);
+  }
+  Lanes pair_rhs(std::size_t a, std::size_t b, std::int32_t v, const Lanes& x_a, const Lanes& x_b) const {
     Lanes sum(0.0);
-    add_product(sum, reward_[a][v], solution(b)[v]);
+    add_product(sum, reward_[a][v], x_b);
     // r_b m_a - r_a r_b = r_b (m_a - r_a), the reward after this step, never negative.
-    add_product(sum, reward_[b][v], discrete_ ? solution(a)[v] - Lanes(reward_[a][v]) : solution(a)[v]);
+    add_product(sum, reward_[b][v], discrete_ ? x_a - Lanes(reward_[a][v]) : x_a);
     return sum;
   }
   void reset_gradient() {
@@ -109,7 +143,7 @@ class CrossMomentBlock {
   std::size_t num_rewards_;
   std::vector<std::vector<double>> reward_;
   std::vector<SolutionArrays<Lanes>> mean_solutions_, pair_solution_;
-  PackArray<Lanes> visits_, rewarded_visits_, gradient_;
+  PackArray<Lanes> values_, visits_, rewarded_visits_, gradient_;
   std::size_t first_ = 0, last_ = 0;
   bool folded_ = false;
 };
@@ -125,7 +159,11 @@ void replay_cross_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc, 
   for_lane_blocks(phi.num_rows(), num_threads, [&](auto width, auto&& next_block) {
     CrossMomentBlock<decltype(width)::value> block(graph, prc, differences, rewards);
     while (const auto first = next_block()) {
-      block.run(phi, *first, means, second, means_gradient, second_gradient);
+      if (means_gradient.empty()) {
+        block.run_values(phi, *first, means, second);
+      } else {
+        block.run(phi, *first, means, second, means_gradient, second_gradient);
+      }
     }
   });
 }
