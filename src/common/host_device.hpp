@@ -15,11 +15,18 @@
 #define SOJOURN_FORCE_INLINE __attribute__((always_inline)) inline
 #endif
 
-/// Keeps rare work out of the registers and the code of its caller.
+/// Keeps rare work out of the registers and the code of its caller, and long work out of many callers.
 #if defined(__CUDACC__)
 #define SOJOURN_NOINLINE __noinline__
 #else
 #define SOJOURN_NOINLINE __attribute__((noinline))
+#endif
+
+/// Forced inlining for a lambda, between its parameters and its body.
+#if defined(__CUDACC__)
+#define SOJOURN_INLINE_BODY
+#else
+#define SOJOURN_INLINE_BODY __attribute__((always_inline))
 #endif
 
 /// Before a loop over lanes: its iterations are independent and may become one vector instruction.

@@ -4,32 +4,14 @@
 #include <type_traits>
 
 #include "common/host_device.hpp"
+#include "common/prc_number.hpp"
+#include "common/prc_supernode.hpp"
 #include "common/prc_view.hpp"
 
 /// Replay of a PRC program for one lane. `Real` is double, a pack of doubles, a complex of them, or a scaled number;
 /// `Rate` is the type of the rates (double where all lanes share one parameter vector). Arrays are anything indexable,
 /// so that a device lane can pass a strided view. Every sum of the factorisation adds non-negative numbers (GTH).
 namespace sojourn {
-
-/// acc += a * b; packs, complex and scaled numbers overload it.
-SOJOURN_HD inline void add_product(double& acc, double a, double b) { acc += a * b; }
-/// 1 / a.
-SOJOURN_HD inline double reciprocal(double a) { return 1.0 / a; }
-
-/// |a| < |b|, and the choice it makes; packs answer lane by lane.
-SOJOURN_HD inline bool smaller(double a, double b) { return (a < 0 ? -a : a) < (b < 0 ? -b : b); }
-template <class Real>
-SOJOURN_HD inline const Real& select(bool take_first, const Real& first, const Real& second) {
-  return take_first ? first : second;
-}
-
-SOJOURN_HD inline bool any(bool mask) { return mask; }
-SOJOURN_HD inline double absolute(double a) { return a < 0 ? -a : a; }
-/// What `smaller` compares, for comparisons of one number with several.
-template <class Real>
-SOJOURN_HD inline Real size_of(const Real& a) {
-  return absolute(a);
-}
 
 /// Sees every pivot; the default ignores them.
 struct IgnorePivots {
@@ -85,8 +67,9 @@ SOJOURN_HD inline Real factor_single_row(const PrcView& prc, const PrcRow& row, 
   return reciprocal(external_weight<Real>(prc, row, rate));
 }
 
-/// Factors one component. `kill(v)` is the extra exit rate of row v. Local arrays: `entry` [entries of the component],
-/// `inverse` [rows of the component] = 1 / D_v, `exit` [rows of the component] scratch.
+/// Factors one component, by its fronts where it has some, else by its pairs. `kill(v)` is the extra exit rate of row
+/// v. Local arrays: `entry` [entries of the component], `inverse` [rows of the component] = 1 / D_v, `exit` [rows of
+/// the component] scratch.
 template <class Real, class RateArray, class Kill, class RealArray, class PivotWatch>
 SOJOURN_HD inline void factor_component(const PrcView& prc, const PrcComponent& component, const RateArray& rate,
                                         Kill&& kill, RealArray&& entry, RealArray&& exit, RealArray&& inverse,
@@ -95,6 +78,11 @@ SOJOURN_HD inline void factor_component(const PrcView& prc, const PrcComponent& 
     const Real pivot = kill(component.row_begin) + external_weight<Real>(prc, prc.rows[component.row_begin], rate);
     pivots.see(pivot);
     inverse[0] = reciprocal(pivot);
+    return;
+  }
+  if (component.front_begin != component.front_end) {
+    const auto exit_weight = [&](std::int32_t v) { return kill(v) + external_weight<Real>(prc, prc.rows[v], rate); };
+    factor_fronts<Real>(prc, component, rate, exit_weight, entry, exit, inverse, pivots);
     return;
   }
   const std::int64_t base = component.entry_begin;

@@ -41,6 +41,7 @@ struct PrcComponent {
   std::int32_t row_begin, row_end;
   std::int64_t entry_begin, entry_end;
   std::int32_t reference;  ///< a row outside that the component leads to, for differences; -1 where there is none
+  std::int64_t front_begin = 0, front_end = 0;  ///< where it is factored by fronts; shared with equal components
 };
 
 /// A direct weight of a factor entry: coefficient * rate.
@@ -52,6 +53,21 @@ struct PrcWeight {
 /// One multiply-add of the factor program; both are slots inside the component.
 struct PrcPair {
   std::uint32_t a, b;
+};
+
+/// Most rows of a front. Wider fronts update their targets less often and spend more on themselves.
+inline constexpr int kMostFrontRows = 32;
+/// In the place of a target that does not exist: a row's return to itself.
+inline constexpr std::uint32_t kNoSlot = 0xffffffff;
+
+/// A front: adjacent rows of a component that keep the same columns after themselves and are wanted by the same rows
+/// below (a supernode). Rows count from the component's first and slots from its first entry, so that components of
+/// one pattern share their fronts.
+struct PrcFront {
+  std::int32_t row_begin, row_end;
+  std::int32_t num_lower, num_upper;  ///< rows below with entries in these columns; columns after them
+  std::int64_t lower_begin;           ///< slots of each lower row's first entry in these columns; the others follow it
+  std::int64_t target_begin;          ///< [num_lower, num_upper] slots of what the front adds to, by rows
 };
 
 /// The flat, theta-independent elimination program, as plain pointers for host and device.
@@ -76,7 +92,9 @@ struct PrcView {
   const std::int64_t* entry_weight_begin;  ///< [entries + 1]
   const PrcWeight* entry_weights;
   const std::int64_t* entry_pair_begin;  ///< [entries + 1]
-  const PrcPair* pairs;
+  const PrcPair* pairs;                  ///< none where the component has fronts
+  const PrcFront* fronts;
+  const std::uint32_t* front_slots;
   const std::int32_t* value_slot;  ///< [rows] slot of a row's solution where only the start's value is wanted
   const double* alpha;             ///< [rows]
 };

@@ -44,6 +44,7 @@ DeviceProgram::DeviceProgram(const PrcArrays& arrays) : impl_(std::make_unique<I
                     entry_weight_begin = layout.place(arrays.entry_weight_begin),
                     entry_weights = layout.place(arrays.entry_weights),
                     entry_pair_begin = layout.place(arrays.entry_pair_begin), pairs = layout.place(arrays.pairs),
+                    fronts = layout.place(arrays.fronts), front_slots = layout.place(arrays.front_slots),
                     value_slot = layout.place(arrays.value_slot), alpha = layout.place(arrays.alpha);
   impl_->buffer = DeviceBuffer<unsigned char>(layout.bytes().size());
   const DeviceStream stream;
@@ -65,6 +66,8 @@ DeviceProgram::DeviceProgram(const PrcArrays& arrays) : impl_(std::make_unique<I
   point(view.entry_weights, entry_weights);
   point(view.entry_pair_begin, entry_pair_begin);
   point(view.pairs, pairs);
+  point(view.fronts, fronts);
+  point(view.front_slots, front_slots);
   point(view.value_slot, value_slot);
   point(view.alpha, alpha);
   stream.synchronize();

@@ -9,6 +9,7 @@
 #include "elimination/components.hpp"
 #include "elimination/elimination_state.hpp"
 #include "elimination/finish_arrays.hpp"
+#include "elimination/front_plan.hpp"
 #include "elimination/prc_arrays.hpp"
 #include "elimination/predict_cost.hpp"
 #include "elimination/row_groups.hpp"
@@ -22,6 +23,7 @@ namespace {
 /// A factor and how it was come by.
 struct FactorResult {
   SymbolicFactor factor;
+  FrontPlan plan;  ///< none where it goes by pairs
   bool from_cache = false;
   std::int32_t thread = 0;
   double seconds = 0;
@@ -29,7 +31,7 @@ struct FactorResult {
 
 /// Places of a component's numbers in the arrays.
 struct ComponentPlace {
-  std::int64_t weight_begin = 0, pair_begin = 0;
+  std::int64_t weight_begin = 0, pair_begin = 0, num_pairs = 0;
 };
 
 /// From this size on an order of its own, to see how much fill there will be, costs little beside finding it.
@@ -47,36 +49,30 @@ class Elimination {
         pattern_of_(index_patterns(graph, components_, list_, patterns_)),
         source_(folder_if_wanted()) {
     const std::int64_t left = max_bytes_ - predict_bytes(graph_, components_, edges_, {}, 0).elimination_bytes;
-    max_pairs_ = std::max<std::int64_t>(0, left / static_cast<std::int64_t>(sizeof(PrcPair)));
+    max_stored_bytes_ = std::max<std::int64_t>(0, left);
   }
 
   /// What the elimination takes, with estimates for components whose fill goes beyond the limit.
   CostPrediction predict() {
     std::vector<FillEstimate> estimate(patterns_.size());
     std::vector<std::int64_t> num_lower(patterns_.size(), 0);
-    std::vector<char> is_estimated(patterns_.size(), 0);
-    bool from_cache = false;
+    std::vector<char> is_estimated(patterns_.size(), 0), by_fronts(patterns_.size(), 0);
+    FillCounts fill;
     for (std::int32_t p = 0; p < patterns_.size(); ++p) {
       const ComponentPattern& pattern = patterns_.pattern(p);
       if (pattern.num_states() >= kLargePattern) estimate[p] = estimate_fill(pattern);
-      is_estimated[p] = estimate[p].is_symmetric && estimate[p].num_pairs > max_pairs_;
-      if (is_estimated[p]) continue;
-      try {
-        const SymbolicFactor factor = source_.obtain(pattern, patterns_.key(p), max_pairs_, from_cache);
-        for (std::int32_t i = 0; i < factor.num_states(); ++i) num_lower[p] += factor.middle[i] - factor.begin[i];
-        estimate[p] = {estimate[p].is_symmetric, factor.num_entries(), factor.num_pairs};
-      } catch (const ModelError&) {
-        estimate[p] = estimate_fill(pattern);
-        is_estimated[p] = 1;
-      }
+      is_estimated[p] = estimate[p].is_symmetric && estimate[p].stored_bytes() > max_stored_bytes_;
+      if (!is_estimated[p]) is_estimated[p] = !find_fill(p, estimate[p], num_lower[p]);
+      by_fronts[p] = estimate[p].by_fronts();
+      fill.add_fronts(estimate[p].num_fronts, estimate[p].num_front_slots);
     }
-    FillCounts fill;
     std::int64_t symbolic_bytes = 0;
     for (std::int32_t c = 0; c < components_.num_components; ++c) {
       const std::int32_t p = pattern_of_[c];
       if (p < 0) continue;
       const std::int64_t lower = is_estimated[p] ? estimate[p].num_entries / 2 : num_lower[p];
-      fill.add(list_.begin[c + 1] - list_.begin[c], estimate[p].num_entries, lower, estimate[p].num_pairs);
+      fill.add(list_.begin[c + 1] - list_.begin[c], estimate[p].num_entries, lower, estimate[p].num_pairs,
+               by_fronts[p] != 0);
     }
     for (std::int32_t p = 0; p < patterns_.size(); ++p)
       symbolic_bytes += pattern_bytes(patterns_.pattern(p), estimate[p].num_entries);
@@ -98,6 +94,28 @@ class Elimination {
   }
 
  private:
+  /// Finds the fill of a pattern. @return false where it is too large, and `fill` an upper bound.
+  bool find_fill(std::int32_t p, FillEstimate& fill, std::int64_t& num_lower) const {
+    const ComponentPattern& pattern = patterns_.pattern(p);
+    bool from_cache = false;
+    try {
+      const SymbolicFactor factor = source_.obtain(pattern, patterns_.key(p), max_pairs(fill), from_cache);
+      for (std::int32_t i = 0; i < factor.num_states(); ++i) num_lower += factor.middle[i] - factor.begin[i];
+      const FrontPlan plan = plan_fronts(factor);
+      fill = {fill.is_symmetric, factor.num_entries(), factor.num_pairs, std::ssize(plan.fronts), plan.num_slots};
+    } catch (const ModelError&) {
+      fill = estimate_fill(pattern);
+      return false;
+    }
+    return true;
+  }
+
+  /// Most multiply-adds a factor may take: pairs that memory holds, or those of fronts known to fit.
+  std::int64_t max_pairs(const FillEstimate& estimate) const {
+    const std::int64_t most = max_stored_bytes_ / static_cast<std::int64_t>(sizeof(PrcPair));
+    return estimate.by_fronts() ? std::max(most, estimate.num_pairs) : most;
+  }
+
   int num_threads(std::size_t num_units) const {
     return num_component_threads(settings_, num_units, patterns_.num_edges());
   }
@@ -121,16 +139,17 @@ class Elimination {
   }
 
   /// Fill that the order already shows to be too large, before it takes the time to find it.
-  void refuse_large_fill() const {
+  void refuse_large_fill() {
     const CostPrediction least = predict_bytes(graph_, components_, edges_, {}, 0);
     if (least.elimination_bytes > max_bytes_) refuse(least.elimination_bytes);
+    max_pairs_.assign(patterns_.size(), max_pairs({}));
     for (std::int32_t p = 0; p < patterns_.size(); ++p) {
       const ComponentPattern& pattern = patterns_.pattern(p);
       if (pattern.num_states() < kLargePattern) continue;
       const FillEstimate fill = estimate_fill(pattern);
-      // The estimate may be a little high; what is close is found out.
-      if (fill.is_symmetric && fill.num_pairs > max_pairs_ + max_pairs_ / 4)
-        refuse(least.elimination_bytes + fill.num_pairs * static_cast<std::int64_t>(sizeof(PrcPair)));
+      if (fill.is_symmetric && fill.stored_bytes() > max_stored_bytes_)
+        refuse(least.elimination_bytes + fill.stored_bytes());
+      max_pairs_[p] = max_pairs(fill);
     }
   }
 
@@ -138,8 +157,9 @@ class Elimination {
     FillCounts fill;
     for (std::int32_t c = 0; c < components_.num_components; ++c) {
       const SymbolicFactor* factor = factor_of(c);
-      if (factor != nullptr) fill.add(factor->num_states(), factor->num_entries(), 0, factor->num_pairs);
+      if (factor != nullptr) fill.add(factor->num_states(), factor->num_entries(), 0, factor->num_pairs, has_fronts(c));
     }
+    for (const FactorResult& result : factors_) fill.add_fronts(std::ssize(result.plan.fronts), result.plan.num_slots);
     std::int64_t symbolic_bytes = 0;
     for (std::int32_t p = 0; p < patterns_.size(); ++p)
       symbolic_bytes += pattern_bytes(patterns_.pattern(p), factors_[p].factor.num_entries());
@@ -167,10 +187,47 @@ class Elimination {
       const auto start = std::chrono::steady_clock::now();
       FactorResult& result = factors_[order[k]];
       result.factor =
-          source_.obtain(patterns_.pattern(order[k]), patterns_.key(order[k]), max_pairs_, result.from_cache);
+          source_.obtain(patterns_.pattern(order[k]), patterns_.key(order[k]), max_pairs_[order[k]], result.from_cache);
+      result.plan = plan_fronts(result.factor);
+      // Fronts are written for exact fill alone; pairs prove it while they are written.
+      if (!result.plan.empty() && result.from_cache && !is_exact_fill(result.factor, patterns_.pattern(order[k])))
+        compute_again(order[k]);
       result.thread = thread;
       result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     });
+  }
+
+  /// Replaces a factor of the cache that is not its component's.
+  void compute_again(std::int32_t p) {
+    factors_[p].factor = source_.replace(patterns_.pattern(p), patterns_.key(p), max_pairs_[p]);
+    factors_[p].plan = plan_fronts(factors_[p].factor);
+    factors_[p].from_cache = false;
+  }
+
+  bool has_fronts(std::int32_t component) const {
+    return pattern_of_[component] >= 0 && !factors_[pattern_of_[component]].plan.empty();
+  }
+
+  /// The fronts of each pattern that has some; `front_begin` [patterns] gets the first of each.
+  void write_fronts(PrcArrays& arrays, std::vector<std::int64_t>& front_begin) const {
+    std::int64_t num_fronts = 0, num_slots = 0;
+    for (const FactorResult& result : factors_) {
+      front_begin.push_back(num_fronts);
+      num_fronts += std::ssize(result.plan.fronts);
+      num_slots += result.plan.num_slots;
+    }
+    arrays.fronts.reserve(num_fronts);
+    arrays.front_slots.reserve(num_slots);
+    for (const FactorResult& result : factors_) {
+      if (result.plan.empty()) continue;
+      const auto first_slot = std::ssize(arrays.front_slots);
+      for (PrcFront front : result.plan.fronts) {
+        front.lower_begin += first_slot;
+        front.target_begin += first_slot;
+        arrays.fronts.push_back(front);
+      }
+      write_front_slots(result.factor, result.plan, arrays.front_slots);
+    }
   }
 
   const SymbolicFactor* factor_of(std::int32_t component) const {
@@ -190,6 +247,8 @@ class Elimination {
     arrays.state_of_row.resize(list_.state.size());
     arrays.rows.resize(list_.state.size());
     arrays.row_of_state.assign(graph_.num_states(), -1);
+    std::vector<std::int64_t> front_begin;
+    write_fronts(arrays, front_begin);
     std::int64_t num_entries = 0, num_pairs = 0;
     for (std::int32_t c = 0; c < components_.num_components; ++c) {
       const std::int32_t begin = list_.begin[c], end = list_.begin[c + 1];
@@ -199,17 +258,23 @@ class Elimination {
         arrays.state_of_row[r] = state;
         arrays.row_of_state[state] = r;
       }
-      place_.push_back({0, num_pairs});
+      place_.push_back({0, num_pairs, factor == nullptr || has_fronts(c) ? 0 : factor->num_pairs});
+      num_pairs += place_.back().num_pairs;
       const std::int64_t entry_begin = num_entries;
       if (factor != nullptr) {
         num_entries += factor->num_entries();
-        num_pairs += factor->num_pairs;
         arrays.cost.factor_multiply_adds += factor->num_pairs;
         arrays.cost.solve_multiply_adds += factor->num_entries();
         for (std::int32_t i = 0; i < end - begin; ++i)
           arrays.cost.factor_multiply_adds += factor->middle[i] - factor->begin[i];
       }
       arrays.components.push_back({begin, end, entry_begin, num_entries, -1});
+      if (has_fronts(c)) {
+        arrays.num_front_multiply_adds += factor->num_pairs;
+        arrays.components.back().front_begin = front_begin[pattern_of_[c]];
+        arrays.components.back().front_end =
+            front_begin[pattern_of_[c]] + std::ssize(factors_[pattern_of_[c]].plan.fronts);
+      }
     }
     arrays.alpha.assign(arrays.rows.size(), 0);
     for (const InitialMass& start : graph_.initial()) {
@@ -258,6 +323,7 @@ class Elimination {
     for_each_concurrently(first.size(), num_threads(first.size()), [&](std::size_t p, int) {
       const PrcComponent& component = arrays_->components[first[p]];
       const SymbolicFactor& factor = factors_[p].factor;
+      if (has_fronts(first[p])) return;
       std::int64_t* ends = arrays_->entry_pair_begin.data() + component.entry_begin + 1;
       PrcPair* pairs = arrays_->pairs.data() + place_[first[p]].pair_begin;
       exact[p] = write_pairs(factor, patterns_.pattern(static_cast<std::int32_t>(p)),
@@ -269,8 +335,7 @@ class Elimination {
       if (exact[p]) continue;
       SOJOURN_ASSERT(factors_[p].from_cache);
       all_exact = false;
-      factors_[p].factor = source_.replace(patterns_.pattern(p), patterns_.key(p), max_pairs_);
-      factors_[p].from_cache = false;
+      compute_again(p);
     }
     if (!all_exact) return false;
     for_each_concurrently(others.size(), num_threads(others.size()), [&](std::size_t k, int) {
@@ -289,8 +354,8 @@ class Elimination {
 
   /// Pairs are slots inside the component, so they hold wherever the component stands.
   void copy_pairs(std::int32_t from, std::int32_t to) {
-    const std::int64_t num_pairs = factor_of(to)->num_pairs, num_entries = factor_of(to)->num_entries();
-    std::copy_n(arrays_->pairs.begin() + place_[from].pair_begin, num_pairs,
+    const std::int64_t num_entries = factor_of(to)->num_entries();
+    std::copy_n(arrays_->pairs.begin() + place_[from].pair_begin, place_[from].num_pairs,
                 arrays_->pairs.begin() + place_[to].pair_begin);
     const std::int64_t* ends = arrays_->entry_pair_begin.data() + arrays_->components[from].entry_begin + 1;
     std::int64_t* copy = arrays_->entry_pair_begin.data() + arrays_->components[to].entry_begin + 1;
@@ -356,7 +421,7 @@ class Elimination {
 
   const StateGraph& graph_;
   const std::int64_t max_bytes_;
-  std::int64_t max_pairs_;
+  std::int64_t max_stored_bytes_;  ///< for the factor program
   const EliminationSettings settings_;
   const Components components_;
   const EdgeCounts edges_;
@@ -364,7 +429,8 @@ class Elimination {
   PatternIndex patterns_;
   const std::vector<std::int32_t> pattern_of_;
   const FactorSource source_;
-  std::vector<FactorResult> factors_;  ///< by pattern
+  std::vector<std::int64_t> max_pairs_;  ///< by pattern, of its factor
+  std::vector<FactorResult> factors_;    ///< by pattern
   std::vector<ComponentPlace> place_;
   std::shared_ptr<PrcArrays> arrays_;
 };

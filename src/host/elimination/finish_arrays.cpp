@@ -135,8 +135,8 @@ void finish_cost(PrcArrays& arrays) {
                bytes_of(arrays.rows) + bytes_of(arrays.groups) + bytes_of(arrays.terms) + bytes_of(arrays.arrivals) +
                bytes_of(arrays.arrival_terms) + bytes_of(arrays.entry_column) + bytes_of(arrays.entry_weight_begin) +
                bytes_of(arrays.entry_weights) + bytes_of(arrays.entry_pair_begin) + bytes_of(arrays.pairs) +
-               bytes_of(arrays.value_slot) + bytes_of(arrays.state_of_row) + bytes_of(arrays.row_of_state) +
-               bytes_of(arrays.alpha);
+               bytes_of(arrays.fronts) + bytes_of(arrays.front_slots) + bytes_of(arrays.value_slot) +
+               bytes_of(arrays.state_of_row) + bytes_of(arrays.row_of_state) + bytes_of(arrays.alpha);
 }
 
 }  // namespace

@@ -26,6 +26,8 @@ PrcView PrcArrays::view() const {
   v.entry_weights = entry_weights.data();
   v.entry_pair_begin = entry_pair_begin.data();
   v.pairs = pairs.data();
+  v.fronts = fronts.data();
+  v.front_slots = front_slots.data();
   v.value_slot = value_slot.data();
   v.alpha = alpha.data();
   return v;

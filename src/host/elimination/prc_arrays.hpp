@@ -25,13 +25,21 @@ struct PrcArrays {
   std::vector<PrcWeight> entry_weights;
   std::vector<std::int64_t> entry_pair_begin;
   std::vector<PrcPair> pairs;
+  std::vector<PrcFront> fronts;
+  std::vector<std::uint32_t> front_slots;
   std::vector<std::int32_t> value_slot;
   std::vector<std::int32_t> state_of_row;
   std::vector<std::int32_t> row_of_state;  ///< [num_states]; -1 for absorbing and unreachable states
   std::vector<double> alpha;               ///< [rows] start probability
   std::int32_t num_value_slots = 0;
 
+  std::int64_t num_front_multiply_adds = 0;  ///< of components with fronts
+
   [[nodiscard]] PrcView view() const;
+  /// Whether most of a replay's multiply-adds belong to fronts.
+  [[nodiscard]] bool goes_by_fronts() const {
+    return 2 * num_front_multiply_adds > cost.factor_multiply_adds + cost.solve_multiply_adds;
+  }
 };
 
 }  // namespace sojourn

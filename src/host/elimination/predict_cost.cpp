@@ -13,6 +13,45 @@ namespace {
 /// Rates that fit the set of a target's rates.
 constexpr std::int32_t kLargestRateSet = 63;
 
+/// Replaces what the ordering says of a symmetric pattern by the truth. The neighbours that row i still finds when it
+/// is eliminated lie on the ways up the elimination tree from its first neighbours, so each entry is met once (Liu
+/// 1990).
+void count_symmetric_fill(const ComponentPattern& pattern, const std::vector<std::int32_t>& order,
+                          FillEstimate& estimate) {
+  const std::int32_t size = pattern.num_states();
+  std::vector<std::int32_t> position(size), parent(size, -1), met(size, -1);
+  std::vector<std::int64_t> left(size, 0);  // neighbours of each row that are eliminated after it
+  for (std::int32_t i = 0; i < size; ++i) position[order[i]] = i;
+  for (std::int32_t i = 0; i < size; ++i) {
+    met[i] = i;
+    const std::int32_t state = order[i];
+    for (std::int32_t e = pattern.row_begin[state]; e < pattern.row_begin[state + 1]; ++e) {
+      for (std::int32_t k = position[pattern.column[e]]; k < i && met[k] != i; k = parent[k]) {
+        if (parent[k] < 0) parent[k] = i;
+        met[k] = i;
+        ++left[k];
+      }
+    }
+  }
+  estimate.num_entries = estimate.num_pairs = 0;
+  for (const std::int64_t count : left) {
+    estimate.num_entries += 2 * count;
+    estimate.num_pairs += count * (count - 1);
+  }
+  std::int64_t num_fronts = 0, num_lower = 0, num_targets = 0;
+  for (std::int32_t first = 0; first < size; ++num_fronts) {
+    std::int32_t end = first + 1;
+    while (end < size && end - first < kMostFrontRows && parent[end - 1] == end && left[end] + 1 == left[end - 1])
+      ++end;
+    num_lower += left[end - 1];
+    num_targets += left[end - 1] * left[end - 1];
+    first = end;
+  }
+  if (!fronts_pay(estimate.num_pairs, estimate.num_entries, num_targets)) return;
+  estimate.num_fronts = num_fronts;
+  estimate.num_front_slots = num_lower + num_targets;
+}
+
 }  // namespace
 
 EdgeCounts count_edges(const StateGraph& graph, const Components& components) {
@@ -70,12 +109,24 @@ EdgeCounts count_edges(const StateGraph& graph, const Components& components) {
   return counts;
 }
 
-void FillCounts::add(std::int64_t rows, std::int64_t entries, std::int64_t lower, std::int64_t pairs) {
+void FillCounts::add(std::int64_t rows, std::int64_t entries, std::int64_t lower, std::int64_t pairs, bool by_fronts) {
   num_entries += entries;
   num_lower_entries += lower;
   num_pairs += pairs;
+  if (!by_fronts) num_stored_pairs += pairs;
   largest_entries = std::max(largest_entries, entries);
   largest_rows = std::max(largest_rows, rows);
+}
+
+void FillCounts::add_fronts(std::int64_t fronts, std::int64_t slots) {
+  num_fronts += fronts;
+  num_front_slots += slots;
+}
+
+std::int64_t FillEstimate::stored_bytes() const {
+  constexpr auto size_of = [](auto value) { return static_cast<std::int64_t>(sizeof value); };
+  if (by_fronts()) return size_of(PrcFront{}) * num_fronts + size_of(std::uint32_t{}) * num_front_slots;
+  return size_of(PrcPair{}) * num_pairs;
 }
 
 FillEstimate estimate_fill(const ComponentPattern& pattern) {
@@ -89,6 +140,7 @@ FillEstimate estimate_fill(const ComponentPattern& pattern) {
   estimate.is_symmetric = info[AMD_SYMMETRY] == 1;
   estimate.num_entries = static_cast<std::int64_t>(2 * info[AMD_LNZ]);
   estimate.num_pairs = static_cast<std::int64_t>(info[AMD_NMULTSUBS_LU] - info[AMD_LNZ]);
+  if (estimate.is_symmetric) count_symmetric_fill(pattern, order, estimate);
   return estimate;
 }
 
@@ -110,13 +162,15 @@ CostPrediction predict_bytes(const StateGraph& graph, const Components& componen
   prediction.solve_multiply_adds = edges.num_external_terms() + num_entries;
   const std::int64_t arrivals =
       size_of(PrcGroup{}) * edges.num_arrival_groups + size_of(PrcTerm{}) * edges.num_external_terms();
-  prediction.program_bytes =
-      size_of(PrcComponent{}) * components.num_components + (size_of(PrcRow{}) + 4 + 4 + 8) * num_rows +
-      4 * num_states + size_of(PrcGroup{}) * edges.num_groups + size_of(PrcTerm{}) * edges.num_terms + arrivals +
-      (4 + 8 + 8) * num_entries + size_of(PrcWeight{}) * edges.num_internal_terms + size_of(PrcPair{}) * fill.num_pairs;
+  prediction.program_bytes = size_of(PrcComponent{}) * components.num_components +
+                             (size_of(PrcRow{}) + 4 + 4 + 8) * num_rows + 4 * num_states +
+                             size_of(PrcGroup{}) * edges.num_groups + size_of(PrcTerm{}) * edges.num_terms + arrivals +
+                             (4 + 8 + 8) * num_entries + size_of(PrcWeight{}) * edges.num_internal_terms +
+                             size_of(PrcPair{}) * fill.num_stored_pairs + size_of(PrcFront{}) * fill.num_fronts +
+                             size_of(std::uint32_t{}) * fill.num_front_slots;
   // Components, their states, and where each component's numbers begin.
-  const std::int64_t lasting =
-      4 * num_states + 4 * num_rows + (4 + 4 + 16) * std::int64_t{components.num_components} + symbolic_bytes;
+  const std::int64_t lasting = 4 * num_states + 4 * num_rows + (4 + 4 + 24) * std::int64_t{components.num_components} +
+                               symbolic_bytes + size_of(PrcFront{}) * fill.num_fronts;
   // Listing arrivals takes the edges once more; multiply-adds, written before, a few numbers for each row.
   const std::int64_t passing =
       std::max(25 * fill.largest_rows - arrivals, 16 * edges.num_external_terms() + 16 * num_rows);

@@ -5,6 +5,7 @@
 
 #include "elimination/component_factors.hpp"
 #include "elimination/components.hpp"
+#include "elimination/front_plan.hpp"
 #include "sojourn/prc.hpp"
 #include "sojourn/state_graph.hpp"
 
@@ -23,16 +24,24 @@ EdgeCounts count_edges(const StateGraph& graph, const Components& components);
 /// Numbers of a program that follow from the fill of its components.
 struct FillCounts {
   std::int64_t num_entries = 0, num_lower_entries = 0, num_pairs = 0;
+  std::int64_t num_stored_pairs = 0;                   ///< those of components without fronts
+  std::int64_t num_fronts = 0, num_front_slots = 0;    ///< of patterns, which components share
   std::int64_t largest_entries = 0, largest_rows = 0;  ///< of one component
-  void add(std::int64_t rows, std::int64_t entries, std::int64_t lower, std::int64_t pairs);
+  void add(std::int64_t rows, std::int64_t entries, std::int64_t lower, std::int64_t pairs, bool by_fronts);
+  void add_fronts(std::int64_t fronts, std::int64_t slots);
 };
 
-/// Fill of a pattern as the ordering estimates it: exact but for a few per cent where the pattern is symmetric, an
-/// upper bound where it is not.
+/// Fill of a pattern without finding it: exact where the pattern is symmetric, the ordering's upper bound where it is
+/// not.
 struct FillEstimate {
   bool is_symmetric = false;
   std::int64_t num_entries = 0, num_pairs = 0;
+  std::int64_t num_fronts = 0, num_front_slots = 0;  ///< none where it goes by pairs, and where it is not symmetric
+  [[nodiscard]] bool by_fronts() const { return num_fronts > 0; }
+  /// Bytes of the factor program.
+  [[nodiscard]] std::int64_t stored_bytes() const;
 };
+/// Cost: that of the order, and O(entries) steps in O(states) memory.
 FillEstimate estimate_fill(const ComponentPattern& pattern);
 
 /// Bytes of a pattern and of its fill.

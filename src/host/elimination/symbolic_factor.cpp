@@ -111,6 +111,32 @@ std::string fault_of(const SymbolicFactor& factor, const ComponentPattern& patte
   return {};
 }
 
+bool is_exact_fill(const SymbolicFactor& factor, const ComponentPattern& pattern) {
+  const std::int32_t size = factor.num_states();
+  const std::vector<std::int32_t> position = inverse_of(factor.order);
+  // The last row that has an entry in a column, and the last one whose entry there has a reason.
+  std::vector<std::int32_t> entered(size, -1), explained(size, -1);
+  for (std::int32_t i = 0; i < size; ++i) {
+    for (std::int64_t e = factor.begin[i]; e < factor.begin[i + 1]; ++e) entered[factor.column[e]] = i;
+    const std::int32_t state = factor.order[i];
+    for (std::int32_t e = pattern.row_begin[state]; e < pattern.row_begin[state + 1]; ++e)
+      explained[position[pattern.column[e]]] = i;
+    for (std::int64_t a = factor.begin[i]; a < factor.middle[i]; ++a) {
+      const std::int32_t k = factor.column[a];
+      for (std::int64_t b = factor.middle[k]; b < factor.begin[k + 1]; ++b) {
+        const std::int32_t column = factor.column[b];
+        if (column == i) continue;
+        if (entered[column] != i) return false;
+        explained[column] = i;
+      }
+    }
+    for (std::int64_t e = factor.begin[i]; e < factor.begin[i + 1]; ++e) {
+      if (explained[factor.column[e]] != i) return false;
+    }
+  }
+  return true;
+}
+
 bool write_pairs(const SymbolicFactor& factor, const ComponentPattern& pattern, std::span<std::int64_t> pair_end,
                  std::span<PrcPair> pairs) {
   const std::int32_t size = factor.num_states();

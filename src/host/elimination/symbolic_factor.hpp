@@ -39,6 +39,10 @@ SymbolicFactor factor_symbolically(const ComponentPattern& pattern, std::int64_t
 /// safe to call. Cost: O(entries log).
 std::string fault_of(const SymbolicFactor& factor, const ComponentPattern& pattern);
 
+/// Whether the entries of a well-formed factor are exactly the fill of `pattern`, as `write_pairs` finds out on its
+/// way. Cost: O(multiply-adds).
+bool is_exact_fill(const SymbolicFactor& factor, const ComponentPattern& pattern);
+
 /// Writes the multiply-adds of a factor, by entry and in ascending order of the column eliminated.
 ///
 /// @param pair_end  [entries] ends of the entries' pairs, counted from 0.

@@ -146,6 +146,15 @@ SOJOURN_INLINE Pack<L, S> reciprocal(Pack<L, S> a) {
   return a;
 }
 
+template <int L, class S>
+SOJOURN_INLINE void hold_in_register([[maybe_unused]] Pack<L, S>& a) {
+#if defined(__AVX512F__)
+  Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { asm("" : "+v"(a.v[i])); });
+#elif defined(__FMA__)
+  Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { asm("" : "+x"(a.v[i])); });
+#endif
+}
+
 /// One truth value a lane.
 template <int L, class S>
 struct PackMask {
@@ -255,5 +264,26 @@ SOJOURN_INLINE ComplexPack<L> select(const PackMask<L, double>& mask, const Comp
   return {select(mask, first.re, second.re), select(mask, first.im, second.im)};
 }
 
+/// Tiles whose sums, with a row's or column's numbers, fit in the vector registers; a number of `vectors` vectors.
+template <int vectors>
+struct TileOfVectors {
+#if defined(__AVX512F__)
+  static constexpr int kRows = vectors == 1 ? 4 : vectors == 2 ? 3 : vectors == 4 ? 2 : 1;
+  static constexpr int kColumns = vectors == 1 ? 4 : vectors == 2 ? 3 : vectors <= 8 ? 2 : 1;
+#elif defined(__FMA__)
+  static constexpr int kRows = vectors == 1 ? 3 : vectors == 2 ? 2 : 1;
+  static constexpr int kColumns = vectors == 1 ? 3 : vectors <= 4 ? 2 : 1;
+#else
+  static constexpr int kRows = vectors == 1 ? 2 : 1;
+  static constexpr int kColumns = vectors <= 2 ? 2 : 1;
+#endif
+};
+
 }  // namespace SOJOURN_KERNEL_SET
+
+template <int L, class S>
+struct FrontTile<Pack<L, S>> : TileOfVectors<Pack<L, S>::kVectors> {};
+template <int L>
+struct FrontTile<ComplexPack<L>> : TileOfVectors<2 * Pack<L>::kVectors> {};
+
 }  // namespace sojourn

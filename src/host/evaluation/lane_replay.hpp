@@ -143,6 +143,7 @@ class LaneReplay {
   /// instead: arithmetic is cheaper than the trip to memory, and the bits are the same.
   void factor() {
     factor_again_ = num_entries_ * sizeof(Lanes) > kFactorCacheBytes;
+    in_place_ = nullptr;
     if (!factor_again_) factor(NoKill{});
   }
 
@@ -158,7 +159,10 @@ class LaneReplay {
 
   /// The same for one component alone, its factors overwriting those of the component before: the form that keeps the
   /// fewest slots alive where no transposed solve follows.
-  void factor_in_place(const PrcComponent& component) { factor_component_at(component, NoKill{}, false); }
+  void factor_in_place(const PrcComponent& component) {
+    factor_component_at(component, NoKill{}, false);
+    in_place_ = &component;
+  }
   template <class Rhs>
   void solve_in_place(const PrcComponent& component, Rhs&& rhs, Lanes* x, const std::int32_t* slot) const {
     const Lanes* entry = entry_.data();
@@ -277,7 +281,8 @@ class LaneReplay {
   }
   template <class Body>
   void visit(const PrcComponent& component, Body&& body) {
-    if (factor_again_) factor_in_place(component);
+    // A sweep begins with the component that the one before it ended with.
+    if (factor_again_ && in_place_ != &component) factor_in_place(component);
     const std::int64_t entry = factor_again_ ? 0 : component.entry_begin;
     const std::int32_t row = factor_again_ ? 0 : component.row_begin;
     body(component, static_cast<const Lanes*>(entry_.data() + entry), static_cast<const Lanes*>(exit_.data() + row),
@@ -287,6 +292,7 @@ class LaneReplay {
   PrcView prc_;
   std::size_t num_entries_;
   bool factor_again_ = false;
+  const PrcComponent* in_place_ = nullptr;  ///< whose factors stand at the front of the arrays
   PackArray<Lanes> rate_, inverse_rate_, entry_, exit_, inverse_;
 };
 
@@ -301,5 +307,8 @@ inline constexpr int kNarrowLanes = kNarrowLanesOf<double>;
 inline constexpr int kGradientLanes = 4 * kVectorDoubles;
 /// Lanes of a replay with gradient from products.
 inline constexpr int kProductLanes = 8 * kVectorDoubles;
+/// Lanes where most multiply-adds belong to fronts: their tiles leave registers for two vectors a number, and the
+/// entries of a large component leave the core's cache the later, the fewer lanes there are.
+inline constexpr int kFrontLanes = 2 * kVectorDoubles;
 
 }  // namespace sojourn

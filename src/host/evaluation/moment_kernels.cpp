@@ -482,11 +482,17 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
   };
   if (graph.time_kind() == TimeKind::kDiscrete) differences.emplace(prc.arrays());
   const LaneRows all{phi.num_rows()};
+  const bool by_fronts = prc.arrays().goes_by_fronts();
   if (gradient.empty()) {
-    for_lane_blocks(all.num_lanes, num_threads, [&](auto width, auto&& next_block) {
+    const auto run = [&](auto width, auto&& next_block) {
       auto block = block_of(width);
       while (const auto first = next_block()) block.value(phi, all, *first, values);
-    });
+    };
+    if (by_fronts) {
+      for_lane_blocks<kFrontLanes>(all.num_lanes, num_threads, run);
+    } else {
+      for_lane_blocks(all.num_lanes, num_threads, run);
+    }
     return 0;
   }
   std::vector<std::size_t> listed;
@@ -494,12 +500,17 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
   if (route != GradientRoute::kDifferences && graph.time_kind() == TimeKind::kContinuous) {
     std::vector<char> in_doubt(phi.num_rows(), 0);
     const double share = GradientJudge(prc.arrays(), order).share();
-    for_lane_blocks<kProductLanes>(all.num_lanes, num_threads, [&](auto width, auto&& next_block) {
+    const auto run = [&](auto width, auto&& next_block) {
       auto block = block_of(width);
       while (const auto first = next_block()) {
         block.gradient_by_products(phi, all, *first, values, gradient, share, kGradientTolerance, {}, in_doubt);
       }
-    });
+    };
+    if (by_fronts) {
+      for_lane_blocks<kFrontLanes>(all.num_lanes, num_threads, run);
+    } else {
+      for_lane_blocks<kProductLanes>(all.num_lanes, num_threads, run);
+    }
     if (route == GradientRoute::kProducts) return 0;
     for (std::size_t k = 0; k < in_doubt.size(); ++k) {
       if (in_doubt[k] != 0) listed.push_back(k);

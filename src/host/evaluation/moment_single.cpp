@@ -49,8 +49,11 @@ Roundings count_roundings(const PrcArrays& prc) {
         arriving = std::max(arriving, count(prc.arrivals[g].term_end - prc.arrivals[g].term_begin));
       double entry = 0;
       for (std::int64_t e = row.entry_begin; e < row.entry_end; ++e) {
-        entry = std::max(entry, count(prc.entry_weight_begin[e + 1] - prc.entry_weight_begin[e] +
-                                      prc.entry_pair_begin[e + 1] - prc.entry_pair_begin[e]));
+        // By fronts no entry adds up more products than its row has columns eliminated before.
+        const std::int64_t products = component.front_begin != component.front_end
+                                          ? row.entry_middle - row.entry_begin
+                                          : prc.entry_pair_begin[e + 1] - prc.entry_pair_begin[e];
+        entry = std::max(entry, count(prc.entry_weight_begin[e + 1] - prc.entry_weight_begin[e] + products));
       }
       const double groups = count(row.group_end - row.group_begin), entries = count(row.entry_end - row.entry_begin);
       const double factor = entry + groups + 2 * entries;

@@ -4,6 +4,7 @@
 
 #include "elimination/components.hpp"
 #include "elimination/prc_arrays.hpp"
+#include "elimination_cases.hpp"
 #include "oracle/zoo.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/families.hpp"
@@ -88,7 +89,10 @@ TEST(Eliminate, CostOfAFullComponentIsThatOfDenseElimination) {
     }
     const std::int64_t num_lower = std::int64_t{size} * (size - 1) / 2;
     EXPECT_EQ(cost.factor_multiply_adds, num_pairs + num_lower);
-    EXPECT_EQ(std::ssize(prc.arrays().pairs), num_pairs);
+    const PrcArrays& arrays = prc.arrays();
+    std::int64_t counted = std::ssize(arrays.pairs);
+    for (const PrcFront& front : arrays.fronts) counted += multiply_adds_of(front, arrays.front_slots);
+    EXPECT_EQ(counted, num_pairs);
   }
 }
 

@@ -96,8 +96,9 @@ inline std::vector<unsigned char> content_of(const Prc& prc) {
       a.cost.num_levels, a.cost.factor_multiply_adds, a.cost.solve_multiply_adds, a.cost.num_slots, a.cost.bytes);
   each(a.forms, [&](const PrcForm& x) { put(x.term_begin, x.term_end); });
   each(a.form_terms, [&](const PrcFormTerm& x) { put(x.rate, x.coefficient); });
-  each(a.components,
-       [&](const PrcComponent& x) { put(x.row_begin, x.row_end, x.entry_begin, x.entry_end, x.reference); });
+  each(a.components, [&](const PrcComponent& x) {
+    put(x.row_begin, x.row_end, x.entry_begin, x.entry_end, x.reference, x.front_begin, x.front_end);
+  });
   each(a.rows, [&](const PrcRow& x) {
     put(x.group_begin, x.group_middle, x.group_end, x.entry_begin, x.entry_middle, x.entry_end, x.arrival_begin,
         x.arrival_end);
@@ -112,11 +113,29 @@ inline std::vector<unsigned char> content_of(const Prc& prc) {
   each(a.entry_weights, [&](const PrcWeight& x) { put(x.rate, x.coefficient); });
   each(a.entry_pair_begin, put);
   each(a.pairs, [&](const PrcPair& x) { put(x.a, x.b); });
+  each(a.fronts, [&](const PrcFront& x) {
+    put(x.row_begin, x.row_end, x.num_lower, x.num_upper, x.lower_begin, x.target_begin);
+  });
+  each(a.front_slots, put);
   each(a.value_slot, put);
   each(a.state_of_row, put);
   each(a.row_of_state, put);
   each(a.alpha, put);
   return bytes;
+}
+
+/// Multiply-adds of a front: its own rows, those below in its columns, and what it passes on but to the diagonal.
+inline std::int64_t multiply_adds_of(const PrcFront& front, const std::vector<std::uint32_t>& slots) {
+  const std::int64_t size = front.row_end - front.row_begin;
+  std::int64_t sum = 0;
+  for (std::int64_t k = 0; k < size; ++k) {
+    // Entry (k, column) takes a product of each of the front's rows before both.
+    for (std::int64_t j = 0; j < k; ++j) sum += j;
+    sum += k * (size - 1 - k + front.num_upper) + k * front.num_lower;
+  }
+  const auto targets = slots.begin() + front.target_begin;
+  const std::int64_t num_targets = std::int64_t{front.num_lower} * front.num_upper;
+  return sum + size * (num_targets - std::count(targets, targets + num_targets, kNoSlot));
 }
 
 }  // namespace sojourn

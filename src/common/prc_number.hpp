@@ -1,0 +1,32 @@
+#pragma once
+
+#include "common/host_device.hpp"
+
+/// What a replay asks of its numbers, for plain ones; packs, complex and scaled numbers overload it.
+namespace sojourn {
+
+/// acc += a * b.
+SOJOURN_HD inline void add_product(double& acc, double a, double b) { acc += a * b; }
+/// 1 / a.
+SOJOURN_HD inline double reciprocal(double a) { return 1.0 / a; }
+
+/// |a| < |b|, and the choice it makes; packs answer lane by lane.
+SOJOURN_HD inline bool smaller(double a, double b) { return (a < 0 ? -a : a) < (b < 0 ? -b : b); }
+template <class Real>
+SOJOURN_HD inline const Real& select(bool take_first, const Real& first, const Real& second) {
+  return take_first ? first : second;
+}
+
+SOJOURN_HD inline bool any(bool mask) { return mask; }
+SOJOURN_HD inline double absolute(double a) { return a < 0 ? -a : a; }
+/// What `smaller` compares, for comparisons of one number with several.
+template <class Real>
+SOJOURN_HD inline Real size_of(const Real& a) {
+  return absolute(a);
+}
+
+/// Asks the compiler to keep a number of an inner loop in a register, where it would read memory again for each use.
+template <class Real>
+SOJOURN_HD inline void hold_in_register(Real&) {}
+
+}  // namespace sojourn
