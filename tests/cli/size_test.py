@@ -59,14 +59,16 @@ class Size(ProgramCase):
                 f"edges: [{', '.join(edges)}]\n")
 
     def test_what_does_not_fit_is_refused_and_nothing_written(self):
-        # Its file is read in 100 MB or so, more than the limit below; its program takes some 20 MB more.
         self.write("grid.yaml", self.grid(100))
         found = self.good_json("inspect", "grid.yaml")
         needed = found["predicted"]["elimination_bytes"]
         self.assertGreater(needed, 14 << 20)
         self.write("grid-run.yaml", "schema: sojourn/run/1\nmodel: grid.yaml\ndata: {file: times.csv}\n"
                    "priors: {r: {gamma: {shape: 2, rate: 1}}}\n")
-        limit = str(60 << 20)
+        # What the process holds after reading, and half of what the program takes.
+        roomy = 400 << 20
+        held = roomy - self.good_json("inspect", "grid.yaml", "--max-memory", str(roomy))["bytes_left"]
+        limit = str(held + needed // 2)
         told = self.good_json("inspect", "grid.yaml", "--max-memory", limit)
         self.assertFalse(told["fits"])
         self.assertLess(abs(told["predicted"]["elimination_bytes"] - needed), 0.2 * needed)
