@@ -9,6 +9,7 @@
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/moment_replay.hpp"
+#include "host/evaluation/dense_chain.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/families.hpp"
 
@@ -25,11 +26,11 @@ struct Answer {
   std::vector<unsigned char> in_doubt;
 };
 
-Answer on_device(const DeviceProgram& program, const Prc& prc, const Model& model, MatrixView<const double> phi,
+Answer on_device(const DeviceProgram& program, const Prc& prc, const StateGraph& graph, MatrixView<const double> phi,
                  int order, bool gradient) {
   const MomentLaneShape shape = moment_lane_shape(prc.arrays(), order, gradient);
   std::vector<double> reward;
-  const std::vector<double> by_state = model.graph.unit_reward();
+  const std::vector<double> by_state = graph.unit_reward();
   for (const std::int32_t state : prc.arrays().state_of_row) reward.push_back(by_state[state]);
   Answer answer;
   answer.values.resize(phi.num_rows() * order);
@@ -45,22 +46,25 @@ Answer on_device(const DeviceProgram& program, const Prc& prc, const Model& mode
 TEST(MomentKernel, AgreesWithTheHost) {
   if (!has_device()) GTEST_SKIP() << "no CUDA device on this machine";
   const std::int32_t two_demes[] = {5, 5}, small[] = {2, 2};
-  const Model models[] = {coalescent_blocks(12), structured_coalescent_blocks(small),
-                          structured_coalescent_blocks(two_demes), coxian(5), birth_death(200, 1, false)};
-  for (const Model& model : models) {
-    const Prc prc = eliminate(model.graph);
+  const StateGraph graphs[] = {coalescent_blocks(12).graph,
+                               structured_coalescent_blocks(small).graph,
+                               structured_coalescent_blocks(two_demes).graph,
+                               coxian(5).graph,
+                               birth_death(200, 1, false).graph,
+                               testing::dense_chain(40)};
+  for (const StateGraph& graph : graphs) {
+    const Prc prc = eliminate(graph);
     const DeviceProgram program(prc.arrays());
-    Matrix<double> phi(301, model.rates.num_rates());
+    Matrix<double> phi(301, graph.num_rates());
     std::mt19937 random(5);
     std::lognormal_distribution<double> factor(0, 0.2);
     for (std::size_t l = 0; l < phi.num_rows(); ++l)
       for (std::size_t r = 0; r < phi.num_cols(); ++r) phi(l, r) = factor(random);
     for (int order = 1; order <= kMostLaneOrder; ++order) {
       std::vector<double> values(phi.num_rows() * order), gradient(values.size() * phi.num_cols());
-      replay_moments(model.graph, prc, phi.view(), model.graph.unit_reward(), order, values, gradient, 1,
-                     GradientRoute::kProducts);
-      const Answer got = on_device(program, prc, model, phi.view(), order, true);
-      const Answer value_alone = on_device(program, prc, model, phi.view(), order, false);
+      replay_moments(graph, prc, phi.view(), graph.unit_reward(), order, values, gradient, 1, GradientRoute::kProducts);
+      const Answer got = on_device(program, prc, graph, phi.view(), order, true);
+      const Answer value_alone = on_device(program, prc, graph, phi.view(), order, false);
       for (std::size_t i = 0; i < values.size(); ++i) {
         // Sums of positive terms in the same order; products are fused in other places.
         EXPECT_NEAR(got.values[i], values[i], 1e-12 * std::abs(values[i])) << i;
@@ -72,7 +76,7 @@ TEST(MomentKernel, AgreesWithTheHost) {
           EXPECT_NEAR(got.gradient[i], gradient[i], 1e-9 * std::abs(gradient[i])) << i;
         }
       }
-      const Answer again = on_device(program, prc, model, phi.view(), order, true);
+      const Answer again = on_device(program, prc, graph, phi.view(), order, true);
       EXPECT_EQ(again.values, got.values) << "the same bits from run to run";
       EXPECT_EQ(again.gradient, got.gradient);
     }
@@ -88,8 +92,8 @@ TEST(MomentKernel, ALaneDoesNotDependOnItsBatch) {
   Matrix<double> phi(500, model.rates.num_rates());
   for (std::size_t l = 0; l < phi.num_rows(); ++l)
     for (std::size_t r = 0; r < phi.num_cols(); ++r) phi(l, r) = 0.5 + 0.001 * static_cast<double>(l + r);
-  const Answer all = on_device(program, prc, model, phi.view(), 1, true);
-  const Answer part = on_device(program, prc, model, {phi.row(123).data(), 77, phi.num_cols()}, 1, true);
+  const Answer all = on_device(program, prc, model.graph, phi.view(), 1, true);
+  const Answer part = on_device(program, prc, model.graph, {phi.row(123).data(), 77, phi.num_cols()}, 1, true);
   for (std::size_t l = 0; l < 77; ++l) EXPECT_EQ(part.values[l], all.values[123 + l]);
   for (std::size_t i = 0; i < part.gradient.size(); ++i)
     EXPECT_EQ(part.gradient[i], all.gradient[123 * phi.num_cols() + i]);

@@ -12,7 +12,7 @@
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/moment_replay.hpp"
-#include "oracle/zoo.hpp"
+#include "host/evaluation/dense_chain.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/prc.hpp"
 
@@ -145,6 +145,14 @@ TEST(MomentLane, AgreesWithTheHostOnFamilies) {
     compare<2>(model.graph, phi.view(), reward);
     compare<4>(model.graph, phi.view(), reward);
   }
+}
+
+TEST(MomentLane, AgreesWithTheHostOnFronts) {
+  const StateGraph graph = testing::dense_chain(40);
+  ASSERT_FALSE(eliminate(graph).arrays().fronts.empty());
+  const Matrix<double> phi = scattered(std::vector<double>(3, 0.7), 61);
+  compare<1>(graph, phi.view(), graph.unit_reward());
+  compare<3>(graph, phi.view(), graph.unit_reward());
 }
 
 /// Two rates in a row: E[Y] = 1 / a + 1 / b, E[Y^2] = 2 / a^2 + 2 / (a b) + 2 / b^2, and their derivatives.
