@@ -1,3 +1,4 @@
+#include <optional>
 #include <utility>
 
 #include "evaluation/lane_blocks.hpp"
@@ -15,23 +16,23 @@ class CrossMomentBlock {
  public:
   using Lanes = Pack<W>;
 
-  CrossMomentBlock(const StateGraph& graph, const Prc& prc, const DifferenceProgram& differences,
+  /// `differences` serve gradients alone and may be null without.
+  CrossMomentBlock(const StateGraph& graph, const Prc& prc, const DifferenceProgram* differences,
                    const std::vector<std::span<const double>>& rewards)
       : discrete_(graph.time_kind() == TimeKind::kDiscrete),
         arrays_(prc.arrays()),
         replay_(prc),
-        rises_(differences),
         num_rewards_(rewards.size()) {
+    if (differences != nullptr) rises_.emplace(*differences);
     for (const auto& reward : rewards) {
       std::vector<double>& by_row = reward_.emplace_back();
       for (const std::int32_t state : prc.arrays().state_of_row) by_row.push_back(reward[state]);
     }
   }
 
-  void run(MatrixView<const double> phi, std::size_t first, std::span<double> means, std::span<double> second,
-           std::span<double> means_gradient, std::span<double> second_gradient) {
+  void run_gradients(MatrixView<const double> phi, std::size_t first, std::span<double> means, std::span<double> second,
+                     std::span<double> means_gradient, std::span<double> second_gradient) {
     const std::int32_t rows = replay_.num_rows();
-    const bool gradient = !means_gradient.empty();
     first_ = first;
     last_ = std::min<std::size_t>(phi.num_rows(), first + W);
     replay_.load(phi, first);
@@ -39,35 +40,31 @@ class CrossMomentBlock {
     while (mean_solutions_.size() < num_rewards_) mean_solutions_.emplace_back(arrays_);
     if (pair_solution_.empty()) pair_solution_.emplace_back(arrays_);
     for (std::size_t a = 0; a < num_rewards_; ++a) {
-      replay_.solve([&](std::int32_t v) { return Lanes(reward_[a][v]); }, mean_solutions_[a].view(), rises_.view());
+      replay_.solve([&](std::int32_t v) { return Lanes(reward_[a][v]); }, mean_solutions_[a].view(), rises_->view());
       store(replay_.dot_alpha(solution(a)), means, num_rewards_, a);
     }
-    if (gradient) {
-      visits_.resize(rows);
-      rewarded_visits_.resize(num_rewards_ * rows);
-      replay_.transposed_solve_alpha(visits_.data());
-      for (std::size_t a = 0; a < num_rewards_; ++a) {
-        reset_gradient();
-        replay_.add_gradient(visits_.data(), mean_solutions_[a].view().slope, gradient_.data());
-        store_gradient(means_gradient, num_rewards_, a);
-        for (std::int32_t v = 0; v < rows; ++v) rewarded(a)[v] = reward_[a][v] * visits_[v];
-        replay_.transposed_solve(rewarded(a));
-      }
+    visits_.resize(rows);
+    rewarded_visits_.resize(num_rewards_ * rows);
+    replay_.transposed_solve_alpha(visits_.data());
+    for (std::size_t a = 0; a < num_rewards_; ++a) {
+      reset_gradient();
+      replay_.add_gradient(visits_.data(), mean_solutions_[a].view().slope, gradient_.data());
+      store_gradient(means_gradient, num_rewards_, a);
+      for (std::int32_t v = 0; v < rows; ++v) rewarded(a)[v] = reward_[a][v] * visits_[v];
+      replay_.transposed_solve(rewarded(a));
     }
     const Differences<Lanes*> pair = pair_solution_.front().view();
     for (std::size_t a = 0; a < num_rewards_; ++a) {
       for (std::size_t b = a; b < num_rewards_; ++b) {
-        replay_.solve([&](std::int32_t v) { return pair_rhs(a, b, v); }, pair, rises_.view());
+        replay_.solve([&](std::int32_t v) { return pair_rhs(a, b, v); }, pair, rises_->view());
         const Lanes value = replay_.dot_alpha(pair.x);
-        if (gradient) {
-          reset_gradient();
-          replay_.add_gradient(visits_.data(), pair.slope, gradient_.data());
-          replay_.add_gradient(rewarded(a), mean_solutions_[b].view().slope, gradient_.data());
-          replay_.add_gradient(rewarded(b), mean_solutions_[a].view().slope, gradient_.data());
-        }
+        reset_gradient();
+        replay_.add_gradient(visits_.data(), pair.slope, gradient_.data());
+        replay_.add_gradient(rewarded(a), mean_solutions_[b].view().slope, gradient_.data());
+        replay_.add_gradient(rewarded(b), mean_solutions_[a].view().slope, gradient_.data());
         for (const std::size_t at : {a * num_rewards_ + b, b * num_rewards_ + a}) {
           store(value, second, num_rewards_ * num_rewards_, at);
-          if (gradient) store_gradient(second_gradient, num_rewards_ * num_rewards_, at);
+          store_gradient(second_gradient, num_rewards_ * num_rewards_, at);
         }
       }
     }
@@ -139,7 +136,7 @@ class CrossMomentBlock {
   bool discrete_;
   const PrcArrays& arrays_;
   LaneReplay<W> replay_;
-  RiseArrays<Lanes> rises_;
+  std::optional<RiseArrays<Lanes>> rises_;
   std::size_t num_rewards_;
   std::vector<std::vector<double>> reward_;
   std::vector<SolutionArrays<Lanes>> mean_solutions_, pair_solution_;
@@ -155,14 +152,15 @@ void replay_cross_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc, 
                                        const std::vector<std::span<const double>>& rewards, std::span<double> means,
                                        std::span<double> second, std::span<double> means_gradient,
                                        std::span<double> second_gradient, int num_threads) {
-  const DifferenceProgram differences(prc.arrays());
+  std::optional<DifferenceProgram> differences;
+  if (!means_gradient.empty()) differences.emplace(prc.arrays());
   for_lane_blocks(phi.num_rows(), num_threads, [&](auto width, auto&& next_block) {
-    CrossMomentBlock<decltype(width)::value> block(graph, prc, differences, rewards);
+    CrossMomentBlock<decltype(width)::value> block(graph, prc, differences ? &*differences : nullptr, rewards);
     while (const auto first = next_block()) {
-      if (means_gradient.empty()) {
-        block.run_values(phi, *first, means, second);
+      if (differences) {
+        block.run_gradients(phi, *first, means, second, means_gradient, second_gradient);
       } else {
-        block.run(phi, *first, means, second, means_gradient, second_gradient);
+        block.run_values(phi, *first, means, second);
       }
     }
   });

@@ -2,7 +2,8 @@
 
 #include <cmath>
 #include <cstdint>
-#include <memory>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "common/prc_differences.hpp"
@@ -29,6 +30,22 @@ class DifferenceProgram {
   std::vector<std::int64_t> row_begin_;
   std::vector<std::int32_t> column_, onward_, term_;
   std::size_t most_pairs_ = 0, most_rows_ = 0;
+};
+
+/// A program made where it is first asked for, by any thread: what never takes a gradient need not have it.
+class LazyDifferenceProgram {
+ public:
+  /// `prc` outlives this.
+  explicit LazyDifferenceProgram(const PrcArrays& prc) : prc_(prc) {}
+  [[nodiscard]] const DifferenceProgram& get() const {
+    std::call_once(made_, [this] { program_.emplace(prc_); });
+    return *program_;
+  }
+
+ private:
+  const PrcArrays& prc_;
+  mutable std::once_flag made_;
+  mutable std::optional<DifferenceProgram> program_;
 };
 
 /// Rows on the longest way up an elimination tree, from each row to the first later one that it leads to. Cost: a step

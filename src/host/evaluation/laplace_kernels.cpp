@@ -1,4 +1,5 @@
 #include <cmath>
+#include <optional>
 
 #include "evaluation/lane_blocks.hpp"
 #include "evaluation/moment_replay.hpp"
@@ -108,14 +109,16 @@ void replay_expected_sojourn_on<kThisSet>(const StateGraph& graph, const Prc& pr
   const auto num_states = static_cast<std::size_t>(graph.num_states());
   std::fill(values.begin(), values.end(), 0.0);
   std::fill(gradient.begin(), gradient.end(), 0.0);
-  const DifferenceProgram differences(prc.arrays());
+  std::optional<DifferenceProgram> differences;
+  if (!gradient.empty()) differences.emplace(prc.arrays());
   for_lane_blocks(phi.num_rows(), num_threads, [&](auto width, auto&& next_block) {
     constexpr int kWidth = decltype(width)::value;
     using Lanes = Pack<kWidth>;
     LaneReplay<kWidth> replay(prc);
     const auto& state_of_row = prc.arrays().state_of_row;
     SolutionArrays<Lanes> solution(prc.arrays());
-    RiseArrays<Lanes> rises(differences);
+    std::optional<RiseArrays<Lanes>> rises;
+    if (differences) rises.emplace(*differences);
     PackArray<Lanes> y(state_of_row.size()), sums;
     const BlockOutput<kWidth> output{values, gradient, num_states};
     while (const auto first = next_block()) {
@@ -127,7 +130,7 @@ void replay_expected_sojourn_on<kThisSet>(const StateGraph& graph, const Prc& pr
         output.store(y[v], *first, last, state_of_row[v]);
         if (gradient.empty()) continue;
         replay.solve([&](std::int32_t row) { return Lanes(std::cmp_equal(row, v) ? 1.0 : 0.0); }, solution.view(),
-                     rises.view());
+                     rises->view());
         reset(sums, replay);
         replay.add_gradient(y.data(), solution.view().slope, sums.data());
         fold_forms(replay.prc(), sums.data());

@@ -86,9 +86,10 @@ class MomentBlock {
     write_values(values);
   }
 
-  /// Sets `in_doubt` [K] (may be empty) where rounding may have left too few digits even so.
+  /// Sets `in_doubt` [K] (may be empty) by the judge where rounding may have left too few digits even so.
   void gradient_by_differences(MatrixView<const double> phi, LaneRows lanes, std::size_t first,
-                               std::span<double> values, std::span<double> gradient, std::span<char> in_doubt) {
+                               std::span<double> values, std::span<double> gradient, const GradientJudge& judge,
+                               std::span<char> in_doubt) {
     judged_ = !in_doubt.empty();
     load(phi, lanes, first);
     replay_.factor();
@@ -102,7 +103,7 @@ class MomentBlock {
     for (int j = 1; j <= order_; ++j) {
       fold_forms(replay_.prc(), gradient_of(j));
       write_gradient(j, gradient);
-      if (judged_) judge(j, in_doubt);
+      if (judged_) mark_doubts(j, judge, in_doubt);
     }
   }
 
@@ -245,9 +246,10 @@ class MomentBlock {
   void reset_gradient() {
     const int num_sums = order_ * replay_.num_extended_rates();
     gradient_sums_.resize(num_sums);
+    for (int i = 0; i < num_sums; ++i) gradient_sums_[i] = WideLanes(0.0);
+    if (!judged_) return;
     size_sums_.resize(num_sums);
     for (int i = 0; i < num_sums; ++i) size_sums_[i] = Lanes(0.0);
-    for (int i = 0; i < num_sums; ++i) gradient_sums_[i] = WideLanes(0.0);
   }
   Lanes* size_of(int j) { return size_sums_.data() + static_cast<std::size_t>(j - 1) * replay_.num_extended_rates(); }
   /// Adds a pair to the gradient of order k, and its sizes to what that gradient is judged by.
@@ -426,10 +428,9 @@ class MomentBlock {
 
   /// Judges an order's gradient from differences: below the tolerance for each of its components, or so small beside
   /// the moment that a change of the rate could not be seen in it.
-  void judge(int j, std::span<char> in_doubt) {
+  void mark_doubts(int j, const GradientJudge& judge, std::span<char> in_doubt) {
     const PrcView& prc = replay_.prc();
     fold_forms(prc, GradientSums<Lanes*>{size_of(j), size_of(j)});
-    const GradientJudge judge(arrays_, order_);
     for (std::int32_t r = 1; r <= prc.num_rates; ++r) {
       for (int lane = 0; lane < num_filled_; ++lane) {
         if (!judge.is_sure(size_of(j)[r].lane(lane), gradient_of(j)[r].lane(lane), replay_.rate()[r].lane(lane),
@@ -482,35 +483,30 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
   };
   if (graph.time_kind() == TimeKind::kDiscrete) differences.emplace(prc.arrays());
   const LaneRows all{phi.num_rows()};
-  const bool by_fronts = prc.arrays().goes_by_fronts();
-  if (gradient.empty()) {
+  const auto run_all = [&](auto wide, auto&& body) {
     const auto run = [&](auto width, auto&& next_block) {
       auto block = block_of(width);
-      while (const auto first = next_block()) block.value(phi, all, *first, values);
+      while (const auto first = next_block()) body(block, *first);
     };
-    if (by_fronts) {
+    if (prc.arrays().goes_by_fronts()) {
       for_lane_blocks<kFrontLanes>(all.num_lanes, num_threads, run);
     } else {
-      for_lane_blocks(all.num_lanes, num_threads, run);
+      for_lane_blocks<decltype(wide)::value>(all.num_lanes, num_threads, run);
     }
+  };
+  if (gradient.empty()) {
+    run_all(std::integral_constant<int, kWideLanes>{},
+            [&](auto& block, std::size_t first) { block.value(phi, all, first, values); });
     return 0;
   }
   std::vector<std::size_t> listed;
   LaneRows left = all;
+  const GradientJudge judge(prc.arrays(), order);
   if (route != GradientRoute::kDifferences && graph.time_kind() == TimeKind::kContinuous) {
     std::vector<char> in_doubt(phi.num_rows(), 0);
-    const double share = GradientJudge(prc.arrays(), order).share();
-    const auto run = [&](auto width, auto&& next_block) {
-      auto block = block_of(width);
-      while (const auto first = next_block()) {
-        block.gradient_by_products(phi, all, *first, values, gradient, share, kGradientTolerance, {}, in_doubt);
-      }
-    };
-    if (by_fronts) {
-      for_lane_blocks<kFrontLanes>(all.num_lanes, num_threads, run);
-    } else {
-      for_lane_blocks<kProductLanes>(all.num_lanes, num_threads, run);
-    }
+    run_all(std::integral_constant<int, kProductLanes>{}, [&](auto& block, std::size_t first) {
+      block.gradient_by_products(phi, all, first, values, gradient, judge.share(), kGradientTolerance, {}, in_doubt);
+    });
     if (route == GradientRoute::kProducts) return 0;
     for (std::size_t k = 0; k < in_doubt.size(); ++k) {
       if (in_doubt[k] != 0) listed.push_back(k);
@@ -522,7 +518,7 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
   for_lane_blocks<kGradientLanes>(left.num_lanes, num_threads, [&](auto width, auto&& next_block) {
     auto block = block_of(width);
     while (const auto first = next_block())
-      block.gradient_by_differences(phi, left, *first, values, gradient, in_doubt_still);
+      block.gradient_by_differences(phi, left, *first, values, gradient, judge, in_doubt_still);
   });
   return left.num_lanes;
 }

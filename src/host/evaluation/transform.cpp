@@ -45,7 +45,7 @@ void chain_to_discrete(double w, bool survival, Real& value, Real& first, Real& 
 
 struct Impl {
   Prc prc;
-  DifferenceProgram differences;
+  LazyDifferenceProgram differences;
   PrcView view;
   std::vector<double> reward;  // by row
   bool has_zero_reward = false;
@@ -107,7 +107,7 @@ class SetTransform final : public TransformKernels {
 
 SetTransform::SetTransform(const StateGraph& graph, const Prc& prc, std::span<const double> reward)
     : impl_{prc,
-            DifferenceProgram(prc.arrays()),
+            LazyDifferenceProgram(prc.arrays()),
             prc.arrays().view(),
             {},
             false,

@@ -27,7 +27,7 @@ struct TransformParticle {
 template <class Real>
 class TransformNodes {
  public:
-  TransformNodes(const Prc& prc, const DifferenceProgram& differences)
+  TransformNodes(const Prc& prc, const LazyDifferenceProgram& differences)
       : arrays_(&prc.arrays()),
         differences_(&differences),
         prc_(prc.arrays().view()),
@@ -121,7 +121,7 @@ class TransformNodes {
   template <class Rhs>
   void solve_differences(Rhs&& rhs, double absorbing, std::optional<SolutionArrays<Real>>& solution) {
     if (!solution) solution.emplace(*arrays_);
-    if (!rises_) rises_.emplace(*differences_);
+    if (!rises_) rises_.emplace(differences_->get());
     const ComponentRises<Real*> rises = rises_->view();
     for (std::int32_t c = 0; c < prc_.num_components; ++c) {
       const PrcComponent& component = prc_.components[c];
@@ -153,7 +153,7 @@ class TransformNodes {
   }
 
   const PrcArrays* arrays_;
-  const DifferenceProgram* differences_;
+  const LazyDifferenceProgram* differences_;
   PrcView prc_;
   TransformParticle particle_;
   Real shift_{};
