@@ -1,4 +1,5 @@
 #include <cstring>
+#include <functional>
 #include <vector>
 
 #include "device/evaluation/device_program.hpp"
@@ -8,21 +9,27 @@
 namespace sojourn {
 namespace {
 
-/// Arrays side by side, each on a boundary that any load likes.
+/// Arrays side by side, each on a boundary that any load likes, and the pointers that are to point at them.
 class Layout {
  public:
   template <class T>
-  std::size_t place(const std::vector<T>& array) {
+  void place(const T*& pointer, const std::vector<T>& array) {
     const std::size_t begin = bytes_.size();
     bytes_.resize((begin + array.size() * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment);
     if (!array.empty()) std::memcpy(bytes_.data() + begin, array.data(), array.size() * sizeof(T));
-    return begin;
+    point_.push_back(
+        [&pointer, begin](const unsigned char* base) { pointer = reinterpret_cast<const T*>(base + begin); });
   }
   [[nodiscard]] const std::vector<unsigned char>& bytes() const { return bytes_; }
+  /// Once the bytes have their place.
+  void point_into(const unsigned char* base) const {
+    for (const auto& point : point_) point(base);
+  }
 
  private:
   static constexpr std::size_t kAlignment = 256;
   std::vector<unsigned char> bytes_;
+  std::vector<std::function<void(const unsigned char*)>> point_;
 };
 
 }  // namespace
@@ -36,40 +43,27 @@ DeviceProgram::DeviceProgram(const PrcArrays& arrays) : impl_(std::make_unique<I
   PrcView& view = impl_->view;
   view = arrays.view();
   Layout layout;
-  const std::size_t forms = layout.place(arrays.forms), form_terms = layout.place(arrays.form_terms),
-                    components = layout.place(arrays.components), rows = layout.place(arrays.rows),
-                    groups = layout.place(arrays.groups), terms = layout.place(arrays.terms),
-                    arrivals = layout.place(arrays.arrivals), arrival_terms = layout.place(arrays.arrival_terms),
-                    entry_column = layout.place(arrays.entry_column),
-                    entry_weight_begin = layout.place(arrays.entry_weight_begin),
-                    entry_weights = layout.place(arrays.entry_weights),
-                    entry_pair_begin = layout.place(arrays.entry_pair_begin), pairs = layout.place(arrays.pairs),
-                    fronts = layout.place(arrays.fronts), front_slots = layout.place(arrays.front_slots),
-                    value_slot = layout.place(arrays.value_slot), alpha = layout.place(arrays.alpha);
+  layout.place(view.forms, arrays.forms);
+  layout.place(view.form_terms, arrays.form_terms);
+  layout.place(view.components, arrays.components);
+  layout.place(view.rows, arrays.rows);
+  layout.place(view.groups, arrays.groups);
+  layout.place(view.terms, arrays.terms);
+  layout.place(view.arrivals, arrays.arrivals);
+  layout.place(view.arrival_terms, arrays.arrival_terms);
+  layout.place(view.entry_column, arrays.entry_column);
+  layout.place(view.entry_weight_begin, arrays.entry_weight_begin);
+  layout.place(view.entry_weights, arrays.entry_weights);
+  layout.place(view.entry_pair_begin, arrays.entry_pair_begin);
+  layout.place(view.pairs, arrays.pairs);
+  layout.place(view.fronts, arrays.fronts);
+  layout.place(view.front_slots, arrays.front_slots);
+  layout.place(view.value_slot, arrays.value_slot);
+  layout.place(view.alpha, arrays.alpha);
   impl_->buffer = DeviceBuffer<unsigned char>(layout.bytes().size());
   const DeviceStream stream;
   impl_->buffer.upload(layout.bytes(), stream.get());
-  const unsigned char* const base = impl_->buffer.data();
-  const auto point = [base](auto& pointer, std::size_t begin) {
-    pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(base + begin);
-  };
-  point(view.forms, forms);
-  point(view.form_terms, form_terms);
-  point(view.components, components);
-  point(view.rows, rows);
-  point(view.groups, groups);
-  point(view.terms, terms);
-  point(view.arrivals, arrivals);
-  point(view.arrival_terms, arrival_terms);
-  point(view.entry_column, entry_column);
-  point(view.entry_weight_begin, entry_weight_begin);
-  point(view.entry_weights, entry_weights);
-  point(view.entry_pair_begin, entry_pair_begin);
-  point(view.pairs, pairs);
-  point(view.fronts, fronts);
-  point(view.front_slots, front_slots);
-  point(view.value_slot, value_slot);
-  point(view.alpha, alpha);
+  layout.point_into(impl_->buffer.data());
   stream.synchronize();
 }
 
