@@ -70,8 +70,7 @@ std::string command_text(const InferOptions& options) {
 /// One inference from the run file to the output folder.
 class Inference {
  public:
-  /// `ranks` is null for a process that is alone.
-  Inference(const InferOptions& options, Communicator* ranks)
+  Inference(const InferOptions& options, Communicator& ranks)
       : options_(options), ranks_(ranks), run_(read_run(options)) {
     SOJOURN_EXPECTS(
         !options.resume, UsageError,
@@ -82,16 +81,16 @@ class Inference {
     if (const std::string warning = oversubscription_warning(result_.num_threads); !warning.empty())
       result_.warnings.push_back(warning);  // printed by num_threads() already
     run_.sampler.num_threads = result_.num_threads;
-    if (ranks_ != nullptr) result_.num_ranks = ranks_->size();
+    result_.num_ranks = ranks_.size();
     if (!options.plan && is_first()) check_output_folder(options.output, {options.overwrite});
     load();
   }
 
   /// @throws CommError on all ranks where they were given different things.
   void expect_agreement() const {
-    expect_same_everywhere(*ranks_, "model", result_.model_digest);
-    expect_same_everywhere(*ranks_, "data", result_.data_digest);
-    expect_same_everywhere(*ranks_, "config", config_digest());
+    expect_same_everywhere(ranks_, "model", result_.model_digest);
+    expect_same_everywhere(ranks_, "data", result_.data_digest);
+    expect_same_everywhere(ranks_, "config", config_digest());
   }
 
   ExitCode plan() {
@@ -121,7 +120,7 @@ class Inference {
  private:
   [[nodiscard]] double elapsed() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
-  [[nodiscard]] bool is_first() const { return ranks_ == nullptr || ranks_->rank() == 0; }
+  [[nodiscard]] bool is_first() const { return ranks_.rank() == 0; }
 
   /// Of everything that decides the particles beside model and data.
   [[nodiscard]] std::string config_digest() const {
@@ -197,11 +196,10 @@ class Inference {
       return num_interrupts() == 0 && (!max_seconds_ || elapsed() < *max_seconds_);
     };
     try {
-      result_.svgd =
-          ranks_ == nullptr ? svgd(*posterior_, run_.sampler, go_on) : svgd(*posterior_, run_.sampler, *ranks_, go_on);
+      result_.svgd = svgd(*posterior_, run_.sampler, ranks_, go_on);
     } catch (const ParticleError& error) {
       progress.finish();
-      if (!is_first()) throw EndedElsewhere(error.exit_code(), error.what());
+      if (!is_first()) throw;  // the first one saves it for all
       throw NumericalError(error.what() + save_failure(error));
     }
     progress.finish();
@@ -259,7 +257,7 @@ class Inference {
   }
 
   const InferOptions& options_;
-  Communicator* ranks_;
+  Communicator& ranks_;
   Clock::time_point start_ = Clock::now();
   RunFile run_;
   std::optional<double> max_seconds_;
@@ -269,15 +267,11 @@ class Inference {
 
 ExitCode infer(const InferOptions& options) {
   const std::unique_ptr<Communicator> ranks = open_ranks();
-  if (!ranks) {
-    Inference inference(options, nullptr);
-    return options.plan ? inference.plan() : inference.run();
-  }
-  SOJOURN_EXPECTS(options.run != "-", UsageError,
+  SOJOURN_EXPECTS(options.run != "-" || ranks->size() == 1, UsageError,
                   "RUN is standard input, which a launcher gives to the first of {} ranks alone; give a file",
                   ranks->size());
   std::optional<Inference> inference;
-  on_all_ranks(*ranks, [&] { inference.emplace(options, ranks.get()); });
+  on_all_ranks(*ranks, [&] { inference.emplace(options, *ranks); });
   on_all_ranks(*ranks, [&] { inference->expect_agreement(); });
   if (options.plan) return ranks->rank() == 0 ? inference->plan() : ExitCode::kDone;
   ExitCode code = ExitCode::kDone;

@@ -1,6 +1,5 @@
 #include "cli/precompute_part.hpp"
 
-#include <charconv>
 #include <optional>
 #include <string_view>
 
@@ -11,13 +10,6 @@ namespace sojourn::cli {
 namespace {
 
 constexpr const char* kHint = "give --part I/N";
-
-std::optional<std::int64_t> whole(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return {};
-  return value;
-}
 
 struct Share {
   std::int64_t index = 0, count = 1;
@@ -40,9 +32,9 @@ Share task_of_array() {
 
 ChosenPart part_of_option(const std::string& option) {
   const auto slash = option.find('/');
-  const auto index = whole(std::string_view(option).substr(0, slash));
-  const auto count =
-      slash == std::string::npos ? std::optional<std::int64_t>() : whole(std::string_view(option).substr(slash + 1));
+  const auto index = whole_number(std::string_view(option).substr(0, slash));
+  const auto count = slash == std::string::npos ? std::optional<std::int64_t>()
+                                                : whole_number(std::string_view(option).substr(slash + 1));
   SOJOURN_EXPECTS(index && count && *count >= 1 && *count <= kMostProcesses && *index >= 1 && *index <= *count,
                   UsageError, "--part '{}' is not I/N with 1 <= I <= N, as 2/8", option);
   return {{static_cast<std::int32_t>(*index - 1), static_cast<std::int32_t>(*count)}, "--part"};

@@ -47,7 +47,7 @@ void set_rank_back_end(RankBackEnd back_end) { rank_back_end = back_end; }
 
 std::unique_ptr<Communicator> open_ranks() {
   const LauncherRank launched = launcher_rank("start the program without a launcher");
-  if (launched.size == 1) return nullptr;
+  if (launched.size == 1) return make_serial_communicator();
   SOJOURN_EXPECTS(
       rank_back_end.open != nullptr, CommError,
       "started as {} processes ({}), but this program is built without MPI; build it where MPI is found, or "

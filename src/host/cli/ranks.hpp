@@ -15,7 +15,7 @@ struct RankBackEnd {
 };
 void set_rank_back_end(RankBackEnd back_end);
 
-/// The ranks that this process was started with, or null where it is alone. All but the first stop writing to standard
+/// The ranks that this process was started with. All but the first stop writing to standard
 /// error. SOJOURN_COMM_LOG=1 writes a line for every call; a call longer than SOJOURN_COMM_TIMEOUT seconds (3600) ends
 /// all ranks with status 6. @throws CommError where the launcher's variables, the build and MPI do not agree.
 std::unique_ptr<Communicator> open_ranks();

@@ -2,20 +2,23 @@
 
 #include <charconv>
 #include <cstdlib>
-#include <string_view>
 
 #include "expects.hpp"
 
 namespace sojourn {
 
+std::optional<std::int64_t> whole_number(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  return value;
+}
+
 std::optional<std::int64_t> whole_variable(const char* name, std::int64_t least, const char* hint) {
   const char* const text = std::getenv(name);
   if (text == nullptr) return {};
-  const std::string_view view(text);
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(view.data(), view.data() + view.size(), value);
-  const bool is_whole = error == std::errc() && end == view.data() + view.size();
-  SOJOURN_EXPECTS(is_whole && value >= least && value <= kMostProcesses, CommError,
+  const std::optional<std::int64_t> value = whole_number(text);
+  SOJOURN_EXPECTS(value && *value >= least && *value <= kMostProcesses, CommError,
                   "{}='{}' is not a {} integer up to {}; unset it, or {}", name, text,
                   least > 0 ? "positive" : "non-negative", kMostProcesses, hint);
   return value;

@@ -3,11 +3,15 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace sojourn {
 
 /// Most processes or array tasks that are taken for meant.
 inline constexpr std::int64_t kMostProcesses = 10'000'000;
+
+/// The whole number that a text is, in digits alone (with a minus); nothing where it is none or too large.
+std::optional<std::int64_t> whole_number(std::string_view text);
 
 /// A whole number of an environment variable, from `least` to `kMostProcesses`; nothing where it is unset.
 /// @throws CommError naming variable and value; `hint` ends the message.

@@ -1,20 +1,9 @@
 #include "sampler/sharded_target.hpp"
 
 #include <algorithm>
-#include <utility>
 
 namespace sojourn {
 namespace {
-
-/// Rows of the largest block.
-std::size_t largest_block(std::int64_t count, std::int64_t unit, int num_ranks) {
-  std::int64_t largest = 0;
-  for (int rank = 0; rank < num_ranks; ++rank) {
-    const RankRows rows = rows_of_rank(count, unit, rank, num_ranks);
-    largest = std::max(largest, rows.end - rows.begin);
-  }
-  return static_cast<std::size_t>(largest);
-}
 
 /// Texts of the ranks' own rows to all: each as row number, a zero, the text, a zero.
 void share_texts(Communicator& communicator, RankRows own, std::vector<std::string>& status) {
@@ -49,6 +38,24 @@ RankRows rows_of_rank(std::int64_t count, std::int64_t unit, int rank, int num_r
   return {edge(rank), edge(rank + 1)};
 }
 
+void gather_rows(Communicator& communicator, std::int64_t count, std::int64_t unit, std::size_t width,
+                 const std::function<void(std::int64_t row, double* values)>& own,
+                 const std::function<void(std::int64_t row, const double* values)>& take) {
+  const int num_ranks = communicator.size();
+  const auto rows_of = [&](int rank) { return rows_of_rank(count, unit, rank, num_ranks); };
+  std::int64_t largest = 0;
+  for (int rank = 0; rank < num_ranks; ++rank) largest = std::max(largest, rows_of(rank).end - rows_of(rank).begin);
+  std::vector<double> packed(static_cast<std::size_t>(largest) * width, 0.0);
+  const RankRows mine = rows_of(communicator.rank());
+  double* to = packed.data();
+  for (std::int64_t row = mine.begin; row < mine.end; ++row, to += width) own(row, to);
+  const std::vector<double> all = communicator.all_gather<double>(packed);
+  for (int rank = 0; rank < num_ranks; ++rank) {
+    const double* from = all.data() + static_cast<std::size_t>(rank) * packed.size();
+    for (std::int64_t row = rows_of(rank).begin; row < rows_of(rank).end; ++row, from += width) take(row, from);
+  }
+}
+
 void on_every_rank(Communicator& communicator, const std::function<void()>& work) {
   std::string failure;
   try {
@@ -63,8 +70,7 @@ void ShardedTarget::evaluate(MatrixView<const double> z, std::span<double> log_d
                              std::vector<std::string>& status) const {
   const std::size_t dim = z.num_cols(), width = score.empty() ? 1 : 1 + dim;
   const auto count = static_cast<std::int64_t>(z.num_rows());
-  const int num_ranks = communicator_.size();
-  const RankRows own = rows_of_rank(count, 1, communicator_.rank(), num_ranks);
+  const RankRows own = rows_of_rank(count, 1, communicator_.rank(), communicator_.size());
   const auto first = static_cast<std::size_t>(own.begin), rows = static_cast<std::size_t>(own.end - own.begin);
   on_every_rank(communicator_, [&] {
     if (rows == 0) return;
@@ -74,21 +80,17 @@ void ShardedTarget::evaluate(MatrixView<const double> z, std::span<double> log_d
                      own_status);
     std::move(own_status.begin(), own_status.end(), status.begin() + own.begin);
   });
-  const std::size_t block = largest_block(count, 1, num_ranks);
-  std::vector<double> packed(block * width, 0.0);
-  for (std::size_t i = 0; i < rows; ++i) {
-    packed[i * width] = log_density[first + i];
-    if (width > 1) std::ranges::copy(score.row(first + i), packed.begin() + static_cast<std::ptrdiff_t>(i * width + 1));
-  }
-  const std::vector<double> all = communicator_.all_gather<double>(packed);
-  for (int rank = 0; rank < num_ranks; ++rank) {
-    const RankRows theirs = rows_of_rank(count, 1, rank, num_ranks);
-    const double* from = all.data() + static_cast<std::size_t>(rank) * block * width;
-    for (auto row = static_cast<std::size_t>(theirs.begin); std::cmp_less(row, theirs.end); ++row, from += width) {
-      log_density[row] = from[0];
-      if (width > 1) std::copy_n(from + 1, dim, score.row(row).begin());
-    }
-  }
+  const auto at = [](std::int64_t row) { return static_cast<std::size_t>(row); };
+  gather_rows(
+      communicator_, count, 1, width,
+      [&](std::int64_t row, double* values) {
+        values[0] = log_density[at(row)];
+        if (width > 1) std::ranges::copy(score.row(at(row)), values + 1);
+      },
+      [&](std::int64_t row, const double* values) {
+        log_density[at(row)] = values[0];
+        if (width > 1) std::copy_n(values + 1, dim, score.row(at(row)).begin());
+      });
   share_texts(communicator_, own, status);
 }
 

@@ -18,6 +18,13 @@ RankRows rows_of_rank(std::int64_t count, std::int64_t unit, int rank, int num_r
 /// failed.
 void on_every_rank(Communicator& communicator, const std::function<void()>& work);
 
+/// Gives every rank all rows, [count, width], of which it brings its own, in blocks of `unit` as `rows_of_rank` has
+/// them: `own(row, values)` fills the values [width] of an own row, `take(row, values)` gets those of every row.
+/// Numbers travel as they are.
+void gather_rows(Communicator& communicator, std::int64_t count, std::int64_t unit, std::size_t width,
+                 const std::function<void(std::int64_t row, double* values)>& own,
+                 const std::function<void(std::int64_t row, const double* values)>& take);
+
 /// A target whose rows are shared out among ranks: each evaluates its own block and gets the others' numbers as they
 /// are, so that a batch has the same bits on any number of ranks. All ranks call `evaluate` with the same rows.
 class ShardedTarget final : public Target {

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <exception>
 
 #include "sampler/kernel_sum.hpp"
@@ -11,30 +10,25 @@ namespace {
 /// phi of all rows, of which each rank sums its own; rows travel as they are.
 void share_direction(Communicator& communicator, Kernel kernel, const ParticleBlock& u, const ParticleBlock& s,
                      double inverse_h2, int num_threads, ParticleBlock& phi) {
-  const int num_ranks = communicator.size();
-  const auto rows_of = [&](int rank) { return rows_of_rank(u.count, ParticleBlock::kLanes, rank, num_ranks); };
-  const RankRows own = rows_of(communicator.rank());
+  const RankRows own = rows_of_rank(u.count, ParticleBlock::kLanes, communicator.rank(), communicator.size());
   on_every_rank(communicator, [&] {
     if (own.begin < own.end) kernel_direction(kernel, u, s, inverse_h2, own.begin, own.end, num_threads, phi);
   });
-  std::int64_t block = 0;
-  for (int rank = 0; rank < num_ranks; ++rank) block = std::max(block, rows_of(rank).end - rows_of(rank).begin);
-  std::vector<double> packed(static_cast<std::size_t>(block * u.dim), 0.0);
-  for (std::int64_t i = own.begin; i < own.end; ++i)
-    for (std::int32_t c = 0; c < u.dim; ++c)
-      packed[static_cast<std::size_t>((i - own.begin) * u.dim + c)] = phi.at(i, c);
-  const std::vector<double> all = communicator.all_gather<double>(packed);
-  for (int rank = 0; rank < num_ranks; ++rank) {
-    const double* from = all.data() + static_cast<std::size_t>(rank) * packed.size();
-    for (std::int64_t i = rows_of(rank).begin; i < rows_of(rank).end; ++i)
-      for (std::int32_t c = 0; c < u.dim; ++c) phi.at(i, c) = *from++;
-  }
+  gather_rows(
+      communicator, u.count, ParticleBlock::kLanes, static_cast<std::size_t>(u.dim),
+      [&](std::int64_t i, double* values) {
+        for (std::int32_t c = 0; c < u.dim; ++c) values[c] = phi.at(i, c);
+      },
+      [&](std::int64_t i, const double* values) {
+        for (std::int32_t c = 0; c < u.dim; ++c) phi.at(i, c) = values[c];
+      });
 }
 
 }  // namespace
 
 SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& communicator,
                 const SvgdProgressFunction& progress) {
+  if (communicator.size() == 1) return svgd(target, options, progress);
   const ShardedTarget sharded(target, communicator);
   // Whatever time decides is decided by rank 0's clock, and whether to go on by all.
   const ClockFunction clock = [&] {
