@@ -58,6 +58,40 @@ struct HistoryFrame {
   Matrix<double> particles;  ///< [n, d] unconstrained
 };
 
+/// What a run gathers for its diagnostics.
+struct SvgdFacts {
+  double largest_last_step = 0;         ///< in sds
+  std::int64_t num_steps = 0;           ///< particle steps tried
+  std::int64_t num_rejected_steps = 0;  ///< of these, steps shortened because the target was not finite
+  std::int64_t num_start_repairs = 0;   ///< start particles moved because the target was not finite there
+  std::int64_t num_modes = 0;           ///< distinct modes the Laplace start found
+  std::string start_failure;            ///< why a Laplace start was not possible
+};
+
+/// A run between two iterations, whole: `svgd` goes on from it with the bits of a run that was never stopped, on any
+/// number of ranks and threads. It is what the loop itself works on; whatever else the loop holds is made anew in each
+/// iteration. A run that has no particles yet is one that starts from the beginning.
+struct SvgdState {
+  std::int64_t iteration = 0;         ///< iterations done
+  Matrix<double> particles;           ///< [n, d] unconstrained, in particle order
+  std::vector<double> log_density;    ///< [n]
+  Matrix<double> score;               ///< [n, d]
+  Matrix<double> metric_factor;       ///< [d, d] lower Cholesky factor of the metric, as last refreshed
+  std::vector<double> metric_centre;  ///< [d]
+  std::vector<double> sd;             ///< [d] of the particles, as last refreshed; empty before the first time
+  double inverse_h2 = 1;              ///< 1 / bandwidth^2, as last refreshed
+  std::vector<std::int64_t> held;     ///< [n] iterations in a row that a particle could not move
+  Matrix<double> first_moment;        ///< [d, n] Adam's, in whitened coordinates (empty otherwise)
+  Matrix<double> second_moment;       ///< [d, n]
+  SvgdFacts facts;
+  std::vector<HistoryFrame> history;
+  std::vector<double> trace_mean_log_density, trace_step;  ///< [iteration]
+  std::vector<double> map;                                 ///< [d] mode found for the Laplace start (empty otherwise)
+  Matrix<double> laplace_covariance;                       ///< [d, d] at the mode (empty otherwise)
+  /// Of all parts of the run.
+  double seconds_start = 0, seconds_scores = 0, seconds_kernel = 0, seconds_total = 0;
+};
+
 struct SvgdResult {
   Matrix<double> particles;         ///< [n, d] unconstrained, in particle order
   std::vector<double> log_density;  ///< [n] at the end
@@ -69,19 +103,36 @@ struct SvgdResult {
   std::vector<Diagnostic> diagnostics;
   std::int64_t iterations_done = 0;
   bool interrupted = false;
+  /// Of all parts of a run that was resumed.
   double seconds_start = 0, seconds_scores = 0, seconds_kernel = 0, seconds_total = 0;
 };
 
 /// During the start `iteration` is 0, and what is not known yet is NaN.
 struct SvgdProgress {
   std::int64_t iteration, num_iterations;
-  double seconds, seconds_left, mean_log_density, largest_step;
+  double seconds, seconds_left;  ///< since this call began
+  double mean_log_density, largest_step;
+  /// What `svgd` could go on from, valid during the call; nullptr inside the start.
+  const SvgdState* state = nullptr;
 };
 /// Called about ten times a second, at the end of the start and at the end; return false to stop after this iteration.
 /// Inside the start the calls come between parts of a quarter of a second's evaluations. A run stopped there returns
 /// `iterations_done` 0 and the particles it would have started from, else draws from the prior; where these were not
 /// evaluated yet, log density and score are NaN, and one failed diagnostic says so.
 using SvgdProgressFunction = std::function<bool(const SvgdProgress&)>;
+
+/// How a run is watched, and where it goes on.
+struct SvgdControl {
+  SvgdProgressFunction progress = {};
+  /// Calls `progress` after every so many iterations as well; 0: by time alone.
+  std::int64_t report_every = 0;
+  /// Called once on every rank with the state that the run ends in, stopped or not; not where it is stopped inside its
+  /// start. After it ranks say nothing more to each other, so an exception on one rank leaves `svgd` on that one alone.
+  std::function<void(const SvgdState&)> finish = {};
+  /// Goes on from here instead of from a start; the same options but for `num_iterations`, which may be more, and
+  /// `num_threads`. Read before `svgd` returns, never kept.
+  const SvgdState* resume = nullptr;
+};
 
 /// A particle whose log density is not finite, after every remedy.
 struct ParticleError : NumericalError {
@@ -106,6 +157,9 @@ struct ParticleError : NumericalError {
 /// is not finite.
 SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress = {});
 
+/// The same under more control. @throws UsageError also for a state that cannot be one of this run.
+SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdControl& control);
+
 /// The same by all ranks of a communicator, each of which has the whole target: they share out the evaluations of the
 /// target and the rows of phi, and exchange both once an iteration. Every rank holds all particles and returns the same
 /// result, bit for bit that of `svgd` for any number of ranks and threads. `progress` may be given on some ranks alone;
@@ -113,6 +167,12 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdProg
 /// @throws as `svgd`, on every rank; CommError where a rank fails alone.
 SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& communicator,
                 const SvgdProgressFunction& progress = {});
+/// All ranks resume from the same state, and report as often. @throws CommError where they do not.
+SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& communicator,
+                const SvgdControl& control);
+
+/// What keeps `state` from being one of a run with these options, in words; empty where nothing does.
+std::string fault_of(const SvgdState& state, const SvgdOptions& options, std::int32_t dimension);
 
 /// phi of the formula above, [n, d], for particles and scores [n, d]; bandwidth h and metric as given
 /// (`whitener` [d, d] lower Cholesky factor L of the precision, distances |L^T (x - y)|; empty: identity).

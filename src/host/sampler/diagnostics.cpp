@@ -120,7 +120,7 @@ SteinDiscrepancy kernel_stein_discrepancy(const ParticleBlock& u, const Particle
 }
 
 std::vector<Diagnostic> diagnose(MatrixView<const double> particles, MatrixView<const double> scores,
-                                 const RunFacts& facts, int num_threads) {
+                                 const SvgdFacts& facts, int num_threads) {
   const auto count = static_cast<std::int64_t>(particles.num_rows());
   const auto dim = static_cast<std::int32_t>(particles.num_cols());
   std::vector<double> mean = particle_mean(particles);

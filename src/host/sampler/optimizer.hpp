@@ -7,19 +7,13 @@
 
 namespace sojourn {
 
-/// Turns directions into steps, in whitened coordinates, so that the learning rate counts in posterior sds.
-class StepRule {
- public:
-  StepRule(const SvgdOptions& options, std::int64_t num_particles, std::int32_t dimension);
-  /// Replaces the direction `phi` of iteration `iteration` (from 0) by the step to take from `u`.
-  /// Adam (Kingma, Ba 2015) with bias correction, or rate * phi. In whitened coordinates an Adam step is at most about
-  /// the rate, in sds of the cloud; a coordinate further out than two sds moves in proportion to its distance, else a
-  /// straggler of a wide start would come home ever slower while the cloud shrinks.
-  void apply(std::int64_t iteration, const ParticleBlock& u, ParticleBlock& phi);
-
- private:
-  const SvgdOptions& options_;
-  ParticleBlock first_moment_, second_moment_;
-};
+/// Turns directions into steps, in whitened coordinates, so that the learning rate counts in posterior sds: replaces
+/// the direction `phi` of iteration `iteration` (from 0) by the step to take from `u`.
+/// Adam (Kingma, Ba 2015) with bias correction, or rate * phi. In whitened coordinates an Adam step is at most about
+/// the rate, in sds of the cloud; a coordinate further out than two sds moves in proportion to its distance, else a
+/// straggler of a wide start would come home ever slower while the cloud shrinks.
+/// Adam's moments [d, n] are carried from one iteration to the next, and begin with zeros.
+void apply_step_rule(const SvgdOptions& options, std::int64_t iteration, const ParticleBlock& u,
+                     Matrix<double>& first_moment, Matrix<double>& second_moment, ParticleBlock& phi);
 
 }  // namespace sojourn

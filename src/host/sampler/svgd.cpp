@@ -36,92 +36,108 @@ constexpr double kSecondsBetweenReports = 0.1;
 /// Metric and bandwidth follow the particles at each of the first iterations and then now and then.
 bool refresh_metric(std::int64_t iteration) { return iteration < 20 || iteration % 10 == 0; }
 
-/// Moving particles: positions, values, and the metric they are seen in.
+void set_metric(SvgdState& state, const Whitening& metric) {
+  state.metric_factor = Matrix<double>(metric.factor().num_rows(), metric.factor().num_cols());
+  std::copy_n(metric.factor().data(), state.metric_factor.size(), state.metric_factor.values().begin());
+  state.metric_centre = metric.centre();
+}
+
+/// Takes a state through its iterations. What it holds beside the state is scratch, filled in each iteration before it
+/// is read: nothing that an iteration leaves to the next may live here.
 class Cloud {
  public:
-  Cloud(const Target& target, const SvgdOptions& options, Start start)
+  Cloud(const Target& target, const SvgdOptions& options, SvgdState& state)
       : target_(target),
         options_(options),
-        x_(std::move(start.particles)),
-        log_density_(std::move(start.log_density)),
-        score_(std::move(start.score)),
-        prior_covariance_(std::move(start.laplace_covariance)),
-        whitening_(target.dimension()),
-        held_(x_.num_rows(), 0),
-        dx_(x_.num_rows(), x_.num_cols()),
-        trial_(x_.num_rows(), x_.num_cols()),
-        trial_log_density_(x_.num_rows()),
-        trial_score_(x_.num_rows(), x_.num_cols()),
-        u(options.num_particles, target.dimension()),
-        s(options.num_particles, target.dimension()) {}
+        state_(state),
+        dx_(state.particles.num_rows(), state.particles.num_cols()),
+        trial_(dx_.num_rows(), dx_.num_cols()),
+        trial_log_density_(dx_.num_rows()),
+        trial_score_(dx_.num_rows(), dx_.num_cols()),
+        u_(options.num_particles, target.dimension()),
+        s_(options.num_particles, target.dimension()),
+        phi_(options.num_particles, target.dimension()) {}
 
-  void whiten(std::int64_t iteration) {
-    const bool refresh = refresh_metric(iteration);
+  /// One iteration.
+  void advance(const DirectionFunction& direction) {
+    const auto kernel_begin = Clock::now();
+    whiten();
+    direction(u_, s_, state_.inverse_h2, phi_);
+    if (options_.whiten && options_.linear_weight > 0) add_linear_direction(u_, s_, options_.linear_weight, phi_);
+    apply_step_rule(options_, state_.iteration, u_, state_.first_moment, state_.second_moment, phi_);
+    metric().steps_back(phi_, dx_.view());
+    state_.seconds_kernel += seconds_since(kernel_begin);
+    move();
+    ++state_.iteration;
+    state_.trace_mean_log_density.push_back(mean_of(state_.log_density));
+    state_.trace_step.push_back(state_.facts.largest_last_step);
+    if (options_.history_every > 0 && state_.iteration % options_.history_every == 0)
+      state_.history.push_back({state_.iteration, state_.particles});
+  }
+
+ private:
+  [[nodiscard]] Whitening metric() const { return {state_.metric_factor.view(), state_.metric_centre}; }
+
+  void whiten() {
+    const bool refresh = refresh_metric(state_.iteration);
     if (refresh) update_metric();
-    whitening_.points(x_.view(), u);
-    whitening_.scores(score_.view(), s);
+    const Whitening whitening = metric();
+    whitening.points(state_.particles.view(), u_);
+    whitening.scores(state_.score.view(), s_);
     if (!refresh) return;
     double h = options_.bandwidth;
     if (options_.bandwidth_rule == BandwidthRule::kMedian) {
-      h = options_.bandwidth_scale * median_bandwidth_of(u);
+      h = options_.bandwidth_scale * median_bandwidth_of(u_);
       // More than half of the pairs coincide: any positive width lets the others repel.
       if (h <= 0) h = 1e-3;
     }
-    inverse_h2_ = 1 / (h * h);
+    state_.inverse_h2 = 1 / (h * h);
   }
 
-  /// Moves by whitened steps, shortening the step of a particle whose end cannot be evaluated.
-  void move(const ParticleBlock& du, std::int64_t iteration) {
-    whitening_.steps_back(du, dx_.view());
-    const std::size_t count = x_.num_rows();
-    for (std::size_t k = 0; k < x_.size(); ++k) trial_.values()[k] = x_.values()[k] + dx_.values()[k];
+  /// Moves by `dx_`, shortening the step of a particle whose end cannot be evaluated.
+  void move() {
+    Matrix<double>& x = state_.particles;
+    const std::size_t count = x.num_rows();
+    for (std::size_t k = 0; k < x.size(); ++k) trial_.values()[k] = x.values()[k] + dx_.values()[k];
     const auto begin = Clock::now();
     std::vector<std::string> status(count);
     target_.evaluate(trial_.view(), trial_log_density_, trial_score_.view(), status);
     for (std::size_t i = 0; i < count; ++i)
       if (finite_row(trial_log_density_[i], trial_score_.row(i)))
-        held_[i] = 0;
+        state_.held[i] = 0;
       else
-        shorten(i, iteration, status[i]);
-    facts.num_steps += static_cast<std::int64_t>(count);
-    seconds_scores += seconds_since(begin);
-    std::swap(x_, trial_);
-    std::swap(log_density_, trial_log_density_);
-    std::swap(score_, trial_score_);
+        shorten(i, status[i]);
+    state_.facts.num_steps += static_cast<std::int64_t>(count);
+    state_.seconds_scores += seconds_since(begin);
+    std::swap(x, trial_);
+    std::swap(state_.log_density, trial_log_density_);
+    std::swap(state_.score, trial_score_);
     measure_step();
   }
 
-  [[nodiscard]] double mean_log_density() const { return mean_of(log_density_); }
-  [[nodiscard]] double inverse_h2() const { return inverse_h2_; }
-  [[nodiscard]] const Matrix<double>& particles() const { return x_; }
-  void finish(SvgdResult& result) {
-    result.particles = std::move(x_);
-    result.log_density = std::move(log_density_);
-    result.score = std::move(score_);
-  }
-
- private:
   void update_metric() {
-    std::vector<double> centre = particle_mean(x_.view());
-    const Matrix<double> covariance = particle_covariance(x_.view(), centre);
-    sd_.resize(centre.size());
-    for (std::size_t c = 0; c < centre.size(); ++c) sd_[c] = std::sqrt(covariance(c, c));
+    std::vector<double> centre = particle_mean(state_.particles.view());
+    const Matrix<double> covariance = particle_covariance(state_.particles.view(), centre);
+    state_.sd.resize(centre.size());
+    for (std::size_t c = 0; c < centre.size(); ++c) state_.sd[c] = std::sqrt(covariance(c, c));
     if (!options_.whiten) return;
     // A few particles' worth of the Laplace covariance, or of the diagonal, keeps the metric definite for small n.
-    const auto n = static_cast<double>(x_.num_rows());
+    const auto n = static_cast<double>(state_.particles.num_rows());
     const auto extra = static_cast<double>(centre.size() + 1);
     Matrix<double> mixed(centre.size(), centre.size());
     for (std::size_t a = 0; a < centre.size(); ++a)
       for (std::size_t b = 0; b < centre.size(); ++b) {
-        const double anchor = !prior_covariance_.empty() ? prior_covariance_(a, b) : a == b ? covariance(a, a) : 0.0;
+        const Matrix<double>& laplace = state_.laplace_covariance;
+        const double anchor = !laplace.empty() ? laplace(a, b) : a == b ? covariance(a, a) : 0.0;
         mixed(a, b) = (n * covariance(a, b) + extra * anchor) / (n + extra);
       }
-    if (auto metric = Whitening::from_covariance(mixed.view(), std::move(centre))) whitening_ = std::move(*metric);
+    if (const auto metric = Whitening::from_covariance(mixed.view(), std::move(centre))) set_metric(state_, *metric);
   }
 
-  void shorten(std::size_t i, std::int64_t iteration, std::string status) {
-    ++facts.num_rejected_steps;
-    const std::size_t dim = x_.num_cols();
+  void shorten(std::size_t i, std::string status) {
+    const Matrix<double>& x = state_.particles;
+    ++state_.facts.num_rejected_steps;
+    const std::size_t dim = x.num_cols();
     Matrix<double> z(1, dim);
     Matrix<double> score(1, dim);
     std::vector<double> log_density(1);
@@ -129,74 +145,98 @@ class Cloud {
     double factor = 1;
     for (int halving = 0; halving < kMaxHalvings; ++halving) {
       factor *= 0.5;
-      for (std::size_t c = 0; c < dim; ++c) z(0, c) = x_(i, c) + factor * dx_(i, c);
+      for (std::size_t c = 0; c < dim; ++c) z(0, c) = x(i, c) + factor * dx_(i, c);
       one_status[0].clear();
       target_.evaluate(z.view(), log_density, score.view(), one_status);
       if (!finite_row(log_density[0], score.row(0))) continue;
       std::ranges::copy(z.row(0), trial_.row(i).begin());
       std::ranges::copy(score.row(0), trial_score_.row(i).begin());
       trial_log_density_[i] = log_density[0];
-      held_[i] = 0;
+      state_.held[i] = 0;
       return;
     }
-    if (++held_[i] >= kMaxHeldIterations) {
+    if (++state_.held[i] >= kMaxHeldIterations) {
       if (status.empty()) status = "not finite";
       throw ParticleError(
           fmt::format(
               "svgd: particle {} at z = {}, iteration {}: the log density is {} ({}), also after {} halvings of its "
               "step from z = {} and for {} iterations in a row; use a smaller learning rate, a tighter prior or "
               "another start",
-              i, format_position(trial_.row(i)), iteration, trial_log_density_[i], status, kMaxHalvings,
-              format_position(x_.row(i)), kMaxHeldIterations),
-          static_cast<std::int64_t>(i), iteration, trial_.row(i), x_.row(i), status);
+              i, format_position(trial_.row(i)), state_.iteration, trial_log_density_[i], status, kMaxHalvings,
+              format_position(x.row(i)), kMaxHeldIterations),
+          static_cast<std::int64_t>(i), state_.iteration, trial_.row(i), x.row(i), status);
     }
-    std::ranges::copy(x_.row(i), trial_.row(i).begin());
-    std::ranges::copy(score_.row(i), trial_score_.row(i).begin());
-    trial_log_density_[i] = log_density_[i];
+    std::ranges::copy(x.row(i), trial_.row(i).begin());
+    std::ranges::copy(state_.score.row(i), trial_score_.row(i).begin());
+    trial_log_density_[i] = state_.log_density[i];
   }
 
   void measure_step() {
-    facts.largest_last_step = 0;
-    for (std::size_t i = 0; i < x_.num_rows(); ++i)
-      for (std::size_t c = 0; c < x_.num_cols(); ++c)
-        if (sd_[c] > 0)
-          facts.largest_last_step = std::max(facts.largest_last_step, std::abs(x_(i, c) - trial_(i, c)) / sd_[c]);
+    const Matrix<double>& x = state_.particles;
+    double& largest = state_.facts.largest_last_step;
+    largest = 0;
+    for (std::size_t i = 0; i < x.num_rows(); ++i)
+      for (std::size_t c = 0; c < x.num_cols(); ++c)
+        if (state_.sd[c] > 0) largest = std::max(largest, std::abs(x(i, c) - trial_(i, c)) / state_.sd[c]);
   }
 
   const Target& target_;
   const SvgdOptions& options_;
-  Matrix<double> x_;
-  std::vector<double> log_density_;
-  Matrix<double> score_;
-  Matrix<double> prior_covariance_;
-  Whitening whitening_;
-  std::vector<double> sd_;
-  std::vector<int> held_;  ///< iterations in a row that particle could not move
-  double inverse_h2_ = 1;
+  SvgdState& state_;
   Matrix<double> dx_, trial_;
   std::vector<double> trial_log_density_;
   Matrix<double> trial_score_;
-
- public:
-  ParticleBlock u, s;  ///< whitened particles and scores
-  RunFacts facts;
-  double seconds_scores = 0;
+  ParticleBlock u_, s_, phi_;  ///< whitened particles and scores, and their direction
 };
 
-/// Completes the result of a run that was stopped in its start: particles that have not moved.
-SvgdResult unmoved_result(const Target& target, const SvgdOptions& options, Start start, SvgdResult result) {
+/// The state of a run before its first iteration.
+SvgdState first_state(const SvgdOptions& options, std::int32_t dimension, Start start) {
+  SvgdState state;
+  const auto n = static_cast<std::size_t>(options.num_particles), d = static_cast<std::size_t>(dimension);
+  state.particles = std::move(start.particles);
+  state.log_density = std::move(start.log_density);
+  state.score = std::move(start.score);
+  set_metric(state, Whitening(dimension));
+  state.held.assign(n, 0);
+  if (options.optimizer == Optimizer::kAdam) state.first_moment = state.second_moment = Matrix<double>(d, n);
+  state.facts.start_failure = std::move(start.failure);
+  state.facts.num_modes = static_cast<std::int64_t>(start.num_modes);
+  state.facts.num_start_repairs = start.num_repairs;
+  state.map = std::move(start.map);
+  state.laplace_covariance = std::move(start.laplace_covariance);
+  if (options.history_every > 0 && !state.particles.empty()) state.history.push_back({0, state.particles});
+  return state;
+}
+
+/// Everything of a result that stands in the state.
+SvgdResult result_of(SvgdState state) {
+  SvgdResult result;
+  result.particles = std::move(state.particles);
+  result.log_density = std::move(state.log_density);
+  result.score = std::move(state.score);
+  result.history = std::move(state.history);
+  result.trace_mean_log_density = std::move(state.trace_mean_log_density);
+  result.trace_step = std::move(state.trace_step);
+  result.map = std::move(state.map);
+  result.laplace_covariance = std::move(state.laplace_covariance);
+  result.iterations_done = state.iteration;
+  result.seconds_start = state.seconds_start;
+  result.seconds_scores = state.seconds_scores;
+  result.seconds_kernel = state.seconds_kernel;
+  result.seconds_total = state.seconds_total;
+  return result;
+}
+
+/// The result of a run that was stopped before its first iteration: particles that have not moved.
+SvgdResult unmoved_result(const Target& target, const SvgdOptions& options, SvgdState state) {
   const char* drawn = options.start == StartKind::kGiven ? "the particles it was given" : "around the modes it found";
-  if (start.particles.empty()) {
-    start.particles = Matrix<double>(options.num_particles, target.dimension());
-    target.sample_prior(options.seed, start.particles.view());
+  if (options.start != StartKind::kGiven && state.map.empty()) drawn = "drawn from the prior";
+  if (state.particles.empty()) {
+    state.particles = Matrix<double>(options.num_particles, target.dimension());
+    target.sample_prior(options.seed, state.particles.view());
+    if (options.history_every > 0) state.history.push_back({0, state.particles});
   }
-  if (options.start != StartKind::kGiven && start.map.empty()) drawn = "drawn from the prior";
-  result.map = std::move(start.map);
-  result.laplace_covariance = std::move(start.laplace_covariance);
-  if (options.history_every > 0) result.history.push_back({0, start.particles});
-  result.particles = std::move(start.particles);
-  result.log_density = std::move(start.log_density);
-  result.score = std::move(start.score);
+  SvgdResult result = result_of(std::move(state));
   result.interrupted = true;
   result.diagnostics = {{"iterations", 0, "FAIL",
                          fmt::format("The run was stopped before its first iteration: the particles are {} and say "
@@ -205,89 +245,99 @@ SvgdResult unmoved_result(const Target& target, const SvgdOptions& options, Star
   return result;
 }
 
-}  // namespace
-
-SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress,
-                    const DirectionFunction& direction, const ClockFunction& clock, int num_ranks) {
-  const auto begin = Clock::now();
-  check_options(options, target.dimension());
-  SvgdResult result;
-  const double unknown = std::numeric_limits<double>::quiet_NaN();
-  const auto go_on = [&](double mean_log_density) {
-    return !progress || progress({0, options.num_iterations, seconds_since(begin), unknown, mean_log_density, unknown});
-  };
-  Start start;
-  bool stopped = false;
-  try {
-    const auto turn =
-        static_cast<std::size_t>(num_ranks) * static_cast<std::size_t>(resolve_threads(options.num_threads));
-    make_start(WatchedTarget(
-                   target, [&] { return go_on(unknown); }, turn, clock),
-               options, start);
-  } catch (const WatchedTarget::Stopped&) {
-    stopped = true;
-    start.log_density.assign(static_cast<std::size_t>(options.num_particles), unknown);
-    start.score = Matrix<double>(start.log_density.size(), static_cast<std::size_t>(target.dimension()), unknown);
-  }
-  if (stopped || !go_on(mean_of(start.log_density))) {
-    result.seconds_start = result.seconds_total = seconds_since(begin);
-    return unmoved_result(target, options, std::move(start), std::move(result));
-  }
-  result.map = start.map;
-  result.laplace_covariance = start.laplace_covariance;
-  RunFacts facts;
-  facts.start_failure = start.failure;
-  facts.num_modes = start.num_modes;
-  facts.num_start_repairs = start.num_repairs;
-  Cloud cloud(target, options, std::move(start));
-  cloud.facts = facts;
-  result.seconds_start = seconds_since(begin);
-
-  StepRule step_rule(options, options.num_particles, target.dimension());
-  ParticleBlock phi(options.num_particles, target.dimension());
-  const auto loop_begin = Clock::now();
-  double last_report = progress ? clock() : 0;
-  if (options.history_every > 0) result.history.push_back({0, cloud.particles()});
-  for (std::int64_t iteration = 0; iteration < options.num_iterations; ++iteration) {
-    const auto kernel_begin = Clock::now();
-    cloud.whiten(iteration);
-    direction(cloud.u, cloud.s, cloud.inverse_h2(), phi);
-    if (options.whiten && options.linear_weight > 0) add_linear_direction(cloud.u, cloud.s, options.linear_weight, phi);
-    step_rule.apply(iteration, cloud.u, phi);
-    result.seconds_kernel += seconds_since(kernel_begin);
-    cloud.move(phi, iteration);
-    const std::int64_t done = iteration + 1;
-    result.iterations_done = done;
-    result.trace_mean_log_density.push_back(cloud.mean_log_density());
-    result.trace_step.push_back(cloud.facts.largest_last_step);
-    if (options.history_every > 0 && (done % options.history_every == 0 || done == options.num_iterations))
-      result.history.push_back({done, cloud.particles()});
-    if (!progress) continue;
-    if (const double now = clock(); done == options.num_iterations || now - last_report >= kSecondsBetweenReports) {
-      last_report = now;
-      const double seconds = seconds_since(begin);
-      const double left =
-          seconds_since(loop_begin) / static_cast<double>(done) * static_cast<double>(options.num_iterations - done);
-      if (!progress({done, options.num_iterations, seconds, left, result.trace_mean_log_density.back(),
-                     result.trace_step.back()})) {
-        result.interrupted = done < options.num_iterations;
-        break;
-      }
-    }
-  }
-  result.seconds_scores = cloud.seconds_scores;
-  facts = cloud.facts;
-  cloud.finish(result);
+/// The result of a run that has moved.
+SvgdResult moved_result(const SvgdOptions& options, SvgdState state) {
+  const SvgdFacts facts = state.facts;
+  SvgdResult result = result_of(std::move(state));
+  result.interrupted = result.iterations_done < options.num_iterations;
+  // The state keeps to the frames that a longer run would have too.
+  if (options.history_every > 0 && !result.interrupted && result.history.back().iteration != result.iterations_done)
+    result.history.push_back({result.iterations_done, result.particles});
   result.diagnostics = diagnose(result.particles.view(), result.score.view(), facts, options.num_threads);
-  result.seconds_total = seconds_since(begin);
   return result;
 }
 
-SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress) {
-  return run_svgd(target, options, progress,
+}  // namespace
+
+SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const SvgdControl& control,
+                    const DirectionFunction& direction, const ClockFunction& clock, int num_ranks) {
+  const auto begin = Clock::now();
+  check_options(options, target.dimension());
+  const double unknown = std::numeric_limits<double>::quiet_NaN();
+  const SvgdProgressFunction& progress = control.progress;
+  SvgdState state;
+  if (control.resume != nullptr) {
+    const std::string fault = fault_of(*control.resume, options, target.dimension());
+    SOJOURN_EXPECTS(fault.empty(), UsageError, "svgd: the state to resume from is not one of this run: {}", fault);
+    state = *control.resume;
+  }
+  const double seconds_before = state.seconds_total;
+  const auto count_seconds = [&] { state.seconds_total = seconds_before + seconds_since(begin); };
+
+  if (state.particles.empty()) {
+    const auto turn =
+        static_cast<std::size_t>(num_ranks) * static_cast<std::size_t>(resolve_threads(options.num_threads));
+    const auto go_on = [&] {
+      return !progress || progress({0, options.num_iterations, seconds_since(begin), unknown, unknown, unknown});
+    };
+    const double seconds_start = state.seconds_start;
+    Start start;
+    bool stopped = false;
+    try {
+      make_start(WatchedTarget(target, go_on, turn, clock), options, start);
+    } catch (const WatchedTarget::Stopped&) {
+      stopped = true;
+      start.log_density.assign(static_cast<std::size_t>(options.num_particles), unknown);
+      start.score = Matrix<double>(start.log_density.size(), static_cast<std::size_t>(target.dimension()), unknown);
+    }
+    state = first_state(options, target.dimension(), std::move(start));
+    state.seconds_start = seconds_start + seconds_since(begin);
+    count_seconds();
+    if (stopped) return unmoved_result(target, options, std::move(state));
+  }
+
+  const std::int64_t first = state.iteration;
+  const auto loop_begin = Clock::now();
+  const auto go_on = [&] {
+    if (!progress) return true;
+    count_seconds();
+    const bool moved = state.iteration > 0;
+    const double left = seconds_since(loop_begin) / static_cast<double>(state.iteration - first) *
+                        static_cast<double>(options.num_iterations - state.iteration);
+    return progress({state.iteration, options.num_iterations, seconds_since(begin),
+                     state.iteration > first ? left : unknown, mean_of(state.log_density),
+                     moved ? state.trace_step.back() : unknown, &state});
+  };
+  bool going = go_on();
+  Cloud cloud(target, options, state);
+  double last_report = progress ? clock() : 0;
+  while (going && state.iteration < options.num_iterations) {
+    cloud.advance(direction);
+    if (!progress) continue;
+    const double now = clock();
+    if (state.iteration < options.num_iterations && now - last_report < kSecondsBetweenReports &&
+        (control.report_every == 0 || state.iteration % control.report_every != 0))
+      continue;
+    last_report = now;
+    going = go_on();
+  }
+  count_seconds();
+  if (control.finish) control.finish(state);
+  if (state.iteration == 0) return unmoved_result(target, options, std::move(state));
+  SvgdResult result = moved_result(options, std::move(state));
+  result.seconds_total = seconds_before + seconds_since(begin);
+  return result;
+}
+
+SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdControl& control) {
+  return run_svgd(target, options, control,
                   [&](const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, ParticleBlock& phi) {
                     kernel_direction(options.kernel, u, s, inverse_h2, options.num_threads, phi);
                   });
+}
+
+SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress) {
+  return svgd(target, options, SvgdControl{.progress = progress});
 }
 
 }  // namespace sojourn

@@ -1,11 +1,51 @@
+#include <bit>
+#include <cstdint>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "sampler/kernel_sum.hpp"
 #include "sampler/sharded_target.hpp"
+#include "sampler/svgd_fields.hpp"
 #include "sampler/svgd_run.hpp"
 
 namespace sojourn {
 namespace {
+
+/// Mixes 64-bit words (FNV-1a): ranks that were given different things shall notice, nobody attacks here.
+class WordHash {
+ public:
+  void add(std::uint64_t word) { value_ = (value_ ^ word) * 0x100000001B3ULL; }
+  void add(double value) { add(std::bit_cast<std::uint64_t>(value)); }
+  void add(std::int64_t value) { add(static_cast<std::uint64_t>(value)); }
+  void add(const std::string& text) {
+    for (const char letter : text) add(static_cast<std::uint64_t>(static_cast<unsigned char>(letter)));
+  }
+  template <class T>
+  void add(const std::vector<T>& values) {
+    for (const T& value : values) add(value);
+  }
+  void add(const Matrix<double>& matrix) { add(matrix.values()); }
+  void add(const HistoryFrame& frame) {
+    add(frame.iteration);
+    add(frame.particles);
+  }
+  [[nodiscard]] std::string text() const { return std::to_string(value_); }
+
+ private:
+  std::uint64_t value_ = 0xCBF29CE484222325ULL;
+};
+
+std::string digest_of(const SvgdControl& control) {
+  WordHash hash;
+  hash.add(control.report_every);
+  if (control.resume != nullptr)
+    visit_state(*control.resume, [&](const char* name, const auto& value) {
+      hash.add(std::string(name));
+      hash.add(value);
+    });
+  return hash.text();
+}
 
 /// phi of all rows, of which each rank sums its own; rows travel as they are.
 void share_direction(Communicator& communicator, Kernel kernel, const ParticleBlock& u, const ParticleBlock& s,
@@ -28,18 +68,25 @@ void share_direction(Communicator& communicator, Kernel kernel, const ParticleBl
 
 SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& communicator,
                 const SvgdProgressFunction& progress) {
-  if (communicator.size() == 1) return svgd(target, options, progress);
+  return svgd(target, options, communicator, SvgdControl{.progress = progress});
+}
+
+SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& communicator,
+                const SvgdControl& control) {
+  if (communicator.size() == 1) return svgd(target, options, control);
+  expect_same_everywhere(communicator, "progress and state to resume", digest_of(control));
   const ShardedTarget sharded(target, communicator);
   // Whatever time decides is decided by rank 0's clock, and whether to go on by all.
   const ClockFunction clock = [&] {
     const double now = local_clock();
     return communicator.broadcast(std::span(&now, 1), 0)[0];
   };
-  const SvgdProgressFunction ask_all = [&](const SvgdProgress& now) {
+  SvgdControl common = control;
+  common.progress = [&](const SvgdProgress& now) {
     std::int32_t go_on = 0;
     std::exception_ptr failure;
     try {
-      go_on = !progress || progress(now) ? 1 : 0;
+      go_on = !control.progress || control.progress(now) ? 1 : 0;
     } catch (...) {
       failure = std::current_exception();  // the others stop first
     }
@@ -48,7 +95,7 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& 
     return go_on != 0;
   };
   return run_svgd(
-      sharded, options, ask_all,
+      sharded, options, common,
       [&](const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, ParticleBlock& phi) {
         share_direction(communicator, options.kernel, u, s, inverse_h2, options.num_threads, phi);
       },

@@ -37,16 +37,16 @@ TEST(StepRule, AdamWithBiasCorrectionByHand) {
   options.learning_rate = 0.1;
   options.beta1 = 0.9;
   options.beta2 = 0.99;
-  StepRule rule(options, 1, 1);
   ParticleBlock u(1, 1), phi(1, 1);
+  Matrix<double> m(1, 1), v(1, 1);
   phi.at(0, 0) = -3;
-  rule.apply(0, u, phi);
+  apply_step_rule(options, 0, u, m, v, phi);
   // The corrected first moments are the gradient itself, so the first step is the rate times its sign.
   EXPECT_NEAR(phi.at(0, 0), -0.1, 1e-9);
   phi.at(0, 0) = 1;
-  rule.apply(1, u, phi);
-  const double m = (0.9 * 0.1 * -3 + 0.1 * 1) / (1 - 0.81), v = (0.99 * 0.01 * 9 + 0.01) / (1 - 0.99 * 0.99);
-  EXPECT_NEAR(phi.at(0, 0), 0.1 * m / (std::sqrt(v) + 1e-8), 1e-15);
+  apply_step_rule(options, 1, u, m, v, phi);
+  const double mean = (0.9 * 0.1 * -3 + 0.1 * 1) / (1 - 0.81), square = (0.99 * 0.01 * 9 + 0.01) / (1 - 0.99 * 0.99);
+  EXPECT_NEAR(phi.at(0, 0), 0.1 * mean / (std::sqrt(square) + 1e-8), 1e-15);
 }
 
 TEST(StepRule, GradientIsRateTimesDirection) {
@@ -54,10 +54,10 @@ TEST(StepRule, GradientIsRateTimesDirection) {
   options.optimizer = Optimizer::kGradient;
   options.learning_rate = 0.25;
   options.schedule = ScheduleKind::kConstant;
-  StepRule rule(options, 1, 1);
   ParticleBlock u(1, 1), phi(1, 1);
+  Matrix<double> none;
   phi.at(0, 0) = -3;
-  rule.apply(0, u, phi);
+  apply_step_rule(options, 0, u, none, none, phi);
   EXPECT_EQ(phi.at(0, 0), -0.75);
 }
 

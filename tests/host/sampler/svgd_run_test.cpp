@@ -341,7 +341,7 @@ TEST(Diagnostics, FlagParticlesOfTheWrongSpread) {
     x(i, 0) = 0.6 * stream.next_normal();
     score(i, 0) = -x(i, 0);
   }
-  RunFacts facts;
+  SvgdFacts facts;
   facts.num_steps = 1;
   const auto shrunk = diagnose(x.view(), score.view(), facts, 1);
   EXPECT_EQ(shrunk[0].name, "stein_moment");
