@@ -43,7 +43,10 @@ struct InferenceResult {
   int num_threads = 1;
   int num_ranks = 1;
   std::vector<std::string> warnings;
-  std::map<std::string, double> seconds;  ///< by phase: model, elimination, start, scores, kernel, predictive, total
+  /// By phase: model, elimination, start, scores, kernel, predictive, total. Of a run that was resumed start, scores,
+  /// kernel and total count all its parts.
+  std::map<std::string, double> seconds;
+  std::vector<std::int64_t> resumed_at;  ///< iterations at which the run was resumed
 };
 
 /// Type-7 quantile (linear between order statistics, the default of R and NumPy) at p in [0, 1] of ascending values.
@@ -69,6 +72,7 @@ std::string compression_text(const CompressionReport& report);
 
 struct OutputOptions {
   bool overwrite = false;
+  bool keep_checkpoints = false;  ///< those in the folder that is replaced stay in the new one
 };
 
 /// Fails now where `write_output_folder` would fail after the run. Writes nothing.
@@ -82,6 +86,12 @@ void check_output_folder(const std::string& folder, const OutputOptions& options
 /// @throws UsageError if the folder exists and `overwrite` is false, IoError with path and reason, ShapeError.
 void write_output_folder(const std::string& folder, const InferenceResult& result, const Posterior& posterior,
                          const OutputOptions& options);
+
+/// Whether there is no such folder, or nothing in it that a run has found out: at most failure.json and an empty folder
+/// for checkpoints.
+bool holds_no_results(const std::string& folder);
+/// Whether the folder holds the results of a run that has done all of so many iterations.
+bool holds_whole_results(const std::string& folder, std::int64_t num_iterations);
 
 /// A run that a particle ended whose log density is not finite: what it takes to look at it again.
 struct RunFailure {

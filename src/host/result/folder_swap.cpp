@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "expects.hpp"
+#include "result/file_calls.hpp"
 
 namespace sojourn {
 
@@ -30,32 +31,47 @@ struct Descriptor {
   }
 };
 
+int rename_path(const fs::path& from, const fs::path& to, unsigned flags = 0) {
+  return file_calls::rename_at(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags);
+}
+
 /// Renames only if `to` does not exist yet, where the file system can promise that.
 int rename_no_replace(const fs::path& from, const fs::path& to) {
-  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (rename_path(from, to, RENAME_NOREPLACE) == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS) return -1;
-  return rename(from.c_str(), to.c_str());
+  return rename_path(from, to);
+}
+
+constexpr std::string_view kReplaced = "-replaced";
+
+/// Whether a name is one that a `FolderSwap` of this target leaves behind when it is killed.
+bool is_leftover(std::string_view name, const std::string& target_name) {
+  const std::string prefix = "." + target_name + ".tmp-";
+  if (!name.starts_with(prefix)) return false;
+  name.remove_prefix(prefix.size());
+  if (name.ends_with(kReplaced)) name.remove_suffix(kReplaced.size());
+  return !name.empty() && name.front() != '-' && name.find_first_not_of("0123456789-") == name.npos;
 }
 
 }  // namespace
 
 void write_file(const fs::path& path, std::string_view text) {
-  const Descriptor file{open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+  const Descriptor file{file_calls::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
   if (file.id < 0) fail(path, "create", errno);
   for (std::size_t done = 0; done < text.size();) {
-    const ssize_t count = write(file.id, text.data() + done, text.size() - done);
+    const ssize_t count = file_calls::write(file.id, text.data() + done, text.size() - done);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail(path, "write", errno);
     done += static_cast<std::size_t>(count);
   }
   // Character devices and some network file systems have nothing to force.
-  if (fsync(file.id) != 0 && errno != EINVAL && errno != EROFS) fail(path, "force to the disk", errno);
+  if (file_calls::sync(file.id) != 0 && errno != EINVAL && errno != EROFS) fail(path, "force to the disk", errno);
 }
 
 void sync_path(const fs::path& path) {
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  const Descriptor file{file_calls::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.id < 0) fail(path, "open", errno);
-  if (fsync(file.id) != 0 && errno != EINVAL && errno != EROFS) fail(path, "force to the disk", errno);
+  if (file_calls::sync(file.id) != 0 && errno != EINVAL && errno != EROFS) fail(path, "force to the disk", errno);
 }
 
 void replace_file(const fs::path& folder, const std::string& name, std::string_view text) {
@@ -63,7 +79,7 @@ void replace_file(const fs::path& folder, const std::string& name, std::string_v
       folder.parent_path() / fmt::format(".{}.{}.tmp-{}", folder.filename().string(), name, getpid());
   try {
     write_file(temporary, text);
-    if (rename(temporary.c_str(), (folder / name).c_str()) != 0) fail(folder / name, "rename into place", errno);
+    if (rename_path(temporary, folder / name) != 0) fail(folder / name, "rename into place", errno);
   } catch (const IoError&) {
     unlink(temporary.c_str());
     throw;
@@ -107,6 +123,27 @@ fs::path checked_target(const std::string& target, bool overwrite, const std::ve
   return path;
 }
 
+void clear_leftovers(const std::string& target) {
+  std::error_code error;
+  fs::path path = fs::weakly_canonical(fs::absolute(target, error), error);
+  if (!path.has_filename()) path = path.parent_path();
+  std::vector<fs::path> leftovers;
+  for (fs::directory_iterator entry(path.parent_path(), error), end; !error && entry != end; entry.increment(error)) {
+    if (is_leftover(entry->path().filename().string(), path.filename().string())) leftovers.push_back(entry->path());
+  }
+  if (!fs::exists(fs::symlink_status(path, error))) {
+    // Killed between the two renames of a file system that cannot exchange: what was moved away goes back.
+    std::vector<fs::path> replaced;
+    std::ranges::copy_if(leftovers, std::back_inserter(replaced),
+                         [](const fs::path& one) { return one.string().ends_with(kReplaced); });
+    if (replaced.size() == 1) rename_no_replace(replaced.front(), path);
+  }
+  for (const fs::path& leftover : leftovers) {
+    if (fs::exists(fs::symlink_status(path, error)) || !leftover.string().ends_with(kReplaced))
+      fs::remove_all(leftover, error);
+  }
+}
+
 FolderSwap::FolderSwap(const std::string& target, bool overwrite, std::vector<std::string> allowed)
     : target_(checked_target(target, overwrite, allowed)), allowed_(std::move(allowed)), overwrite_(overwrite) {
   std::vector<fs::path> missing;
@@ -116,7 +153,7 @@ FolderSwap::FolderSwap(const std::string& target, bool overwrite, std::vector<st
   int error = 0;
   fs::path failed;
   for (auto parent = missing.rbegin(); parent != missing.rend() && error == 0; ++parent) {
-    if (mkdir(parent->c_str(), 0777) == 0) {
+    if (file_calls::make_folder_at(AT_FDCWD, parent->c_str()) == 0) {
       made_parents_.push_back(*parent);
     } else if (errno != EEXIST) {
       error = errno;
@@ -128,7 +165,7 @@ FolderSwap::FolderSwap(const std::string& target, bool overwrite, std::vector<st
     const std::string suffix = attempt == 0 ? "" : fmt::format("-{}", attempt);
     const fs::path candidate =
         target_.parent_path() / fmt::format(".{}.tmp-{}{}", target_.filename().string(), getpid(), suffix);
-    if (mkdir(candidate.c_str(), 0777) == 0) {
+    if (file_calls::make_folder_at(AT_FDCWD, candidate.c_str()) == 0) {
       temporary_ = candidate;
     } else if (errno != EEXIST || attempt == 1000) {
       error = errno;
@@ -159,15 +196,15 @@ void FolderSwap::commit() {
     if (reason != EEXIST && reason != ENOTEMPTY) fail(target_, "rename into place", reason);
     // The target may have come into being, or have been filled, since the constructor looked.
     checked_target(target_.string(), overwrite_, allowed_);
-    if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
+    if (rename_path(temporary_, target_, RENAME_EXCHANGE) == 0) {
       replaced = temporary_;
     } else {
       if (errno != EINVAL && errno != ENOSYS) fail(target_, "rename into place", errno);
-      replaced = temporary_.string() + "-replaced";
-      if (rename(target_.c_str(), replaced.c_str()) != 0) fail(target_, "move the old folder away", errno);
-      if (rename(temporary_.c_str(), target_.c_str()) != 0) {
+      replaced = temporary_.string() + std::string(kReplaced);
+      if (rename_path(target_, replaced) != 0) fail(target_, "move the old folder away", errno);
+      if (rename_path(temporary_, target_) != 0) {
         const int error = errno;
-        rename(replaced.c_str(), target_.c_str());
+        rename_path(replaced, target_);
         fail(target_, "rename into place", error);
       }
     }

@@ -43,6 +43,11 @@ class FolderSwap {
   bool done_ = false;
 };
 
+/// Takes away what a killed process has left beside a target of its own: the temporary folders of its name. Where the
+/// target is missing and was moved away to be replaced, it comes back. For a target that no other process is
+/// writing.
+void clear_leftovers(const std::string& target);
+
 /// The checks of `FolderSwap`'s constructor, without making anything. Returns the target's full path, links resolved.
 std::filesystem::path checked_target(const std::string& target, bool overwrite,
                                      const std::vector<std::string>& allowed);

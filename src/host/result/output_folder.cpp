@@ -1,4 +1,6 @@
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "result/failure_json.hpp"
 #include "result/folder_swap.hpp"
@@ -9,6 +11,7 @@
 #include "result/run_facts.hpp"
 #include "result/summary_json.hpp"
 #include "result/tables.hpp"
+#include "sojourn/checkpoint.hpp"
 #include "sojourn/result.hpp"
 
 namespace sojourn {
@@ -17,14 +20,13 @@ namespace {
 
 constexpr const char* kFailureFile = "failure.json";
 
-/// What a folder may hold and still be replaced by --overwrite.
+}  // namespace
+
 const std::vector<std::string>& names_of_output() {
-  static const std::vector<std::string> names = {"summary.json", "particles.csv", "trace.csv",  "convergence.csv",
-                                                 "posterior.nc", "report.html",   "checkpoint", kFailureFile};
+  static const std::vector<std::string> names = {"summary.json", "particles.csv", "trace.csv",       "convergence.csv",
+                                                 "posterior.nc", "report.html",   kCheckpointFolder, kFailureFile};
   return names;
 }
-
-}  // namespace
 
 void write_output_files(const std::string& folder, const RunFacts& facts, const OutputOptions& options) {
   FolderSwap swap(folder, options.overwrite, names_of_output());
@@ -35,6 +37,7 @@ void write_output_files(const std::string& folder, const RunFacts& facts, const 
   if (!facts.result->svgd.history.empty()) write_file(in / "trace.csv", trace_csv(facts));
   write_posterior_netcdf((in / "posterior.nc").string(), facts);
   write_file(in / "report.html", report_html(facts));
+  if (options.keep_checkpoints) carry_checkpoints(folder, in);
   swap.commit();
 }
 
@@ -53,6 +56,26 @@ std::string write_failure_file(const std::string& folder, const RunFailure& fail
     swap.commit();
   }
   return (std::filesystem::path(folder) / kFailureFile).string();
+}
+
+bool holds_no_results(const std::string& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name == kFailureFile) continue;
+    if (name != kCheckpointFolder || !newest_checkpoint(folder).empty()) return false;
+  }
+  return true;
+}
+
+bool holds_whole_results(const std::string& folder, std::int64_t num_iterations) {
+  std::ifstream file(std::filesystem::path(folder) / "summary.json", std::ios::binary);
+  const auto summary = nlohmann::json::parse(file, nullptr, false);
+  if (!summary.is_object()) return false;
+  const auto sampler = summary.find("sampler");
+  return sampler != summary.end() && sampler->is_object() && sampler->contains("iterations") &&
+         sampler->contains("interrupted") && (*sampler)["interrupted"] == false &&
+         (*sampler)["iterations"] == num_iterations;
 }
 
 void write_output_folder(const std::string& folder, const InferenceResult& result, const Posterior& posterior,

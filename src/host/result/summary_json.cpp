@@ -138,6 +138,7 @@ Json summary_json(const RunFacts& facts) {
                      {"particles", svgd.particles.num_rows()},
                      {"iterations", svgd.iterations_done},
                      {"interrupted", svgd.interrupted}};
+  json["resumes"] = {{"count", result.resumed_at.size()}, {"at_iterations", result.resumed_at}};
   json["map"] = nullptr;
   if (!svgd.map.empty() && svgd.map.size() == facts.parameters.size()) {
     Json& map = json["map"] = Json::object();

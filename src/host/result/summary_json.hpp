@@ -7,15 +7,16 @@
 namespace sojourn {
 
 /// Content of summary.json, schema `sojourn/summary/1`:
-///   status            "ok", "interrupted", or "not_finite" where a number had to become null
-///   verdict           worst verdict of the diagnostics
-///   model, data       name and digest; rows, distinct items, weight, counts of each kind of observation
-///   parameters        by name: mean, sd, quantiles {"2.5", "5", "25", "50", "75", "95", "97.5"}, prior, transform,
-///   status fixed             by name sampler, map, laplace_covariance (unconstrained scale), diagnostics [{name,
-///   value, verdict, explanation}] timings_seconds   by phase throughput        particle_iterations_per_second,
-///   particle_likelihoods_per_second, observation_likelihoods_per_second routes            points by route and
-///   worst_error_bound predictive        how many particles and what to know about the picture build, device, ranks,
-///   threads, seed, command, warnings
+/// - status: "ok", "interrupted", or "not_finite" where a number had to become null; verdict: the worst of the
+///   diagnostics
+/// - model, data: name and digest; rows, distinct items, weight, counts of each kind of observation
+/// - parameters by name: mean, sd, quantiles {"2.5", "5", "25", "50", "75", "95", "97.5"}, prior, transform, status
+/// - fixed by name, sampler, resumes {count, at_iterations}, map, laplace_covariance (unconstrained scale)
+/// - diagnostics [{name, value, verdict, explanation}], timings_seconds by phase
+/// - throughput: particle_iterations_per_second, particle_likelihoods_per_second, observation_likelihoods_per_second
+/// - routes: points by route and worst_error_bound, data_compression; of a resumed run since it was resumed
+/// - predictive: how many particles and what to know about the picture
+/// - build, device, ranks, threads, seed, command, warnings
 nlohmann::ordered_json summary_json(const RunFacts& facts);
 
 }  // namespace sojourn

@@ -47,7 +47,7 @@ TEST(SummaryJson, HasEveryPromisedKey) {
                           "build",       "device",
                           "ranks",       "threads",
                           "seed",        "command",
-                          "warnings"}) {
+                          "warnings",    "resumes"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["status"], "ok");
