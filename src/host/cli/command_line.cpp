@@ -63,7 +63,8 @@ constexpr char kFooter[] =
     "  sojourn infer run.yaml\n\n"
     "sojourn VERB --help explains a verb. Data goes to standard output, messages to standard error.\n"
     "Exit status: 0 done, 1 internal failure, 2 usage, 3 invalid file, 4 numerical failure,\n"
-    "5 input or output, 6 device or communication, 130 interrupted.";
+    "5 input or output, 6 device or communication, 75 stopped at a checkpoint, run again,\n"
+    "130 interrupted.";
 
 std::vector<std::string> verb_names() {
   std::vector<std::string> names;
@@ -149,7 +150,7 @@ ExitCode run(const std::vector<std::string>& arguments) {
     if (sub->parsed()) {
       apply_elimination_options(*sub);
       const ExitCode code = action();
-      return num_interrupts() > 0 ? ExitCode::kInterrupted : code;
+      return status_of_stop().value_or(code);
     }
   }
   return ExitCode::kUsage;

@@ -5,35 +5,41 @@
 #include <csignal>
 #include <cstring>
 
-#include "sojourn/error.hpp"
-
 namespace sojourn::cli {
 namespace {
 
 // Signal handlers may only touch these; the sections below are entered and left by the main thread alone.
-volatile std::sig_atomic_t interrupt_count = 0;
+volatile std::sig_atomic_t num_by_user = 0;
+volatile std::sig_atomic_t first_signal = 0;
 volatile std::sig_atomic_t num_graceful = 0;
 volatile std::sig_atomic_t num_uninterrupted = 0;
+volatile std::sig_atomic_t runs_again = 0;
 
-extern "C" void on_interrupt(int) {
-  interrupt_count = interrupt_count + 1;
+ExitCode status_of(int signal) {
+  return signal != SIGINT && runs_again != 0 ? ExitCode::kCheckpoint : ExitCode::kInterrupted;
+}
+
+extern "C" void on_signal(int signal) {
+  if (first_signal == 0) first_signal = signal;
+  if (signal == SIGINT) num_by_user = num_by_user + 1;
   if (num_uninterrupted > 0) return;
-  if (num_graceful > 0 && interrupt_count == 1) {
+  if (num_graceful > 0 && (signal != SIGINT || num_by_user == 1)) {
+    if (signal != SIGINT) return;
     constexpr char kMessage[] =
         "\nstopping after this iteration and writing what there is; Ctrl-C again leaves at once\n";
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage, sizeof kMessage - 1);
     return;
   }
-  ::_exit(static_cast<int>(ExitCode::kInterrupted));
+  ::_exit(static_cast<int>(status_of(signal)));
 }
 
 }  // namespace
 
 void handle_interrupts() {
   struct sigaction action {};
-  action.sa_handler = on_interrupt;
+  action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) {
     // A shell starts background jobs with SIGINT ignored; that stays so.
     struct sigaction old {};
     if (::sigaction(signal, nullptr, &old) == 0 && old.sa_handler == SIG_IGN) continue;
@@ -41,7 +47,30 @@ void handle_interrupts() {
   }
 }
 
-int num_interrupts() { return interrupt_count; }
+void expect_to_run_again() { runs_again = 1; }
+
+StopRequest stop_request() {
+  if (num_by_user > 0) return StopRequest::kUser;
+  return first_signal != 0 ? StopRequest::kScheduler : StopRequest::kNone;
+}
+
+std::string name_of_stop() {
+  switch (first_signal) {
+    case 0:
+      return {};
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGUSR1:
+      return "SIGUSR1";
+    default:
+      return "interrupted";
+  }
+}
+
+std::optional<ExitCode> status_of_stop() {
+  if (first_signal == 0) return std::nullopt;
+  return num_by_user > 0 ? ExitCode::kInterrupted : status_of(first_signal);
+}
 
 GracefulSection::GracefulSection() { num_graceful = num_graceful + 1; }
 GracefulSection::~GracefulSection() { num_graceful = num_graceful - 1; }

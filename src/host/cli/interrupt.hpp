@@ -1,15 +1,33 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "sojourn/error.hpp"
+
 namespace sojourn::cli {
 
-/// Makes Ctrl-C (SIGINT) and SIGTERM end the program at once with status 130, unless one of the scopes below is open.
+/// Who asks a run to stop, the more urgent later.
+enum class StopRequest : std::uint8_t { kNone, kScheduler, kUser };
+
+/// Makes Ctrl-C (SIGINT), SIGTERM and SIGUSR1 end the program at once, unless one of the scopes below is open: the
+/// first with status 130, the others, which come from schedulers, with 130 too, or 75 once `expect_to_run_again` was
+/// called.
 void handle_interrupts();
 
-/// How many interrupts have come.
-int num_interrupts();
+/// From here on a run that a scheduler stops is one to start again: status 75.
+void expect_to_run_again();
 
-/// While it lives, the first interrupt is only counted, for the caller to stop in good order; a second one ends the
-/// program at once with status 130.
+/// What has come so far; of both the user's.
+StopRequest stop_request();
+/// "interrupted", "SIGTERM", "SIGUSR1": the signal that came first; empty where none came.
+std::string name_of_stop();
+/// The status that the program ends with after what has come.
+std::optional<ExitCode> status_of_stop();
+
+/// While it lives, a signal is only counted, for the caller to stop in good order; a second Ctrl-C ends the program at
+/// once with status 130. Schedulers send several signals; those never cut short what the first one began.
 class GracefulSection {
  public:
   GracefulSection();
@@ -18,7 +36,7 @@ class GracefulSection {
   GracefulSection& operator=(const GracefulSection&) = delete;
 };
 
-/// While it lives, interrupts are only counted, so that no half-written file stays behind. Keep it short.
+/// While it lives, signals are only counted, so that no half-written file stays behind. Keep it short.
 class UninterruptedSection {
  public:
   UninterruptedSection();

@@ -1,7 +1,9 @@
 #include "cli/run_file.hpp"
 
 #include <filesystem>
+#include <limits>
 
+#include "cli/numbers.hpp"
 #include "cli/sampler_block.hpp"
 #include "cli/theta.hpp"
 #include "expects.hpp"
@@ -73,6 +75,19 @@ void read_fixed(const Document::Value& block, RunFile& run) {
   }
 }
 
+void read_checkpoint(const Document::Value& block, CheckpointPolicy& policy) {
+  block.expect(ValueKind::kMapping);
+  block.expect_keys({"every_seconds", "every_iterations"});
+  const auto seconds = block.find("every_seconds"), iterations = block.find("every_iterations");
+  if (iterations) {
+    iterations->expect(ValueKind::kScalar);
+    policy.every_iterations = parse_whole(iterations->where() + ": " + iterations->path(), iterations->text(), 1);
+    // Who counts iterations alone means these alone.
+    policy.every_seconds = std::numeric_limits<double>::infinity();
+  }
+  if (seconds) policy.every_seconds = seconds->as_double(0, 1e9);
+}
+
 RunFile read_run(const Document& document, const std::string& path) {
   const Document::Value root = document.root();
   root.expect(ValueKind::kMapping);
@@ -105,12 +120,7 @@ RunFile read_run(const Document& document, const std::string& path) {
     run.data_compression = data_compression_from(name);
   }
   if (!run.initial_path.empty()) run.initial_path = beside(path, run.initial_path);
-  if (const auto checkpoint = root.find("checkpoint")) {
-    checkpoint->expect(ValueKind::kMapping);
-    checkpoint->expect_keys({"every_seconds"});
-    if (const auto every = checkpoint->find("every_seconds")) (void)every->as_double(0, 1e9);
-    run.checkpoint = true;
-  }
+  if (const auto checkpoint = root.find("checkpoint")) read_checkpoint(*checkpoint, run.checkpoint);
   if (const auto seed = root.find("seed")) run.sampler.seed = read_seed(*seed);
   return run;
 }

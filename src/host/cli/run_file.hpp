@@ -24,6 +24,12 @@ struct FixedEntry {
   Document::Value place;
 };
 
+/// When a run writes checkpoints while it goes on; at its end and when it is stopped it does in any case.
+struct CheckpointPolicy {
+  double every_seconds = 60;          ///< infinite: not by time
+  std::int64_t every_iterations = 0;  ///< 0: not by iterations
+};
+
 /// A run file (`sojourn/run/1`) as it stands: nothing it names has been opened.
 struct RunFile {
   std::string path;        ///< of the file itself
@@ -37,7 +43,7 @@ struct RunFile {
   SvgdOptions sampler;           ///< `seed` included; `given` empty until the particles are read
   bool particles_given = false;  ///< the file says how many
   std::string initial_path;      ///< CSV of starting particles
-  bool checkpoint = false;       ///< the key is there
+  CheckpointPolicy checkpoint;
   DataCompression data_compression = DataCompression::kAuto;
 
   [[nodiscard]] std::map<std::string, Prior> prior_map() const;

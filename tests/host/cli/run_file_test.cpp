@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "sojourn/error.hpp"
 
 namespace sojourn::cli {
@@ -52,7 +54,8 @@ TEST(RunFile, ReadsEveryKey) {
   EXPECT_EQ(run.sampler.history_every, 2);
   EXPECT_FALSE(run.sampler.whiten);
   EXPECT_EQ(run.sampler.start, StartKind::kPrior);
-  EXPECT_TRUE(run.checkpoint);
+  EXPECT_EQ(run.checkpoint.every_seconds, 60);
+  EXPECT_EQ(run.checkpoint.every_iterations, 0);
   EXPECT_EQ(run.sampler.seed, 18446744073709551615ULL);
 }
 
@@ -72,6 +75,18 @@ TEST(RunFile, DataCompression) {
   EXPECT_EQ(parse("data_compression: auto\n").data_compression, DataCompression::kAuto);
   EXPECT_THAT(message_of<ModelError>("data_compression: on\n"),
               testing::AllOf(StartsWith("folder/run.yaml:3:"), HasSubstr("'on' is unknown; it is auto or off")));
+}
+
+TEST(RunFile, Checkpoints) {
+  EXPECT_EQ(parse("seed: 1\n").checkpoint.every_seconds, 60);
+  EXPECT_EQ(parse("checkpoint: {}\n").checkpoint.every_seconds, 60);
+  EXPECT_EQ(parse("checkpoint: {every_seconds: 0}\n").checkpoint.every_seconds, 0);
+  const CheckpointPolicy counted = parse("checkpoint: {every_iterations: 50}\n").checkpoint;
+  EXPECT_EQ(counted.every_iterations, 50);
+  EXPECT_TRUE(std::isinf(counted.every_seconds));
+  EXPECT_EQ(parse("checkpoint: {every_iterations: 50, every_seconds: 9}\n").checkpoint.every_seconds, 9);
+  EXPECT_THAT(message_of<ModelError>("checkpoint: {every_seconds: -1}\n"), HasSubstr("every_seconds"));
+  EXPECT_THAT(message_of<UsageError>("checkpoint: {every_iterations: 0}\n"), HasSubstr("checkpoint.every_iterations"));
 }
 
 TEST(RunFile, InlineModel) {

@@ -1,0 +1,82 @@
+#include "cli/run_identity.hpp"
+
+#include <fmt/format.h>
+
+#include "evaluation/instruction_set.hpp"
+#include "graph/content_hash.hpp"
+#include "result/build_facts.hpp"
+#include "sampler/svgd_fields.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+// Options as a run file has them.
+std::string text_of(std::int64_t value) { return std::to_string(value); }
+std::string text_of(std::uint64_t value) { return std::to_string(value); }
+std::string text_of(int value) { return std::to_string(value); }
+std::string text_of(bool value) { return value ? "true" : "false"; }
+std::string text_of(double value) { return fmt::format("{:.17g}", value); }
+std::string text_of(Kernel value) { return value == Kernel::kImq ? "imq" : "rbf"; }
+std::string text_of(BandwidthRule value) { return value == BandwidthRule::kMedian ? "median" : "fixed"; }
+std::string text_of(Optimizer value) { return value == Optimizer::kAdam ? "adam" : "gradient"; }
+std::string text_of(ScheduleKind value) {
+  switch (value) {
+    case ScheduleKind::kConstant:
+      return "constant";
+    case ScheduleKind::kExponential:
+      return "exponential";
+    case ScheduleKind::kWarmup:
+      return "warmup";
+  }
+  return "unknown";
+}
+std::string text_of(StartKind value) {
+  switch (value) {
+    case StartKind::kLaplace:
+      return "laplace";
+    case StartKind::kPrior:
+      return "prior";
+    case StartKind::kGiven:
+      return "initial";
+  }
+  return "unknown";
+}
+std::string text_of(const Matrix<double>& matrix) {
+  if (matrix.empty()) return "none";
+  ContentHash hash;
+  hash.add(static_cast<std::int64_t>(matrix.num_rows()));
+  for (const double value : matrix.values()) hash.add(value);
+  return fmt::format("{:016x}", hash.digest().low64);
+}
+
+}  // namespace
+
+std::vector<RunField> run_identity(const RunFile& run, const std::string& model_digest,
+                                   const std::string& data_digest) {
+  std::vector<RunField> fields{{"model", model_digest},
+                               {"data", data_digest},
+                               {"rewards", run.reward.empty() ? "time" : run.reward},
+                               {"data_compression", to_string(run.data_compression)},
+                               {"method", "svgd"}};
+  for (const auto& [name, prior] : run.prior_map()) fields.push_back({"prior of " + name, prior.describe()});
+  for (const auto& [name, value] : run.fixed_map()) fields.push_back({"fixed " + name, text_of(value)});
+  visit_options(run.sampler, [&](const char* name, const auto& value, OptionRole role) {
+    if (role == OptionRole::kDecides) fields.push_back({name, text_of(value)});
+  });
+  return fields;
+}
+
+std::vector<RunField> run_origin() {
+  return {{"version", build_facts().version}, {"instruction set", to_string(instruction_set())}};
+}
+
+std::string digest_of(const std::vector<RunField>& fields) {
+  ContentHash hash;
+  for (const auto& [name, value] : fields) {
+    hash.add(name);
+    hash.add(value);
+  }
+  return fmt::format("{:016x}", hash.digest().low64);
+}
+
+}  // namespace sojourn::cli

@@ -1,0 +1,365 @@
+"""Runs that are stopped or killed and go on: `--resume`, `--max-seconds`, signals, and what is wrong with a checkpoint.
+
+SOJOURN_KILLS=200 kills two hundred times instead of twenty.
+"""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from program_case import PROGRAM, ProgramCase, take_interrupts
+from ranks_test import LAUNCHER, MPIEXEC, built_with_mpi
+
+# Two free parameters, so that every iteration takes its time; every iteration leaves a checkpoint.
+MIX_RUN = """\
+schema: sojourn/run/1
+model: mix.yaml
+data: {file: times.csv}
+priors: {a: {gamma: {shape: 2, rate: 1}}, b: {gamma: {shape: 2, rate: 1}}}
+sampler: {particles: 40, iterations: 150, history_every: 10}
+checkpoint: {every_iterations: 1}
+seed: 3
+"""
+
+# Beginnings of a checkpoint of a later format, and of one written on a machine of the other byte order.
+NEWER = "534f4a43484b5054040302010200000028000000000000008b81aa030646a1b5c8b11e09497fbf9f"
+OTHER_ORDER = "534f4a43484b5054010203040000000100000000000000285073ccdc5083edbaf8a3436df8788502"
+
+
+class CheckpointCase(ProgramCase):
+    def setUp(self):
+        super().setUp()
+        self.write("run.yaml", MIX_RUN)
+
+    def start(self, *arguments, **environment):
+        return subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, env=self.environment(**environment),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                preexec_fn=take_interrupts)
+
+    def ended(self, code, *arguments, **options):
+        result = self.run_program(*arguments, **options)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result
+
+    def checkpoints(self, folder):
+        return sorted(path.name for path in (self.folder / folder / "checkpoint").glob("*"))
+
+    def iteration(self, folder):
+        return int(self.checkpoints(folder)[-1][5:15])
+
+    def summary(self, folder):
+        return json.loads((self.folder / folder / "summary.json").read_text())
+
+    def bits(self, folder):
+        """Everything of a result that is the same however often it was stopped."""
+        summary = self.summary(folder)
+        kept = {key: summary[key] for key in ("parameters", "diagnostics", "map", "laplace_covariance", "sampler", "status")}
+        return kept, *((self.folder / folder / name).read_bytes()
+                       for name in ("particles.csv", "convergence.csv", "trace.csv"))
+
+    def stop_in_the_middle(self, folder, *arguments, code=75, by=signal.SIGTERM):
+        """A run of the test's, stopped once it has a checkpoint; returns its standard error."""
+        process = self.start("infer", "run.yaml", "--output", folder, "--iterations", "100000000", *arguments)
+        for _ in range(1000):
+            time.sleep(0.02)
+            if (self.folder / folder / "checkpoint").exists():
+                break
+        process.send_signal(by)
+        _, errors = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, code, errors)
+        return errors
+
+
+class Resume(CheckpointCase):
+    def test_signals_stop_at_a_checkpoint_and_resume_goes_on(self):
+        for by, code, name in ((signal.SIGTERM, 75, "SIGTERM"), (signal.SIGUSR1, 75, "SIGUSR1"),
+                               (signal.SIGINT, 130, "interrupted")):
+            errors = self.stop_in_the_middle(name, code=code, by=by)
+            self.assertRegex(errors, rf"stopped early after iteration \d+ of 100000000 \({name}\)")
+            command = f"sojourn infer run.yaml --output {name} --iterations 100000000 --resume\n"
+            self.assertIn(f"to go on, on any number of ranks: {command}", errors)
+            done = self.iteration(name)
+            self.assertLessEqual(len(self.checkpoints(name)), 2)
+            summary = self.summary(name)
+            self.assertEqual((summary["status"], summary["sampler"]["iterations"]), ("interrupted", done))
+            self.assertEqual(summary["resumes"], {"count": 0, "at_iterations": []})
+            more = str(done + 25)
+            result = self.ended(0, "infer", "run.yaml", "--output", name, "--iterations", more, "--resume")
+            self.assertIn(f"going on after iteration {done} of {more}", result.stderr)
+            self.good("infer", "run.yaml", "--output", name + "-whole", "--iterations", more, "--threads", "1")
+            self.assertEqual(self.bits(name), self.bits(name + "-whole"))
+            resumed = self.summary(name)
+            self.assertEqual(resumed["resumes"], {"count": 1, "at_iterations": [done]})
+            self.assertGreater(resumed["timings_seconds"]["total"], summary["timings_seconds"]["scores"])
+        # Nothing beside the folders.
+        self.assertEqual([name for name in os.listdir(self.folder) if ".tmp" in name], [])
+
+    def test_max_seconds_makes_a_chain_of_jobs(self):
+        chain = ["infer", "run.yaml", "--output", "r", "--max-seconds", "0.4", "--resume"]
+        codes = []
+        while not codes or codes[-1] == 75 and len(codes) < 100:
+            codes.append(self.run_program(*chain, "--iterations", "700").returncode)
+        self.assertEqual(codes[-1], 0)
+        self.assertGreater(len(codes), 1)
+        self.assertEqual(self.summary("r")["resumes"]["count"], len(codes) - 1)
+        self.good("infer", "run.yaml", "--output", "whole", "--iterations", "700")
+        self.assertEqual(self.bits("r"), self.bits("whole"))
+
+    def test_resume_without_a_checkpoint_starts(self):
+        result = self.ended(0, "infer", "run.yaml", "--output", "r", "--resume")
+        self.assertIn("no checkpoint in r yet: starting from the beginning", result.stderr)
+        self.good("infer", "run.yaml", "--output", "whole")
+        self.assertEqual(self.bits("r"), self.bits("whole"))
+        self.assertEqual(self.summary("r")["resumes"]["count"], 0)
+        # Not over results that nothing can be gone on from.
+        shutil.rmtree(self.folder / "r/checkpoint")
+        self.bad(2, "--overwrite", "infer", "run.yaml", "--output", "r", "--resume")
+        self.good("infer", "run.yaml", "--output", "r", "--resume", "--overwrite")
+        # A folder that was made and never filled.
+        (self.folder / "empty/checkpoint").mkdir(parents=True)
+        self.good("infer", "run.yaml", "--output", "empty", "--resume")
+
+    def test_a_job_that_slurm_starts_again_resumes_by_itself(self):
+        self.stop_in_the_middle("r")
+        done = self.iteration("r")
+        arguments = ["infer", "run.yaml", "--output", "r", "--iterations", str(done + 5)]
+        self.bad(2, "--resume.*--overwrite", *arguments)
+        self.bad(2, "--resume.*--overwrite", *arguments, env={"SLURM_RESTART_COUNT": "0"})
+        self.bad(6, "SLURM_RESTART_COUNT='often' is not a whole number", *arguments, env={"SLURM_RESTART_COUNT": "often"})
+        self.bad(3, "seed: 3 there, 4 here", *arguments, "--seed", "4", env={"SLURM_RESTART_COUNT": "1"})
+        result = self.ended(0, *arguments, env={"SLURM_RESTART_COUNT": "1"})
+        self.assertIn(f"going on after iteration {done}", result.stderr)
+        self.good("infer", "run.yaml", "--output", "fresh", env={"SLURM_RESTART_COUNT": "1"})
+
+    def test_checkpoints_by_time_and_none(self):
+        self.write("run.yaml", MIX_RUN.replace("every_iterations: 1", "every_seconds: 1.0e9"))
+        self.good("infer", "run.yaml", "--output", "r")
+        self.assertEqual(self.checkpoints("r"), ["step-0000000150.sojourn"])
+        self.write("run.yaml", MIX_RUN.replace("every_iterations: 1", "every_seconds: 0"))
+        self.good("infer", "run.yaml", "--output", "often", "--iterations", "2000")
+        self.assertEqual(len(self.checkpoints("often")), 2)
+        self.write("run.yaml", MIX_RUN.replace("every_iterations: 1", "every_minutes: 1"))
+        self.bad(3, "every_minutes", "infer", "run.yaml", "--output", "s")
+        self.write("run.yaml", MIX_RUN.replace("every_iterations: 1", "every_iterations: 0"))
+        self.bad(2, "every_iterations", "infer", "run.yaml", "--output", "s")
+
+
+class Kill(CheckpointCase):
+    def test_kill_at_any_instant_and_resume_gives_the_same_bits(self):
+        begin = time.monotonic()
+        self.good("infer", "run.yaml", "--output", "whole")
+        duration = time.monotonic() - begin
+        whole = self.bits("whole")
+        num_kills = int(os.environ.get("SOJOURN_KILLS", "20"))
+        chance = random.Random(20261121)
+        num_resumed = 0
+        for kill in range(num_kills):
+            folder = f"r{kill}"
+            # Every third time the run that goes on is killed as well, sometimes twice.
+            for again in range(1 + kill % 3):
+                resume = ["--resume"] if again else []
+                process = self.start("infer", "run.yaml", "--output", folder, *resume)
+                time.sleep(chance.uniform(0, 1.1 * duration))
+                process.kill()
+                process.communicate(timeout=60)
+                # What lies in the folder is whole: every file of the results, or none.
+                there = {path.name for path in (self.folder / folder).glob("*") if path.name != "checkpoint"}
+                self.assertIn(len(there), (0, 6), there)
+            result = self.ended(0, "infer", "run.yaml", "--output", folder, "--resume")
+            num_resumed += "going on after iteration" in result.stderr
+            self.assertEqual(self.bits(folder), whole, f"kill {kill}: {result.stderr}")
+            self.assertEqual([name for name in os.listdir(self.folder) if ".tmp" in name], [], f"kill {kill}")
+            shutil.rmtree(self.folder / folder)
+        self.assertGreater(num_resumed, num_kills / 10)
+
+
+class BadCheckpoints(CheckpointCase):
+    """Rows 52 to 57 of the table of bad inputs."""
+
+    def setUp(self):
+        super().setUp()
+        self.good("infer", "run.yaml", "--output", "r")
+        self.arguments = ["infer", "run.yaml", "--output", "r", "--resume", "--iterations", "160"]
+
+    def bad(self, code, pattern, *arguments, **options):
+        """And all is as it was."""
+        def contents():
+            return {name: (self.folder / name).read_bytes() for name in self.files() if (self.folder / name).is_file()}
+
+        before = contents()
+        super().bad(code, pattern, *arguments, **options)
+        self.assertEqual(contents(), before)
+
+    def path(self, iteration):
+        return self.folder / f"r/checkpoint/step-{iteration:010}.sojourn"
+
+    def whole(self):
+        self.good("infer", "run.yaml", "--output", "whole", "--iterations", "160")
+        return self.bits("whole")
+
+    def test_52_damaged(self):
+        content = self.path(150).read_bytes()
+        self.path(150).write_bytes(content[:1000])
+        result = self.ended(0, *self.arguments)
+        self.assertRegex(result.stderr, r"warning: .*step-0000000150\.sojourn: the checkpoint is damaged.*an earlier one is used")
+        self.assertIn("going on after iteration 149 of 160", result.stderr)
+        self.assertEqual(self.bits("r"), self.whole())
+        self.assertEqual(self.checkpoints("r"), ["step-0000000159.sojourn", "step-0000000160.sojourn"])
+
+    def test_52_all_damaged(self):
+        for iteration in (149, 150):
+            content = bytearray(self.path(iteration).read_bytes())
+            content[len(content) // 2] ^= 4
+            self.path(iteration).write_bytes(content)
+        self.bad(5, r"step-0000000150\.sojourn: the checkpoint is damaged: its checksum does not fit; .*0149.*start anew",
+                 *self.arguments)
+
+    def test_53_another_run(self):
+        self.bad(3, r"another run's: seed: 3 there, 9 here; .*--overwrite", *self.arguments, "--seed", "9")
+        self.bad(3, "particles: 40 there, 50 here", *self.arguments, "--particles", "50")
+        self.bad(3, "data_compression: auto there, off here", *self.arguments, "--data-compression", "off")
+        for old, new, words in (
+                ("history_every: 10", "history_every: 10, learning_rate: 0.1", "learning_rate: 0.05[0-9]* there, 0.1[0-9]* here"),
+                ("history_every: 10", "history_every: 10, optimizer: gradient", "optimizer: adam there, gradient here"),
+                ("a: {gamma: {shape: 2", "a: {gamma: {shape: 3", r"prior of a: gamma\(shape=2.* there, gamma\(shape=3"),
+                ("b: {gamma: {shape: 2, rate: 1}}}", "b: {exponential: {rate: 1}}}", "prior of b"),
+                ("seed: 3", "seed: 3\nrewards: first", "rewards: time there, first here"),
+                ("times.csv", "other.csv", "data: [0-9a-f]* there, [0-9a-f]* here"),
+                ("mix.yaml", "other.yaml", "model: [0-9a-f]* there, [0-9a-f]* here")):
+            self.write("other.csv", "time\n0.5\n1.25\n0.75\n2\n0.2\n")
+            self.write("other.yaml", (self.folder / "mix.yaml").read_text().replace("[2.0, 1.0]", "[3.0, 1.0]"))
+            self.write("run.yaml", MIX_RUN.replace(old, new))
+            self.bad(3, words, *self.arguments)
+
+    def test_54_newer_format_and_other_byte_order(self):
+        for content, words in ((NEWER, "checkpoint format 2 is newer than 1"), (OTHER_ORDER, "other byte order")):
+            self.path(150).write_bytes(bytes.fromhex(content))
+            self.bad(3, words, *self.arguments)
+
+    def test_55_resumed_when_finished(self):
+        names = ("summary.json", "particles.csv", "checkpoint/step-0000000150.sojourn")
+        before = [(self.folder / "r" / name).read_bytes() for name in names]
+        result = self.ended(0, "infer", "run.yaml", "--output", "r", "--resume")
+        self.assertIn("r has done all 150 iterations: nothing is left to do; give more --iterations", result.stderr)
+        self.assertEqual(self.good_json("infer", "run.yaml", "--output", "r", "--resume"), self.summary("r"))
+        self.assertEqual([(self.folder / "r" / name).read_bytes() for name in names], before)
+        self.bad(2, "has done 150 iterations, more than the 120 asked for", "infer", "run.yaml", "--output", "r", "--resume",
+                 "--iterations", "120")
+        # Results that are missing are made from the last checkpoint.
+        whole = self.bits("r")
+        (self.folder / "r/summary.json").unlink()
+        self.good("infer", "run.yaml", "--output", "r", "--resume")
+        self.assertEqual(self.bits("r"), whole)
+        self.good(*self.arguments)
+        self.assertEqual(self.bits("r"), self.whole())
+
+    def test_56_symbolic_link(self):
+        (self.folder / "r/checkpoint").rename(self.folder / "elsewhere")
+        (self.folder / "r/checkpoint").symlink_to(self.folder / "elsewhere")
+        self.bad(5, "r/checkpoint: cannot .*symbolic link", *self.arguments)
+        self.bad(5, "r/checkpoint: cannot .*symbolic link", "infer", "run.yaml", "--output", "r", "--overwrite")
+        result = self.ended(0, "infer", "run.yaml", "--output", "r", "--overwrite", "--keep-going")
+        self.assertEqual(result.stderr.count("warning: "), 1, result.stderr)
+        self.assertIn("the run goes on without checkpoints", result.stderr)
+        self.assertEqual(len(list((self.folder / "elsewhere").glob("*"))), 2)
+        self.assertFalse((self.folder / "r/checkpoint").exists())
+
+    def test_56_full_disk(self):
+        # A limit on the size of files stands for a full disk: checkpoints with their history are the largest ones here.
+        self.write("run.yaml", MIX_RUN.replace("particles: 40", "particles: 2000").replace("history_every: 10", "history_every: 1")
+                   .replace("every_iterations: 1", "every_iterations: 10"))
+        self.good("infer", "run.yaml", "--output", "whole", "--iterations", "60")
+        self.good("infer", "run.yaml", "--output", "r", "--overwrite", "--iterations", "20")
+        limit = 2000 * 2 * 8 * 40
+
+        def limited(*arguments):
+            def prepare():
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+            return subprocess.run([PROGRAM, "infer", "run.yaml", "--output", "r", "--iterations", "60", *arguments],
+                                  cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True,
+                                  text=True, timeout=120, preexec_fn=prepare, check=False)
+
+        result = limited("--resume")
+        self.assertEqual(result.returncode, 5, result.stderr)
+        self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+        self.assertRegex(result.stderr, r"step-\d+\.sojourn: cannot write: File too large; .*step-\d+\.sojourn is intact; .*--resume")
+        self.assertEqual([name for name in self.files() if "tmp" in name], [])
+        done = self.iteration("r")
+        self.assertLess(done, 60)
+        goes_on = limited("--resume", "--keep-going", "--max-seconds", "1000")
+        self.assertEqual(goes_on.stderr.count("the run goes on without checkpoints"), 1, goes_on.stderr)
+        self.good("infer", "run.yaml", "--output", "r", "--iterations", "60", "--resume")
+        self.assertEqual(self.bits("r"), self.bits("whole"))
+
+    def test_57_the_folder_holds_a_run(self):
+        self.bad(2, r"output folder r exists and holds a run that can go on \(step-0000000150\.sojourn\); give --resume .*"
+                    r"--overwrite", "infer", "run.yaml", "--output", "r")
+        self.good("infer", "run.yaml", "--output", "r", "--overwrite", "--iterations", "3", "--seed", "8")
+        self.assertEqual(self.checkpoints("r"), ["step-0000000002.sojourn", "step-0000000003.sojourn"])
+        # What others put there is never replaced, and the run is not lost by it.
+        self.write("r/thesis.tex", "years of work")
+        self.bad(2, "thesis.tex", "infer", "run.yaml", "--output", "r", "--resume", "--iterations", "9", "--seed", "8")
+
+
+@unittest.skipUnless(MPIEXEC and built_with_mpi(), "needs MPI and its launcher")
+class ResumeOnRanks(CheckpointCase):
+    def launch(self, num_ranks, *arguments, code, **variables):
+        environment = {**os.environ, **LAUNCHER, "SOJOURN_DISABLE_CACHE": "1", **variables}
+        result = subprocess.run([MPIEXEC, "-n", str(num_ranks), "sh", "-c", f'echo $$ > pid.$OMPI_COMM_WORLD_RANK; exec "$@"', "sh",
+                                 PROGRAM, "infer", "run.yaml", "--output", "r", "--threads", "1", *arguments],
+                                cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result.stderr
+
+    def test_stopped_on_two_ranks_and_resumed_on_three_and_one(self):
+        self.launch(2, "--iterations", "100000000", "--max-seconds", "1", code=75)
+        done = self.iteration("r")
+        errors = self.launch(3, "--iterations", str(done + 30), "--resume", code=0)
+        self.assertEqual(errors.count(f"going on after iteration {done}"), 1, errors)
+        self.good("infer", "run.yaml", "--output", "r", "--iterations", str(done + 60), "--resume")
+        self.good("infer", "run.yaml", "--output", "whole", "--iterations", str(done + 60))
+        self.assertEqual(self.bits("r"), self.bits("whole"))
+        self.assertEqual(self.summary("r")["resumes"], {"count": 2, "at_iterations": [done, done + 30]})
+        self.assertIn("nothing is left to do", self.launch(2, "--iterations", str(done + 60), "--resume", code=0))
+        errors = self.launch(2, "--iterations", str(done + 90), "--resume", "--seed", "5", code=3)
+        self.assertEqual(errors.count("error: "), 1, errors)
+
+    def test_a_signal_to_any_rank_stops_all(self):
+        def signal_one():
+            for _ in range(2000):
+                time.sleep(0.01)
+                if (self.folder / "r/checkpoint").exists():
+                    break
+            os.kill(int((self.folder / "pid.1").read_text()), signal.SIGUSR1)
+
+        import threading
+
+        sender = threading.Thread(target=signal_one)
+        sender.start()
+        errors = self.launch(3, "--iterations", "100000000", code=75)
+        sender.join()
+        self.assertIn("by a signal to another rank", errors)
+        self.assertEqual(errors.count("to go on"), 1, errors)
+        self.assertEqual(self.iteration("r"), self.summary("r")["sampler"]["iterations"])
+
+    def test_a_checkpoint_that_cannot_be_written_ends_all_ranks(self):
+        self.good("infer", "run.yaml", "--output", "r", "--iterations", "5")
+        # In the place of a file that the run will want to write; rmdir it and the run goes on.
+        (self.folder / "r/checkpoint/step-0000000007.sojourn").mkdir()
+        errors = self.launch(3, "--resume", code=5)
+        self.assertEqual(errors.count("error: "), 1, errors)
+        self.assertRegex(errors, r"step-0000000007\.sojourn: cannot write: File exists; .*step-0000000006\.sojourn is intact")
+        (self.folder / "r/checkpoint/step-0000000007.sojourn").rmdir()
+        self.good("infer", "run.yaml", "--output", "r", "--resume")
+
+
+if __name__ == "__main__":
+    unittest.main()
