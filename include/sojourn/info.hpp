@@ -41,14 +41,17 @@ using DeviceLister = std::vector<std::string> (*)();
 void set_device_lister(DeviceLister lister);
 
 /// Threads to use: `requested` if > 0, else SOJOURN_NUM_THREADS, SLURM_CPUS_PER_TASK, OMP_NUM_THREADS, else the cores
-/// this process may use. Of an OMP_NUM_THREADS list (one number per nesting level) the first counts.
-/// @throws UsageError for a negative request, a variable that is not a positive integer, and more than 4096 threads.
+/// this process may use, or its share of them where a launcher says that several ranks run on this node. Of an
+/// OMP_NUM_THREADS list (one number per nesting level) the first counts.
+/// @throws UsageError for a negative request, a variable that is not a positive integer, and more than 4096 threads;
+/// CommError for a launcher's variables that cannot be.
 int resolve_num_threads(int requested = 0);
 
 /// Cores this process may use: its affinity mask, cut to the processor time its control group grants (rounded up).
 int num_usable_cores();
 
-/// Text of a warning when `num_threads` is more than four times the usable cores, else empty.
+/// Text of a warning when `num_threads`, times the ranks on this node, is more than four times the usable cores, else
+/// empty.
 std::string oversubscription_warning(int num_threads);
 
 }  // namespace sojourn

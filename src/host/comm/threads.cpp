@@ -1,6 +1,7 @@
 #include "comm/threads.hpp"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,12 +12,17 @@
 #include <thread>
 #include <vector>
 
+#include "comm/launcher.hpp"
 #include "expects.hpp"
 #include "sojourn/info.hpp"
 
 namespace sojourn {
 
 namespace {
+
+constexpr const char* kControlGroups = "/sys/fs/cgroup";
+/// Largest number of a processor that is taken for meant.
+constexpr std::int64_t kLargestCpu = 1 << 20;
 
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\n");
@@ -43,6 +49,38 @@ int cores_of_group(const std::string& folder) {
   if (!(quota > 0) || !(period > 0)) return 0;  // v1 writes -1 for no limit
   return std::max(1, static_cast<int>(std::min(std::ceil(quota / period), 1e9)));
 }
+
+/// Calls `visit` with the folder of every group this process is in under a controller, from its own up to the root.
+template <class Visit>
+void visit_groups(const std::string& cgroup_root, const std::string& membership, const std::string& controller,
+                  const Visit& visit) {
+  std::istringstream lines(membership);
+  for (std::string line; std::getline(lines, line);) {
+    // "hierarchy:controllers:path"; hierarchy 0 with no controllers is v2.
+    const auto first = line.find(':');
+    const auto second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const std::string path = line.substr(second + 1);
+    std::vector<std::string> roots;
+    if (controllers.empty()) {
+      roots = {cgroup_root, cgroup_root + "/unified"};
+    } else if ((',' + controllers + ',').find(',' + controller + ',') != std::string::npos) {
+      roots = {cgroup_root + '/' + controller, cgroup_root + "/" + controllers};
+    }
+    for (const std::string& root : roots) {
+      std::string group = path == "/" ? "" : path;
+      while (true) {
+        visit(root + group);
+        if (group.empty()) break;
+        group.erase(group.find_last_of('/') == std::string::npos ? 0 : group.find_last_of('/'));
+      }
+    }
+  }
+}
+
+/// Ranks that the launcher has put on this node.
+std::int64_t ranks_here() { return rank_on_node(process_environment(), "start the program without a launcher").size; }
 
 int cores_of_affinity() {
   // The kernel refuses a mask shorter than its own, so the mask grows until it is taken.
@@ -76,37 +114,74 @@ int parse_num_threads(std::string_view variable, std::string_view value) {
 
 int cgroup_core_limit(const std::string& cgroup_root, const std::string& membership) {
   int limit = 0;
-  const auto tighten = [&limit](int cores) {
+  visit_groups(cgroup_root, membership, "cpu", [&limit](const std::string& folder) {
+    const int cores = cores_of_group(folder);
     if (cores > 0) limit = limit == 0 ? cores : std::min(limit, cores);
-  };
-  std::istringstream lines(membership);
-  for (std::string line; std::getline(lines, line);) {
-    // "hierarchy:controllers:path"; hierarchy 0 with no controllers is v2.
-    const auto first = line.find(':');
-    const auto second = first == std::string::npos ? first : line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    std::string path = line.substr(second + 1);
-    std::vector<std::string> roots;
-    if (controllers.empty()) {
-      roots = {cgroup_root, cgroup_root + "/unified"};
-    } else if ((',' + controllers + ',').find(",cpu,") != std::string::npos) {
-      roots = {cgroup_root + "/cpu", cgroup_root + "/" + controllers};
-    }
-    for (const std::string& root : roots) {
-      std::string group = path == "/" ? "" : path;
-      while (true) {
-        tighten(cores_of_group(root + group));
-        if (group.empty()) break;
-        group.erase(group.find_last_of('/') == std::string::npos ? 0 : group.find_last_of('/'));
-      }
-    }
-  }
+  });
   return limit;
 }
 
+int cgroup_cpuset_size(const std::string& cgroup_root, const std::string& membership) {
+  int size = 0;
+  visit_groups(cgroup_root, membership, "cpuset", [&size](const std::string& folder) {
+    for (const char* const name : {"/cpuset.cpus.effective", "/cpuset.effective_cpus", "/cpuset.cpus"}) {
+      const int cores = count_cpu_list(text_of_file(folder + name));
+      if (cores > 0) size = size == 0 ? cores : std::min(size, cores);
+    }
+  });
+  return size;
+}
+
+int count_cpu_list(std::string_view list) {
+  int count = 0;
+  for (list = trimmed(list); !list.empty();) {
+    const std::string_view item = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(list.size(), item.size() + 1));
+    const auto dash = item.find('-');
+    const auto first = whole_number(item.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : whole_number(item.substr(dash + 1));
+    if (!first || !last || *first < 0 || *last < *first || *last > kLargestCpu) return 0;
+    count += static_cast<int>(*last - *first + 1);
+  }
+  return count;
+}
+
+CoreFacts core_facts() {
+  const std::string membership = text_of_file("/proc/self/cgroup");
+  CoreFacts facts;
+  facts.granted = cgroup_core_limit(kControlGroups, membership);
+  facts.own = cores_of_affinity();
+  if (facts.granted > 0) facts.own = std::min(facts.own, facts.granted);
+  facts.online = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+  facts.in_group = cgroup_cpuset_size(kControlGroups, membership);
+  std::istringstream lines(text_of_file(fmt::format("/proc/{}/status", ::getppid())));
+  constexpr std::string_view kAllowed = "Cpus_allowed_list:";
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind(kAllowed, 0) == 0) facts.launcher = count_cpu_list(std::string_view(line).substr(kAllowed.size()));
+  }
+  if (std::getenv("SLURM_STEP_NUM_TASKS") != nullptr) {
+    if (const char* const on_node = std::getenv("SLURM_CPUS_ON_NODE"))
+      facts.slurm = static_cast<int>(std::clamp<std::int64_t>(whole_number(on_node).value_or(0), 0, kLargestCpu));
+  }
+  return facts;
+}
+
+int cores_of_all_ranks(const CoreFacts& facts) {
+  int all = 0;
+  // What is less than this process alone may use says nothing about all.
+  for (const int known : {facts.online, facts.granted, facts.in_group, facts.launcher, facts.slurm}) {
+    if (known >= facts.own) all = all == 0 ? known : std::min(all, known);
+  }
+  return std::max(all, facts.own);
+}
+
+int share_of_cores(const CoreFacts& facts, std::int64_t ranks_on_node) {
+  const std::int64_t share = cores_of_all_ranks(facts) / std::max<std::int64_t>(1, ranks_on_node);
+  return static_cast<int>(std::clamp<std::int64_t>(share, 1, std::max(1, facts.own)));
+}
+
 int num_usable_cores() {
-  const int granted = cgroup_core_limit("/sys/fs/cgroup", text_of_file("/proc/self/cgroup"));
+  const int granted = cgroup_core_limit(kControlGroups, text_of_file("/proc/self/cgroup"));
   const int allowed = cores_of_affinity();
   return granted > 0 ? std::min(granted, allowed) : allowed;
 }
@@ -118,12 +193,19 @@ int resolve_num_threads(int requested) {
   for (const char* variable : {"SOJOURN_NUM_THREADS", "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"}) {
     if (const char* value = std::getenv(variable)) return parse_num_threads(variable, value);
   }
-  return num_usable_cores();
+  const std::int64_t ranks = ranks_here();
+  return ranks > 1 ? share_of_cores(core_facts(), ranks) : num_usable_cores();
 }
 
 std::string oversubscription_warning(int num_threads) {
-  const int cores = num_usable_cores();
-  if (num_threads <= 4 * cores) return {};
+  const std::int64_t ranks = ranks_here();
+  const int cores = ranks > 1 ? cores_of_all_ranks(core_facts()) : num_usable_cores();
+  if (num_threads * ranks <= 4 * cores) return {};
+  if (ranks > 1)
+    return fmt::format(
+        "{} ranks of {} thread{} on {} usable cores will run slower than {} threads in all; start fewer ranks, or ask "
+        "for fewer threads",
+        ranks, num_threads, num_threads == 1 ? "" : "s", cores, cores);
   return fmt::format("{} threads on {} usable cores will run slower than {}; ask for at most the number of cores",
                      num_threads, cores, cores);
 }

@@ -115,6 +115,52 @@ TEST_F(Threads, OversubscriptionWarnsAboveFourTimesTheCores) {
   EXPECT_THAT(oversubscription_warning(4 * cores + 1), HasSubstr(std::to_string(4 * cores + 1) + " threads"));
 }
 
+TEST(ShareOfCores, OfEveryRank) {
+  CoreFacts facts{.own = 16, .online = 16};
+  EXPECT_EQ(share_of_cores(facts, 1), 16);
+  EXPECT_EQ(share_of_cores(facts, 4), 4);
+  EXPECT_EQ(share_of_cores(facts, 5), 3);
+  EXPECT_EQ(share_of_cores(facts, 100), 1);
+  // Bound to one core, to a socket of eight that two ranks share, to four cores of its own.
+  EXPECT_EQ(share_of_cores({.own = 1, .online = 16, .launcher = 16}, 2), 1);
+  EXPECT_EQ(share_of_cores({.own = 8, .online = 16, .launcher = 16}, 4), 4);
+  EXPECT_EQ(share_of_cores({.own = 4, .online = 16, .launcher = 16}, 4), 4);
+  EXPECT_EQ(share_of_cores({.own = 4, .online = 16, .launcher = 16}, 2), 4);
+  // A launcher confined by taskset, a processor set, a quota, a SLURM step of six cores.
+  EXPECT_EQ(share_of_cores({.own = 4, .online = 16, .launcher = 4}, 2), 2);
+  EXPECT_EQ(share_of_cores({.own = 8, .online = 64, .in_group = 8, .launcher = 64}, 4), 2);
+  EXPECT_EQ(share_of_cores({.own = 2, .online = 64, .granted = 2, .launcher = 64}, 2), 1);
+  EXPECT_EQ(share_of_cores({.own = 6, .online = 64, .launcher = 64, .slurm = 6}, 3), 2);
+  // Nothing is known beside what this process may use.
+  EXPECT_EQ(share_of_cores({.own = 4}, 2), 2);
+  const CoreFacts here = core_facts();
+  EXPECT_GE(here.own, 1);
+  EXPECT_GE(here.online, here.own);
+}
+
+TEST_F(Threads, RanksOfANodeShareItsCores) {
+  const int alone = resolve_num_threads();
+  setenv("OMPI_COMM_WORLD_LOCAL_RANK", "0", 1);
+  setenv("OMPI_COMM_WORLD_LOCAL_SIZE", "1", 1);
+  EXPECT_EQ(resolve_num_threads(), alone);
+  setenv("OMPI_COMM_WORLD_LOCAL_SIZE", "1000", 1);
+  EXPECT_EQ(resolve_num_threads(), 1);
+  EXPECT_THAT(oversubscription_warning(5), HasSubstr("1000 ranks of 5 threads on"));
+  // What is asked for is given.
+  EXPECT_EQ(resolve_num_threads(3), 3);
+  setenv("SLURM_CPUS_PER_TASK", "6", 1);
+  EXPECT_EQ(resolve_num_threads(), 6);
+  unsetenv("OMPI_COMM_WORLD_LOCAL_RANK");
+  unsetenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+}
+
+TEST(CpuList, CountsWhatTheKernelWrites) {
+  EXPECT_EQ(count_cpu_list("0-3,8\n"), 5);
+  EXPECT_EQ(count_cpu_list("\t0\n"), 1);
+  for (const char* const text : {"", "\n", "a", "3-1", "0-", "-1", "0,,1", "0-99999999999"})
+    EXPECT_EQ(count_cpu_list(text), 0) << text;
+}
+
 /// A made-up control group tree.
 class ControlGroups : public ::testing::Test {
  protected:
@@ -129,6 +175,17 @@ class ControlGroups : public ::testing::Test {
   }
   std::filesystem::path root_;
 };
+
+TEST_F(ControlGroups, ProcessorSetsOfBothVersions) {
+  put("cpuset.cpus.effective", "0-15\n");
+  put("a/cpuset.cpus.effective", "0-3\n");
+  EXPECT_EQ(cgroup_cpuset_size(root_, "0::/a\n"), 4);
+  EXPECT_EQ(cgroup_cpuset_size(root_, "0::/b\n"), 16);
+  put("cpuset/slurm/job/cpuset.effective_cpus", "4-5\n");
+  put("cpuset/slurm/job/cpuset.cpus", "4-9\n");
+  EXPECT_EQ(cgroup_cpuset_size(root_, "3:cpuset:/slurm/job\n1:cpu:/\n"), 2);
+  EXPECT_EQ(cgroup_cpuset_size(root_, "1:cpu:/\n"), 0);
+}
 
 TEST_F(ControlGroups, VersionTwoTakesTheTightestAncestorAndRoundsUp) {
   put("a/cpu.max", "250000 100000\n");
