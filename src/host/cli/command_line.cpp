@@ -36,6 +36,8 @@ constexpr VerbEntry kVerbs[] = {
     {"bench", "Measure throughput on this machine and its share of the machine's limit", add_bench},
     {"precompute", "Fill the elimination cache with the components of models", add_precompute},
     {"cache", "List, verify or clear the elimination cache", add_cache},
+    {"slurm", "Write a batch script that runs a job on a SLURM cluster", add_slurm},
+    {"doctor", "Check this machine, its cluster and a run's results, with the way out of what is wrong", add_doctor},
     {"info", "Show what this build can do and which devices it sees", add_info},
 };
 

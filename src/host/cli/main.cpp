@@ -1,10 +1,12 @@
 #include "cli/command_line.hpp"
+#include "cli/doctor_facts.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/ranks.hpp"
 #include "cli/streams.hpp"
 #include "cli/waiting_threads.hpp"
 #ifdef SOJOURN_HAVE_MPI
 #include "comm/mpi/mpi_communicator.hpp"
+#include "comm/mpi/mpi_device_memory.hpp"
 #endif
 #ifdef SOJOURN_HAVE_CUDA
 #include "device/support/device_list.hpp"
@@ -33,6 +35,7 @@ int main(int argc, char** argv) {
 #endif
 #ifdef SOJOURN_HAVE_MPI
   sojourn::cli::set_rank_back_end({open_mpi, abort_mpi});
+  sojourn::cli::set_mpi_facts({sojourn::mpi_library_version, sojourn::mpi_takes_device_memory});
 #endif
   return sojourn::cli::run_command_line(argc, argv);
 }

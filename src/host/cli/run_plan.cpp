@@ -7,7 +7,9 @@
 #include <cmath>
 
 #include "cli/json_writer.hpp"
+#include "cli/slurm_script.hpp"
 #include "cli/text_table.hpp"
+#include "comm/launcher.hpp"
 #include "expects.hpp"
 
 namespace sojourn::cli {
@@ -21,6 +23,14 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 constexpr double kSamplerArrays = 12;
 /// Steps of the search for the mode, each an evaluation of a few points.
 constexpr double kStartEvaluations = 100;
+/// Assumed of the network between ranks.
+constexpr double kSecondsPerDoubling = 1e-4, kBytesPerSecond = 1e9;
+/// Least efficiency of ranks that are advised, and most ranks.
+constexpr double kWorthwhile = 0.9;
+constexpr std::int64_t kMostRanksAdvised = 1024;
+constexpr double kFewMilliseconds = 2e-3;
+/// Seconds that a run may take before ranks are worth a thought.
+constexpr double kShortRun = 60;
 
 double time_scores(const Posterior& posterior, std::int64_t num_particles, std::uint64_t seed) {
   const auto n = static_cast<std::size_t>(num_particles);
@@ -63,6 +73,57 @@ void check_memory(const SvgdOptions& options, std::int64_t dimension) {
                   options.history_every > 0 ? " or a larger history_every" : "");
 }
 
+double iteration_seconds(const RunPlan& plan, std::int64_t num_ranks) {
+  const auto n = static_cast<double>(plan.num_particles), ranks = static_cast<double>(num_ranks);
+  const double alone = (plan.seconds_scores + plan.seconds_kernel) / static_cast<double>(plan.num_iterations);
+  const double work = alone * std::ceil(n / ranks) / n;
+  if (num_ranks == 1) return work;
+  const double bytes = 8 * n * (1 + 2 * static_cast<double>(plan.dimension));
+  return work + kSecondsPerDoubling * std::log2(ranks) + bytes / kBytesPerSecond;
+}
+
+RankAdvice advise_ranks(const RunPlan& plan) {
+  RankAdvice advice;
+  const double alone = iteration_seconds(plan, 1);
+  const auto efficiency = [&](std::int64_t ranks) {
+    return alone / (static_cast<double>(ranks) * iteration_seconds(plan, ranks));
+  };
+  const bool is_short = plan.seconds_total < kShortRun;
+  for (std::int64_t ranks = 2; !is_short && ranks <= std::min(plan.num_particles, kMostRanksAdvised); ++ranks) {
+    if (efficiency(ranks) >= kWorthwhile) advice.ranks = ranks;
+  }
+  const auto total = [&](std::int64_t ranks) {
+    return plan.seconds_start + static_cast<double>(plan.num_iterations) * iteration_seconds(plan, ranks);
+  };
+  advice.efficiency = efficiency(advice.ranks);
+  advice.seconds_total = total(advice.ranks);
+  advice.seconds_started = total(plan.num_ranks);
+  const double likelihood = plan.seconds_per_evaluation * plan.num_threads;
+  const std::string cost = fmt::format("one likelihood takes {:.3g} ms of a core", 1e3 * likelihood);
+  if (is_short) {
+    advice.text = cost + ": the run is too short for more ranks to matter";
+  } else if (advice.ranks == 1) {
+    advice.text = cost + ": more ranks would wait for each other more than they gain";
+  } else {
+    advice.text = fmt::format("{}: up to {} ranks of {} thread{} keep {:.0f} % efficiency, about {}", cost,
+                              advice.ranks, plan.num_threads, plan.num_threads == 1 ? "" : "s", 100 * advice.efficiency,
+                              format_duration(advice.seconds_total));
+    if (likelihood < kFewMilliseconds) advice.text += "; threads of one machine serve a likelihood this cheap as well";
+  }
+  // A profile has a rank a node.
+  const SlurmProfile* profile = &suggested_profile(plan.num_particles);
+  while (profile != slurm_profiles().data() && profile->nodes > advice.ranks) --profile;
+  advice.profile = profile->name;
+  if (plan.num_ranks > plan.num_particles)
+    advice.warnings.push_back(fmt::format("{} of {} ranks have none of the {} particles; start at most {}",
+                                          plan.num_ranks - plan.num_particles, plan.num_ranks, plan.num_particles,
+                                          plan.num_particles));
+  if (!is_short && plan.num_ranks > advice.ranks && plan.num_ranks <= plan.num_particles)
+    advice.warnings.push_back(fmt::format("{} ranks are predicted to be {:.0f} % efficient; {} would do",
+                                          plan.num_ranks, 100 * efficiency(plan.num_ranks), advice.ranks));
+  return advice;
+}
+
 RunPlan plan_run(const Posterior& posterior, const SvgdOptions& options, int num_threads) {
   RunPlan plan;
   plan.num_particles = options.num_particles;
@@ -86,6 +147,8 @@ RunPlan plan_run(const Posterior& posterior, const SvgdOptions& options, int num
   plan.seconds_start = options.start == StartKind::kLaplace ? kStartEvaluations * lone : 0;
   plan.seconds_total = plan.seconds_start + plan.seconds_scores + plan.seconds_kernel;
   plan.bytes = sampler_bytes(options, posterior.dimension());
+  plan.dimension = posterior.dimension();
+  plan.num_ranks = launcher_rank("start the program without a launcher").size;
   return plan;
 }
 
@@ -96,20 +159,31 @@ std::string plan_json(const RunPlan& plan) {
   json.member("predicted_seconds_start", plan.seconds_start).member("predicted_seconds_scores", plan.seconds_scores);
   json.member("predicted_seconds_kernel", plan.seconds_kernel).member("predicted_seconds", plan.seconds_total);
   json.member("predicted_bytes", plan.bytes);
+  const RankAdvice advice = advise_ranks(plan);
+  json.member("ranks", plan.num_ranks).member("predicted_seconds_on_ranks", advice.seconds_started);
+  json.member("advised_ranks", advice.ranks).member("predicted_efficiency", advice.efficiency);
+  json.member("predicted_seconds_on_advised_ranks", advice.seconds_total).member("advice", advice.text);
+  json.member("slurm_profile", advice.profile).key("warnings").values(advice.warnings);
   return json.end_object().take();
 }
 
 std::string plan_text(const RunPlan& plan) {
-  return fmt::format(
+  const RankAdvice advice = advise_ranks(plan);
+  std::string text = fmt::format(
       "{} particles, {} iterations, {} thread{}\n"
       "one evaluation      {:.3g} ms per particle (measured at draws from the prior)\n"
       "predicted time      about {} (start {}, scores {}, kernel {})\n"
       "predicted memory    about {} for particles, scores and history\n"
-      "nothing was run; leave --plan out to run it\n",
+      "more ranks          {}\n"
+      "on SLURM            sojourn slurm --profile {}\n",
       format_count(plan.num_particles), format_count(plan.num_iterations), plan.num_threads,
       plan.num_threads == 1 ? "" : "s", 1e3 * plan.seconds_per_evaluation, format_duration(plan.seconds_total),
       format_duration(plan.seconds_start), format_duration(plan.seconds_scores), format_duration(plan.seconds_kernel),
-      format_bytes(plan.bytes));
+      format_bytes(plan.bytes), advice.text, advice.profile);
+  if (plan.num_ranks > 1)
+    text += fmt::format("on these {} ranks    about {}\n", plan.num_ranks, format_duration(advice.seconds_started));
+  for (const std::string& warning : advice.warnings) text += "warning: " + warning + "\n";
+  return text + "nothing was run; leave --plan out to run it\n";
 }
 
 }  // namespace sojourn::cli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "sojourn/posterior.hpp"
 #include "sojourn/svgd.hpp"
@@ -14,7 +15,27 @@ struct RunPlan {
   double seconds_per_evaluation = 0;  ///< of one particle's log density and score, with all threads busy
   double seconds_start = 0, seconds_scores = 0, seconds_kernel = 0, seconds_total = 0;
   double bytes = 0;  ///< memory of the run beside what the process holds already
+  std::int64_t dimension = 1;
+  std::int64_t num_ranks = 1;  ///< that a launcher has started
 };
+
+/// How many ranks a run is worth.
+struct RankAdvice {
+  std::int64_t ranks = 1;      ///< the most that keep an efficiency of 90 %
+  double efficiency = 1;       ///< predicted for them, against one rank
+  double seconds_total = 0;    ///< predicted for them
+  double seconds_started = 0;  ///< predicted for the ranks that were started
+  std::string text;            ///< a sentence for people
+  std::string profile;         ///< of `sojourn slurm`
+  std::vector<std::string> warnings;
+};
+
+/// Seconds of one iteration on so many ranks: each does the work of its block of particles, and all exchange scores and
+/// directions. What an exchange takes is assumed, not measured: 0.1 ms for each doubling of the ranks and 1 GB/s.
+double iteration_seconds(const RunPlan& plan, std::int64_t num_ranks);
+
+/// From measured costs. Ranks pay where one likelihood takes some milliseconds; below that, threads do.
+RankAdvice advise_ranks(const RunPlan& plan);
 
 /// Measures one batch of evaluations at draws from the prior and one kernel sum; takes a second or two at most, unless
 /// a single evaluation takes longer.

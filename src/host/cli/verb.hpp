@@ -28,6 +28,8 @@ Action add_bench(CLI::App& app);
 Action add_info(CLI::App& app);
 Action add_precompute(CLI::App& app);
 Action add_cache(CLI::App& app);
+Action add_slurm(CLI::App& app);
+Action add_doctor(CLI::App& app);
 
 /// What several verbs ask in the same words.
 struct CommonOptions {

@@ -50,7 +50,7 @@ class Pipe {
 /// A child process that does not outlive its owner.
 class Child {
  public:
-  Child(const std::vector<std::string>& command, int output) {
+  Child(const std::vector<std::string>& command, int output, Captured captured) {
     std::vector<char*> arguments;
     for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
@@ -58,7 +58,11 @@ class Child {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, output, 1);
-    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    if (captured == Captured::kOutputAndErrors) {
+      posix_spawn_file_actions_adddup2(&actions, output, 2);
+    } else {
+      posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    }
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     // A group of its own, so that what it starts is killed with it; signals as a program expects them.
@@ -101,14 +105,15 @@ class Child {
 }  // namespace
 
 std::optional<std::string> command_output(const std::vector<std::string>& command,
-                                          std::chrono::duration<double> deadline, std::string& fault) {
+                                          std::chrono::duration<double> deadline, std::string& fault,
+                                          Captured captured) {
   fault.clear();
   Pipe pipe;
   if (!pipe.is_open()) {
     fault = std::strerror(errno);
     return {};
   }
-  Child child(command, pipe.writer());
+  Child child(command, pipe.writer(), captured);
   if (child.error() != 0) {
     fault = child.error() == ENOENT ? "is not there" : std::strerror(child.error());
     return {};

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cli/doctor_checks.hpp"
+
+namespace sojourn::cli {
+
+/// What a program that is linked with MPI can say of it.
+struct MpiBackEndFacts {
+  std::string (*library)() = nullptr;
+  std::optional<bool> (*takes_device_memory)() = nullptr;
+};
+void set_mpi_facts(MpiBackEndFacts facts);
+
+/// Looks at this machine; asks mpirun, srun and squeue where they are in PATH, for five seconds each at most. `ranks`
+/// is left to the caller. @param results  output folder of a run; empty for none.
+MachineFacts machine_facts(const std::string& results);
+
+/// "580.65.06" in the text of /proc/driver/nvidia/version; empty where there is none.
+std::string driver_version(std::string_view text);
+
+/// Reads the diagnostics of a run and its failure.json; never throws.
+ResultFacts result_facts(const std::string& folder);
+
+}  // namespace sojourn::cli
