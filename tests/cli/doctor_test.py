@@ -67,10 +67,11 @@ class Doctor(ProgramCase):
         found = self.checks(SOJOURN_DISABLE_CACHE=None, SOJOURN_CACHE_DIR=str(cache))["cache"]
         self.assertEqual(found["verdict"], "warn", found)
         cache.mkdir()
-        self.assertEqual(self.checks(SOJOURN_DISABLE_CACHE=None, SOJOURN_CACHE_DIR=str(cache))["cache"]["verdict"], "ok")
+        found = self.checks(SOJOURN_DISABLE_CACHE=None, SOJOURN_CACHE_DIR=str(cache))["cache"]
+        self.assertEqual(found["verdict"], "ok", found)
         cache.chmod(0o777)
-        self.assertIn("everyone may write", self.checks(SOJOURN_DISABLE_CACHE=None,
-                                                        SOJOURN_CACHE_DIR=str(cache))["cache"]["found"])
+        found = self.checks(SOJOURN_DISABLE_CACHE=None, SOJOURN_CACHE_DIR=str(cache))["cache"]
+        self.assertIn("everyone may write", found["found"])
 
     def test_variables_with_a_slip(self):
         found = self.checks(SOJOURN_NUM_THREAD="2")["variables"]
@@ -106,8 +107,8 @@ class Doctor(ProgramCase):
     @unittest.skipUnless(MPIEXEC and built_with_mpi(), "needs MPI and its launcher")
     def test_ranks_look_and_one_speaks(self):
         environment = {**self.environment(SOJOURN_NUM_THREADS="1"), **LAUNCHER}
-        command = 'if [ "$OMPI_COMM_WORLD_RANK" = 2 ]; then export SOJOURN_LOG=error; fi; exec ' + PROGRAM + " doctor --json"
-        result = subprocess.run([MPIEXEC, "-n", "3", "sh", "-c", command], cwd=self.folder, env=environment,
+        script = f'[ "$OMPI_COMM_WORLD_RANK" != 2 ] || export SOJOURN_LOG=error; exec {PROGRAM} doctor --json'
+        result = subprocess.run([MPIEXEC, "-n", "3", "sh", "-c", script], cwd=self.folder, env=environment,
                                 capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
         answer = json.loads(result.stdout)

@@ -91,6 +91,10 @@ class Ranks(ProgramCase):
                  env={"PMI_RANK": "4", "PMI_SIZE": "4"})
         self.bad(6, "OMPI_COMM_WORLD_SIZE=2 without OMPI_COMM_WORLD_RANK", "infer", "run.yaml", "--output", "r",
                  env={"OMPI_COMM_WORLD_SIZE": "2"})
+        self.bad(6, "SLURM_PROCID=4 must lie below SLURM_NTASKS=4", "infer", "run.yaml", "--output", "r",
+                 env={"SLURM_PROCID": "4", "SLURM_NTASKS": "4"})
+        for nodes, position in (("node[01-", 5), ("node[1-99999999]", 6), ("a,,b", 3), ("", 1)):
+            self.bad(6, f"position {position}: ", "infer", "run.yaml", "--output", "r", env={"SLURM_JOB_NODELIST": nodes})
         # A batch script has it too, and runs once.
         self.good("infer", "run.yaml", "--output", "batch", env={"SLURM_NTASKS": "4"})
 
@@ -100,10 +104,11 @@ class Ranks(ProgramCase):
         self.assertIn("give a file", result.stderr)
 
     def test_log_of_calls(self):
-        result = self.launch(2, PROGRAM, "infer", "run.yaml", "--output", "logged", "--iterations", "2", SOJOURN_COMM_LOG="1")
-        self.assertEqual(result.returncode, 0, result.stderr)
-        for rank in (0, 1):
-            self.assertRegex(result.stderr, rf"rank {rank} \| call 1 \| all_gather of 4 bytes \| done in [0-9.]+ s")
+        for name in ("SOJOURN_DEBUG_COMM", "SOJOURN_COMM_LOG"):
+            result = self.launch(2, PROGRAM, "infer", "run.yaml", "--output", name, "--iterations", "2", **{name: "1"})
+            self.assertEqual(result.returncode, 0, result.stderr)
+            for rank in (0, 1):
+                self.assertRegex(result.stderr, rf"rank {rank} \| call 1 \| all_gather of 4 bytes \| done in [0-9.]+ s")
 
     def test_a_rank_that_hangs_ends_all_within_the_deadline(self):
         # Rank 1 stops as soon as it is started: it never comes to the first call.

@@ -64,7 +64,7 @@ class Slurm(ProgramCase):
         lines = [line[len("#SBATCH --"):] for line in script.splitlines() if line.startswith("#SBATCH --")]
         return dict((line.split("=", 1) + [""])[:2] for line in lines)
 
-    @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not installed: scripts are checked by bash -n alone")
+    @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not installed: bash -n alone looks")
     def test_shellcheck_is_there(self):
         pass
 
@@ -221,8 +221,8 @@ class Slurm(ProgramCase):
             script = self.script(f"--script={path}")
             self.check(script)
             (self.folder / "job.sh").write_text(script, encoding="utf-8")
-            result = subprocess.run(["bash", "job.sh"], cwd=self.folder, env=environment, capture_output=True, text=True,
-                                    check=False)
+            result = subprocess.run(["bash", "job.sh"], cwd=self.folder, env=environment, capture_output=True,
+                                    text=True, check=False)
             self.assertEqual(result.returncode, 0, result.stderr)
             log = (self.folder / "srun.log").read_text(encoding="utf-8").splitlines()
             self.assertIn(f"./{path}" if path.startswith("-") else path, log)
@@ -241,8 +241,8 @@ class Slurm(ProgramCase):
         def run(status, restarts):
             environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "SLURM_JOB_ID": "7", "STATUS": status,
                            "SLURM_CPUS_PER_TASK": "4", "SLURM_JOB_NODELIST": "n1", "SLURM_RESTART_COUNT": restarts}
-            result = subprocess.run(["bash", "job.sh"], cwd=self.folder, env=environment, capture_output=True, text=True,
-                                    check=False)
+            result = subprocess.run(["bash", "job.sh"], cwd=self.folder, env=environment, capture_output=True,
+                                    text=True, check=False)
             self.assertEqual(result.returncode, int(status), result.stderr)
             return (self.folder / "scontrol.log").read_text().splitlines()[-1], result.stderr
 

@@ -2,9 +2,11 @@
 
 Authentication is SLURM's plugin `none`, so that no munge has to run; nobody but this machine reaches the ports."""
 
+import ctypes
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -62,6 +64,11 @@ def free_ports(count):
             one.close()
 
 
+def end_with_parent():
+    """For preexec_fn: a test that is itself killed leaves no daemons behind."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 class Cluster:
     def __init__(self):
         path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
@@ -70,7 +77,8 @@ class Cluster:
             raise NoCluster(f"not installed: {', '.join(missing)} (Debian: slurm-wlm)")
         self._folder = tempfile.TemporaryDirectory(prefix="sojourn-slurm-")
         self.folder = Path(self._folder.name)
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SOJOURN_", "OMPI_", "OMP_"))}
+        self.environment = {k: v for k, v in os.environ.items()
+                            if not k.startswith(("SLURM_", "SOJOURN_", "OMPI_", "OMP_"))}
         self.environment.update(SLURM_CONF=str(self.folder / "slurm.conf"), PATH=path,
                                 # Root in a container, more ranks than cores.
                                 OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
@@ -92,7 +100,8 @@ class Cluster:
         for command in (["slurmctld", "-D", "-c"], ["slurmd", "-D", "-N", "n1"], ["slurmd", "-D", "-N", "n2"]):
             with open(self.folder / f"{command[0]}-{command[-1]}.out", "wb") as output:
                 self._daemons.append(subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL,
-                                                      stdout=output, stderr=subprocess.STDOUT, cwd=self.folder))
+                                                      stdout=output, stderr=subprocess.STDOUT, cwd=self.folder,
+                                                      preexec_fn=end_with_parent))
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).stdout.split()
@@ -113,10 +122,11 @@ class Cluster:
         return "\n".join(lines)
 
     def run(self, *command, check=True, timeout=60, **options):
-        result = subprocess.run(command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                timeout=timeout, check=False, **options)
+        result = subprocess.run(command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True,
+                                text=True, timeout=timeout, check=False, **options)
         if check and result.returncode != 0:
-            raise AssertionError(f"{command}: status {result.returncode}\n{result.stdout}{result.stderr}\n{self.logs()}")
+            said = result.stdout + result.stderr
+            raise AssertionError(f"{command}: status {result.returncode}\n{said}\n{self.logs()}")
         return result
 
     def submit(self, *arguments, **options):
@@ -130,7 +140,8 @@ class Cluster:
         end = time.monotonic() + seconds
         while not reached():
             if time.monotonic() > end:
-                raise AssertionError(f"no {what} within {seconds} s\n{self.run('squeue', check=False).stdout}{self.logs()}")
+                queue = self.run("squeue", check=False).stdout
+                raise AssertionError(f"no {what} within {seconds} s\n{queue}{self.logs()}")
             time.sleep(0.1)
 
     def wait_for_end(self, job, seconds=90):
@@ -154,7 +165,7 @@ class Cluster:
 
     def end(self):
         """Ends all daemons and what they have started; nothing of this cluster is left."""
-        for signal_number, seconds in ((15, 10), (9, 10)):
+        for signal_number, seconds in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
             end = time.monotonic() + seconds
             for process in self._processes():
                 try:

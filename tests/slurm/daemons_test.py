@@ -3,7 +3,6 @@
 Exit status 77 (skipped) with the reason where the daemons cannot be installed or started."""
 
 import json
-import os
 import subprocess
 import sys
 import unittest
@@ -12,7 +11,7 @@ from pathlib import Path
 from cluster import Cluster, NoCluster
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cli"))
-from program_case import PROGRAM, ProgramCase  # noqa: E402
+from program_case import PROGRAM, RUN, ProgramCase  # noqa: E402
 
 CLUSTER = None
 
@@ -30,7 +29,7 @@ STOPS_ONCE = """\
 if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then echo "rank $SLURM_PROCID resumes"; exit 0; fi
 trap 'echo "rank $SLURM_PROCID is told to stop"; [ "$SLURM_PROCID" = 1 ] || sleep 2; exit 75' USR1
 touch "ready-$SLURM_PROCID"
-while :; do sleep 0.1; done
+for _ in $(seq 1200); do sleep 0.1; done
 """
 
 
@@ -60,6 +59,25 @@ class Daemons(ProgramCase):
         # One rank speaks.
         self.assertEqual(log.count("model exponential"), 1, log)
 
+    def test_a_run_that_is_told_to_stop_resumes_to_the_same_bits(self):
+        self.write("long.yaml", RUN.replace("iterations: 200", "iterations: 6000"))
+        self.script("--script", "long.yaml")
+        job = CLUSTER.submit("job.sh", cwd=self.folder)
+        log = self.folder / f"two-{job}.out"
+        # Progress is said in tenths.
+        CLUSTER.wait_until(lambda: log.exists() and "10 %  iteration" in log.read_text(), 60, "first tenth of the run")
+        CLUSTER.run("scancel", "--signal=USR1", job)
+        # Four threads on what may be two busy cores.
+        state = CLUSTER.wait_for_end(job, seconds=180)
+        text = log.read_text()
+        self.assertEqual(state, "COMPLETED", text)
+        self.assertIn(f"job {job} goes back into the queue", text)
+        self.assertIn(f"job {job} on n[1-2], restart 1", text)
+        summary = json.loads(self.log(f"two-{job}/summary.json"))
+        self.assertEqual(summary["resumes"]["count"], 1)
+        self.good("infer", "long.yaml", "--output", "alone")
+        self.assertEqual(self.log(f"two-{job}/particles.csv"), self.log("alone/particles.csv"))
+
     def test_a_job_that_is_told_to_stop_goes_back_and_resumes(self):
         self.write("stops.sh", STOPS_ONCE)
         self.script("--script", "stops.sh")
@@ -82,8 +100,8 @@ class Daemons(ProgramCase):
         self.write("demes.yaml", "schema: sojourn/model/1\nname: demes\n"
                                  "family: {structured_coalescent: {samples: [3, 3], state: blocks}}\n")
         (self.folder / "cache").mkdir()
-        self.write("two.yaml", TWO_NODES.replace('SOJOURN_DISABLE_CACHE: "1"', f'SOJOURN_CACHE_DIR: "{self.folder}/cache", '
-                                                 'SOJOURN_MIN_SCC_SIZE_TO_CACHE: "2"'))
+        cache = f'SOJOURN_CACHE_DIR: "{self.folder}/cache", SOJOURN_MIN_SCC_SIZE_TO_CACHE: "2"'
+        self.write("two.yaml", TWO_NODES.replace('SOJOURN_DISABLE_CACHE: "1"', cache))
         self.script("--precompute", "demes.yaml")
         job = CLUSTER.submit("job.sh", cwd=self.folder)
         for task in ("1", "2"):
@@ -99,8 +117,8 @@ class Daemons(ProgramCase):
 
     def test_doctor_on_one_node_and_on_two(self):
         for nodes in (1, 2):
-            result = CLUSTER.run("srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--mpi=pmix", PROGRAM, "doctor", "--json",
-                                 cwd=self.folder)
+            result = CLUSTER.run("srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--mpi=pmix", PROGRAM, "doctor",
+                                 "--json", cwd=self.folder)
             checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
             self.assertEqual(checks["launcher"]["found"], f"{nodes} rank{'s' if nodes > 1 else ''} (SLURM_PROCID)")
             self.assertIn("n1:12345", checks["coordinator"]["found"])
@@ -121,4 +139,4 @@ if __name__ == "__main__":
         result = unittest.main(exit=False, verbosity=2).result
     finally:
         CLUSTER.end()
-    os._exit(0 if result.wasSuccessful() else 1)
+    sys.exit(0 if result.wasSuccessful() else 1)

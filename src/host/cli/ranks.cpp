@@ -8,6 +8,7 @@
 #include "cli/numbers.hpp"
 #include "cli/streams.hpp"
 #include "comm/launcher.hpp"
+#include "comm/node_list.hpp"
 #include "comm/wrapped_communicator.hpp"
 #include "expects.hpp"
 
@@ -32,8 +33,10 @@ std::unique_ptr<Communicator> wrap(std::unique_ptr<Communicator> ranks) {
             "longer\n");
         rank_back_end.abort(static_cast<int>(ExitCode::kDevice));
       });
-  const std::string log = variable("SOJOURN_COMM_LOG", "0");
-  SOJOURN_EXPECTS(log == "0" || log == "1", UsageError, "SOJOURN_COMM_LOG='{}' must be 0 or 1", log);
+  const bool has_short_name = std::getenv("SOJOURN_DEBUG_COMM") == nullptr;
+  const char* const log_name = has_short_name ? "SOJOURN_COMM_LOG" : "SOJOURN_DEBUG_COMM";
+  const std::string log = variable(log_name, "0");
+  SOJOURN_EXPECTS(log == "0" || log == "1", UsageError, "{}='{}' must be 0 or 1", log_name, log);
   if (log == "1") {
     ranks =
         make_logged_communicator(std::move(ranks), [](const std::string& line) { write_stderr_of_any(line + '\n'); });
@@ -47,6 +50,8 @@ void set_rank_back_end(RankBackEnd back_end) { rank_back_end = back_end; }
 
 std::unique_ptr<Communicator> open_ranks() {
   const LauncherRank launched = launcher_rank("start the program without a launcher");
+  // A list that cannot be read is said before anything needs it.
+  if (const char* const nodes = std::getenv("SLURM_JOB_NODELIST")) (void)count_nodes(nodes);
   if (launched.size == 1) return make_serial_communicator();
   SOJOURN_EXPECTS(
       rank_back_end.open != nullptr, CommError,
