@@ -28,6 +28,7 @@ def built_with_mpi():
 class Ranks(ProgramCase):
     def launch(self, num_ranks, *command, **variables):
         environment = {**os.environ, **LAUNCHER, "SOJOURN_DISABLE_CACHE": "1", **variables}
+        environment = {name: value for name, value in environment.items() if value is not None}
         return subprocess.run([MPIEXEC, "-n", str(num_ranks), *command], cwd=self.folder, env=environment,
                               capture_output=True, text=True, timeout=300, check=False)
 
@@ -47,6 +48,18 @@ class Ranks(ProgramCase):
                                                                     "--threads", "1").count("rate"))
             summary = json.loads((self.folder / output / "summary.json").read_text(encoding="utf-8"))
             self.assertEqual(summary["ranks"], num_ranks)
+
+    def test_ranks_of_one_machine_share_its_cores(self):
+        cores = len(os.sched_getaffinity(0))
+        for num_ranks in (2, 3):
+            output = f"shared{num_ranks}"
+            result = self.launch(num_ranks, PROGRAM, "infer", "run.yaml", "--output", output, SOJOURN_NUM_THREADS=None)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            summary = json.loads((self.folder / output / "summary.json").read_text(encoding="utf-8"))
+            self.assertLessEqual(summary["threads"], max(1, cores // num_ranks))
+        # What is asked for is given.
+        result = self.launch(2, PROGRAM, "infer", "run.yaml", "--output", "told", "--threads", "2")
+        self.assertEqual(json.loads((self.folder / "told/summary.json").read_text(encoding="utf-8"))["threads"], 2)
 
     def test_an_error_is_said_once_and_keeps_its_status(self):
         self.write("bad.yaml", RUN.replace("gamma", "gama"))

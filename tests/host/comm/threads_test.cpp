@@ -9,7 +9,10 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "sojourn/error.hpp"
 #include "sojourn/info.hpp"
@@ -20,27 +23,28 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr const char* kVariables[] = {"SOJOURN_NUM_THREADS", "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"};
+/// By which launchers say how many ranks share a node: these tests may themselves run under one.
+constexpr const char* kLauncherVariables[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE",
+                                              "MPI_LOCALRANKID", "MPI_LOCALNRANKS", "SLURM_STEP_TASKS_PER_NODE"};
 
-/// Runs each test with the three variables unset and puts back what was there.
+/// Runs each test with these variables unset and puts back what was there.
 class Threads : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (int i = 0; i < 3; ++i) {
-      const char* value = std::getenv(kVariables[i]);
-      was_set_[i] = value != nullptr;
-      if (value != nullptr) saved_[i] = value;
-      unsetenv(kVariables[i]);
-    }
+    for (const char* const name : kVariables) unset(name);
+    for (const char* const name : kLauncherVariables) unset(name);
   }
   void TearDown() override {
-    for (int i = 0; i < 3; ++i) {
-      was_set_[i] ? setenv(kVariables[i], saved_[i].c_str(), 1) : unsetenv(kVariables[i]);
-    }
+    for (const auto& [name, value] : saved_) value ? setenv(name, value->c_str(), 1) : unsetenv(name);
   }
 
  private:
-  bool was_set_[3] = {};
-  std::string saved_[3];
+  void unset(const char* name) {
+    const char* const value = std::getenv(name);
+    saved_.emplace_back(name, value == nullptr ? std::nullopt : std::optional<std::string>(value));
+    unsetenv(name);
+  }
+  std::vector<std::pair<const char*, std::optional<std::string>>> saved_;
 };
 
 std::string message_of(const std::function<void()>& call) {
@@ -150,8 +154,6 @@ TEST_F(Threads, RanksOfANodeShareItsCores) {
   EXPECT_EQ(resolve_num_threads(3), 3);
   setenv("SLURM_CPUS_PER_TASK", "6", 1);
   EXPECT_EQ(resolve_num_threads(), 6);
-  unsetenv("OMPI_COMM_WORLD_LOCAL_RANK");
-  unsetenv("OMPI_COMM_WORLD_LOCAL_SIZE");
 }
 
 TEST(CpuList, CountsWhatTheKernelWrites) {
