@@ -55,9 +55,19 @@ NodeLister scontrol_hostnames();
 CoordinatorAddress get_coordinator_address(const Environment& environment = process_environment(),
                                            const NodeLister& list_nodes = scontrol_hostnames());
 
-/// Takes the coordinator's port on all interfaces for a moment and gives it back.
-/// @throws CommError with host:port and the way out where it is taken.
-void expect_port_is_free(const CoordinatorAddress& coordinator);
+/// Listens on the coordinator's port on all interfaces of this machine as long as it lives. Who connects is neither
+/// answered nor heard.
+class CoordinatorListener {
+ public:
+  /// @throws CommError with host:port and the way out where the port cannot be taken.
+  explicit CoordinatorListener(const CoordinatorAddress& coordinator);
+  CoordinatorListener(const CoordinatorListener&) = delete;
+  CoordinatorListener& operator=(const CoordinatorListener&) = delete;
+  ~CoordinatorListener();
+
+ private:
+  int sockets_[2] = {-1, -1};  ///< of both versions of IP
+};
 
 /// Connects to the coordinator and hangs up, trying again until `seconds` have passed.
 /// @throws CommError with host:port, what the network said, and a hint on interfaces and firewalls.

@@ -58,8 +58,8 @@ class Doctor(ProgramCase):
             listener.bind(("127.0.0.1", 0))
             listener.listen()
             port = str(listener.getsockname()[1])
-            found = self.checks(SOJOURN_COORDINATOR_PORT=port)["coordinator"]
-        self.assertEqual(found["verdict"], "warn")
+            found = self.checks(code=6, SOJOURN_COORDINATOR_PORT=port)["coordinator"]
+        self.assertEqual(found["verdict"], "fail")
         self.assertIn(f"localhost:{port}: the port cannot be taken", found["found"])
 
     def test_folders(self):
@@ -116,6 +116,29 @@ class Doctor(ProgramCase):
         self.assertEqual(launcher["found"], "3 ranks (OMPI_COMM_WORLD_RANK)")
         self.assertEqual([other["rank"] for other in answer["other_ranks"]], [2])
         self.assertIn("differs from rank 0", answer["other_ranks"][0]["checks"][0]["advice"])
+
+    @unittest.skipUnless(MPIEXEC and built_with_mpi(), "needs MPI and its launcher")
+    def test_a_rank_that_does_not_reach_the_coordinator(self):
+        with socket.socket() as one, socket.socket() as other:
+            for one_socket in (one, other):
+                one_socket.bind(("", 0))
+            ports = one.getsockname()[1], other.getsockname()[1]
+        environment = {**self.environment(SOJOURN_NUM_THREADS="1"), **LAUNCHER}
+
+        def ranks(wrong):
+            script = (f'P={ports[0]}; [ "$OMPI_COMM_WORLD_RANK" = 0 ] || P={ports[1] if wrong else ports[0]}; '
+                      f'SOJOURN_COORDINATOR_PORT=$P exec {PROGRAM} doctor --json')
+            return subprocess.run([MPIEXEC, "-n", "2", "sh", "-c", script], cwd=self.folder, env=environment,
+                                  capture_output=True, text=True, timeout=120, check=False)
+
+        result = ranks(wrong=False)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertEqual(json.loads(result.stdout)["other_ranks"], [])
+        result = ranks(wrong=True)
+        self.assertEqual(result.returncode, 6, result.stdout + result.stderr)
+        checks = {check["name"]: check for check in json.loads(result.stdout)["other_ranks"][0]["checks"]}
+        self.assertIn(f"localhost:{ports[1]}: no answer within 5 s (Connection refused)", checks["coordinator"]["found"])
+        self.assertIn("interface", checks["coordinator"]["found"])
 
     @unittest.skipUnless(MPIEXEC and built_with_mpi(), "needs MPI and its launcher")
     def test_a_launcher_that_mpi_knows_nothing_of(self):

@@ -91,6 +91,10 @@ class Slurm(ProgramCase):
         self.check_golden("slurm_cluster.sh", self.script("--config", "cluster.yaml", "--script", "run.yaml"))
         self.write("gpus.yaml", GPUS)
         self.check_golden("slurm_gpus.sh", self.script("--config", "gpus.yaml", "--script", "run.yaml"))
+        example = Path(__file__).parents[2] / "examples" / "slurm" / "cluster.yaml"
+        script = self.script("--config", str(example), "--script", "run.yaml")
+        self.check(script)
+        self.assertEqual((self.directives(script)["ntasks-per-node"], self.directives(script)["cpus-per-task"]), ("2", "12"))
         # What the file leaves out is the profile's.
         self.write("ours.yaml", "partition: long\n")
         directives = self.directives(self.script("--profile", "large", "--config", "ours.yaml"))
@@ -103,10 +107,17 @@ class Slurm(ProgramCase):
     def test_other_work(self):
         for name, command in (("fit.py", "python3 -u fit.py"), ("go.sh", "bash go.sh"), ("prog", "./prog")):
             self.write(name, "")
-            script = self.script("--script", name)
+            script = self.script("--script", name, env={"VIRTUAL_ENV": None, "CONDA_PREFIX": None})
             self.assertIn(f"--wait=60 \\\n  {command} || status=$?\n", script)
             self.assertEqual(self.directives(script)["job-name"], name.split(".", maxsplit=1)[0])
             self.check(script)
+        # The environment in use here need not be activated on the nodes.
+        python = self.folder / "my env" / "bin" / "python3"
+        python.parent.mkdir(parents=True)
+        python.write_text("")
+        for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+            environment = {"VIRTUAL_ENV": None, "CONDA_PREFIX": None, name: str(self.folder / "my env")}
+            self.assertIn(f"  '{python}' -u fit.py ||", self.script("--script", "fit.py", env=environment))
         script = self.script("--name", "mine", "--", "sojourn", "infer", "run.yaml", "--particles", "50", "a 'b' $c")
         self.assertIn("  sojourn infer run.yaml --particles 50 'a '\\''b'\\'' $c' || status=$?\n", script)
         self.check(script)

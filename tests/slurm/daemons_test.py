@@ -3,6 +3,7 @@
 Exit status 77 (skipped) with the reason where the daemons cannot be installed or started."""
 
 import json
+import socket
 import subprocess
 import sys
 import unittest
@@ -61,7 +62,7 @@ class Daemons(ProgramCase):
 
     def test_a_run_that_is_told_to_stop_resumes_to_the_same_bits(self):
         self.write("two.yaml", TWO_NODES.replace("cpus_per_node: 2", "cpus_per_node: 1"))
-        self.write("long.yaml", RUN.replace("iterations: 200", "iterations: 6000"))
+        self.write("long.yaml", RUN.replace("iterations: 200", "iterations: 4000"))
         self.script("--script", "long.yaml")
         job = CLUSTER.submit("job.sh", cwd=self.folder)
         log = self.folder / f"two-{job}.out"
@@ -116,13 +117,18 @@ class Daemons(ProgramCase):
         self.assertGreater(json.loads(again)["present"], 0)
 
     def test_doctor_on_one_node_and_on_two(self):
+        host = socket.gethostname()
         for nodes in (1, 2):
-            result = CLUSTER.run("srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--mpi=pmix", PROGRAM, "doctor",
+            address = [] if nodes == 1 else [f"--export=ALL,SOJOURN_COORDINATOR_ADDRESS={host}"]
+            result = CLUSTER.run("srun", *address, f"--nodes={nodes}", f"--ntasks={nodes}", "--mpi=pmix", PROGRAM, "doctor",
                                  "--json", cwd=self.folder)
             checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
             self.assertEqual(checks["launcher"]["found"], f"{nodes} rank{'s' if nodes > 1 else ''} (SLURM_PROCID)")
-            self.assertIn("n1:12345", checks["coordinator"]["found"])
             self.assertIn("pmix", checks["slurm_commands"]["found"])
+            # On two nodes the second rank connects, to a name that it can resolve.
+            self.assertEqual(checks["coordinator"]["verdict"], "ok", checks["coordinator"])
+            self.assertIn("n1:12345" if nodes == 1 else f"{host}:12345", checks["coordinator"]["found"])
+            self.assertEqual([other for other in json.loads(result.stdout)["other_ranks"]], [])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/doctor_facts.hpp"
 #include "cli/json_writer.hpp"
@@ -135,6 +136,27 @@ std::string as_text(const Findings& findings) {
   return text;
 }
 
+/// The first rank listens on the coordinator's port, all others connect.
+void reach_coordinator(Communicator& ranks, MachineFacts& facts) {
+  constexpr double kSeconds = 5;
+  std::optional<CoordinatorListener> listener;
+  const bool is_first = ranks.rank() == 0, is_known = facts.coordinator.fault.empty();
+  std::int32_t listens = 0;
+  try {
+    if (is_first && is_known) listener.emplace(facts.coordinator.value);
+    listens = listener ? 1 : 0;
+  } catch (const CommError& error) {
+    facts.port_fault = error.what();
+  }
+  listens = ranks.broadcast(std::span<const std::int32_t>(&listens, 1), 0).front();
+  try {
+    if (!is_first && is_known && listens == 1) expect_coordinator_answers(facts.coordinator.value, kSeconds);
+  } catch (const CommError& error) {
+    facts.port_fault = error.what();
+  }
+  ranks.barrier();
+}
+
 ExitCode run_doctor(const DoctorOptions& options) {
   MachineFacts facts = machine_facts(options.results);
   std::unique_ptr<Communicator> ranks;
@@ -144,6 +166,7 @@ ExitCode run_doctor(const DoctorOptions& options) {
   } catch (const CommError& error) {
     facts.ranks.fault = error.what();
   }
+  if (ranks && ranks->size() > 1) reach_coordinator(*ranks, facts);
   Findings findings{facts.host, all_checks(facts), {}};
   if (ranks && ranks->size() > 1) {
     const std::vector<std::string> all = gather_texts(*ranks, packed(findings.host, findings.checks));

@@ -261,10 +261,17 @@ Check check_coordinator(const MachineFacts& facts) {
     return failure("coordinator", facts.coordinator.fault,
                    "set SOJOURN_COORDINATOR_ADDRESS and SOJOURN_COORDINATOR_PORT");
   const CoordinatorAddress& coordinator = facts.coordinator.value;
-  if (!facts.port_fault.empty()) return warning("coordinator", facts.port_fault, "take another port, such as 12346");
+  if (!facts.port_fault.empty()) {
+    // One process needs no port, unless somebody has named one.
+    const bool matters = facts.launcher.value.second > 1 || facts.variables.count("SOJOURN_COORDINATOR_ADDRESS") > 0 ||
+                         facts.variables.count("SOJOURN_COORDINATOR_PORT") > 0;
+    constexpr const char* kAdvice = "take another port, such as 12346, or another interface";
+    return matters ? failure("coordinator", facts.port_fault, kAdvice)
+                   : warning("coordinator", facts.port_fault, kAdvice);
+  }
   if (!coordinator.warning.empty())
     return warning("coordinator", coordinator.warning, "set SOJOURN_COORDINATOR_ADDRESS");
-  return ok("coordinator", coordinator.text() + (facts.is_first_rank ? ", the port is free" : ""));
+  return ok("coordinator", coordinator.text() + (facts.is_first_rank ? ", the port is free" : ", reached"));
 }
 
 Check check_network(const MachineFacts& facts) {

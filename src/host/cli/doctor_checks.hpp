@@ -70,7 +70,7 @@ struct MachineFacts {
   std::int64_t seconds_left = -1;           ///< of the job; -1 where that is not known
   Fact<CoordinatorAddress> coordinator;
   bool is_first_rank = true;
-  std::string port_fault;
+  std::string port_fault;  ///< on the first rank that the port is taken, on others that the first one is not reached
   std::vector<std::string> interfaces;  ///< "eth0 10.0.0.7", loopback left out
   FolderFacts cache, output;
   bool cache_off = false;

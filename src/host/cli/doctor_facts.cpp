@@ -161,7 +161,7 @@ void look_at_ranks(MachineFacts& facts) {
   facts.coordinator = fact_of<CoordinatorAddress>([] { return get_coordinator_address(); });
   if (facts.coordinator.fault.empty() && facts.is_first_rank) {
     try {
-      expect_port_is_free(facts.coordinator.value);
+      const CoordinatorListener listener(facts.coordinator.value);
     } catch (const CommError& error) {
       facts.port_fault = error.what();
     }

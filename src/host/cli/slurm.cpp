@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
@@ -48,6 +49,17 @@ std::string own_path() {
   return error ? "sojourn" : path.string();
 }
 
+/// That of the environment that is active here, which on the nodes would have to be activated first.
+std::string python_in_use() {
+  for (const char* const name : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
+    const char* const folder = std::getenv(name);
+    if (folder == nullptr || *folder != '/') continue;
+    const std::string python = std::string(folder) + "/bin/python3";
+    if (fs::exists(python)) return python;
+  }
+  return "python3";
+}
+
 /// The call as it would be typed again; without --output, so that the same script comes out wherever it goes.
 std::string command_text(const SlurmOptions& options) {
   std::string text = "sojourn slurm";
@@ -75,7 +87,7 @@ SlurmWork work_of(const SlurmOptions& options) {
   } else if (!options.command.empty()) {
     work.command = options.command;
   } else {
-    work = work_of_file(options.script.empty() ? "run.yaml" : options.script);
+    work = work_of_file(options.script.empty() ? "run.yaml" : options.script, python_in_use());
   }
   work.program = options.program.empty() ? own_path() : options.program;
   work.written_by = command_text(options);
@@ -156,8 +168,8 @@ Action add_slurm(CLI::App& app) {
                  "YAML file of a cluster's ways and a job's size; what it leaves out is the profile's")
       ->type_name("FILE");
   app.add_option("--script", options->script,
-                 "What the job runs: a run file (.yaml, .json) for sojourn infer, a Python (.py) or shell (.sh) "
-                 "script, or a program [run.yaml]")
+                 "What the job runs: a run file (.yaml, .json) for sojourn infer, a Python script (.py) with the "
+                 "environment that is active here, a shell script (.sh), or a program [run.yaml]")
       ->type_name("FILE");
   add_repeatable(app, "--precompute", options->models, "MODEL",
                  "Fill the elimination cache with a model's components, as a job array; repeatable");

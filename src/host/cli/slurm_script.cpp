@@ -146,14 +146,14 @@ std::string array_step(const SlurmWork& work) {
 
 }  // namespace
 
-SlurmWork work_of_file(const std::string& path) {
+SlurmWork work_of_file(const std::string& path, const std::string& python) {
   SlurmWork work;
   work.file = path;
   const std::string ending = std::filesystem::path(path).extension().string();
   if (ending == ".yaml" || ending == ".yml" || ending == ".json") {
     work.is_run_file = true;
   } else if (ending == ".py") {
-    work.command = {"python3", "-u", path};
+    work.command = {python, "-u", path};
   } else if (ending == ".sh") {
     work.command = {"bash", path};
   } else {

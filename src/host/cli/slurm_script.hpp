@@ -19,8 +19,8 @@ struct SlurmWork {
 };
 
 /// The work that a file stands for: a run file by its ending (.yaml, .yml, .json), a Python script (.py) by python3, a
-/// shell script (.sh) by bash, else a program.
-SlurmWork work_of_file(const std::string& path);
+/// shell script (.sh) by bash, else a program. @param python  what runs a Python script.
+SlurmWork work_of_file(const std::string& path, const std::string& python);
 
 /// A batch script for sbatch. What comes from outside is checked or quoted.
 /// @throws UsageError for a path or argument with a control character.

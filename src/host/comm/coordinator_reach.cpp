@@ -62,19 +62,19 @@ int try_to_connect(const addrinfo& address, int milliseconds) {
   return error;
 }
 
-/// Binds and listens on all interfaces. 0 or errno.
-int try_to_bind(int family, int port) {
-  const Socket socket(family);
-  if (socket.id() < 0) return errno;
+/// A socket that listens on all interfaces, or -1 with errno set.
+int listening_socket(int family, int port) {
+  const int id = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (id < 0) return -1;
   const int on = 1;
-  ::setsockopt(socket.id(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  ::setsockopt(id, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_storage storage{};
   socklen_t length = 0;
   if (family == AF_INET6) {
     auto* const address = reinterpret_cast<sockaddr_in6*>(&storage);
     address->sin6_family = AF_INET6;
     address->sin6_port = htons(static_cast<std::uint16_t>(port));
-    ::setsockopt(socket.id(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    ::setsockopt(id, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     length = sizeof *address;
   } else {
     auto* const address = reinterpret_cast<sockaddr_in*>(&storage);
@@ -82,25 +82,37 @@ int try_to_bind(int family, int port) {
     address->sin_port = htons(static_cast<std::uint16_t>(port));
     length = sizeof *address;
   }
-  if (::bind(socket.id(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) return errno;
-  return ::listen(socket.id(), 1) == 0 ? 0 : errno;
+  if (::bind(id, reinterpret_cast<const sockaddr*>(&storage), length) == 0 && ::listen(id, SOMAXCONN) == 0) return id;
+  const int error = errno;
+  ::close(id);
+  errno = error;
+  return -1;
 }
+
+int other_port(int port) { return port < 65535 ? port + 1 : 12345; }
 
 }  // namespace
 
-void expect_port_is_free(const CoordinatorAddress& coordinator) {
-  const int error = try_to_bind(AF_INET, coordinator.port);
-  SOJOURN_EXPECTS(
-      error == 0, CommError,
+CoordinatorListener::CoordinatorListener(const CoordinatorAddress& coordinator) {
+  sockets_[0] = listening_socket(AF_INET, coordinator.port);
+  int error = sockets_[0] < 0 ? errno : 0;
+  if (error == 0) {
+    // A machine without the sixth version of IP is none the worse for it.
+    sockets_[1] = listening_socket(AF_INET6, coordinator.port);
+    if (sockets_[1] < 0 && errno == EADDRINUSE) error = errno;
+  }
+  if (error == 0) return;
+  if (sockets_[0] >= 0) ::close(sockets_[0]);
+  throw CommError(fmt::format(
       "coordinator {}: the port cannot be taken on this machine ({}); set SOJOURN_COORDINATOR_PORT to a free "
       "one, such as {}, on all ranks",
-      coordinator.text(), std::strerror(error), coordinator.port < 65535 ? coordinator.port + 1 : 12345);
-  // A machine without the sixth version of IP is none the worse for it.
-  SOJOURN_EXPECTS(
-      try_to_bind(AF_INET6, coordinator.port) != EADDRINUSE, CommError,
-      "coordinator {}: the port is in use on this machine (IPv6); set SOJOURN_COORDINATOR_PORT to a free one, "
-      "such as {}, on all ranks",
-      coordinator.text(), coordinator.port < 65535 ? coordinator.port + 1 : 12345);
+      coordinator.text(), std::strerror(error), other_port(coordinator.port)));
+}
+
+CoordinatorListener::~CoordinatorListener() {
+  for (const int id : sockets_) {
+    if (id >= 0) ::close(id);
+  }
 }
 
 void expect_coordinator_answers(const CoordinatorAddress& coordinator, double seconds) {
@@ -121,7 +133,7 @@ void expect_coordinator_answers(const CoordinatorAddress& coordinator, double se
       "coordinator {}: no answer within {:g} s ({}); see that rank 0 runs there and no firewall closes the port (try "
       "SOJOURN_COORDINATOR_PORT={}); on nodes with several networks set SOJOURN_COORDINATOR_ADDRESS to the name or "
       "address of the interface that all nodes share, as ip -brief address lists them",
-      coordinator.text(), seconds, fault, coordinator.port < 65535 ? coordinator.port + 1 : 12345));
+      coordinator.text(), seconds, fault, other_port(coordinator.port)));
 }
 
 }  // namespace sojourn

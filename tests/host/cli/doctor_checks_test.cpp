@@ -183,6 +183,13 @@ TEST(Doctor, Coordinator) {
   EXPECT_THAT(check_coordinator(fine()), is(Verdict::kOk, "localhost:12345, the port is free"));
   EXPECT_THAT(check_coordinator(with([](auto& f) { f.port_fault = "coordinator n1:12345: the port cannot be taken"; })),
               is(Verdict::kWarn, "n1:12345", "12346"));
+  const auto taken = [](auto& f) { f.port_fault = "coordinator n1:12345: no answer"; };
+  EXPECT_THAT(check_coordinator(with([&](auto& f) {
+                taken(f), f.launcher.value = {"PMI_RANK", 2};
+              })),
+              is(Verdict::kFail, "no answer", "12346"));
+  EXPECT_THAT(check_coordinator(with([&](auto& f) { taken(f), f.variables["SOJOURN_COORDINATOR_PORT"] = "12345"; })),
+              is(Verdict::kFail, "no answer"));
   EXPECT_THAT(check_coordinator(with([](auto& f) { f.coordinator.value.warning = "scontrol gave no answer"; })),
               is(Verdict::kWarn, "scontrol"));
   EXPECT_THAT(check_coordinator(with([](auto& f) { f.coordinator.fault = "SOJOURN_COORDINATOR_PORT='x'"; })),

@@ -133,7 +133,7 @@ TEST(CoordinatorPort, InUseIsAnErrorWithHostPortAndTheWayOut) {
     const Listener listener;
     coordinator.port = listener.port;
     try {
-      expect_port_is_free(coordinator);
+      const CoordinatorListener second(coordinator);
       FAIL() << "the port is in use";
     } catch (const CommError& error) {
       EXPECT_THAT(error.what(), HasSubstr(coordinator.text() +
@@ -141,7 +141,14 @@ TEST(CoordinatorPort, InUseIsAnErrorWithHostPortAndTheWayOut) {
       EXPECT_THAT(error.what(), HasSubstr("set SOJOURN_COORDINATOR_PORT"));
     }
   }
-  EXPECT_NO_THROW(expect_port_is_free(coordinator));
+  {
+    const CoordinatorListener first(coordinator);
+    coordinator.host = "127.0.0.1";
+    EXPECT_NO_THROW(expect_coordinator_answers(coordinator, 10));
+    EXPECT_THROW(CoordinatorListener{coordinator}, CommError);
+  }
+  // The port is given back.
+  EXPECT_NO_THROW(CoordinatorListener{coordinator});
 }
 
 TEST(CoordinatorPort, ReachedOrNotWithinTheDeadline) {
