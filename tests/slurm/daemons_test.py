@@ -118,7 +118,11 @@ class Daemons(ProgramCase):
 
     def test_doctor_on_one_node_and_on_two(self):
         host = socket.gethostname()
-        for nodes in (1, 2):
+        try:
+            resolves = not host.startswith("localhost") and bool(socket.gethostbyname(host))
+        except OSError:
+            resolves = False
+        for nodes in (1, 2) if resolves else (1,):
             address = [] if nodes == 1 else [f"--export=ALL,SOJOURN_COORDINATOR_ADDRESS={host}"]
             result = CLUSTER.run("srun", *address, f"--nodes={nodes}", f"--ntasks={nodes}", "--mpi=pmix", PROGRAM, "doctor",
                                  "--json", cwd=self.folder)

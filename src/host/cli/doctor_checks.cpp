@@ -109,6 +109,13 @@ Check check_cores(const MachineFacts& facts) {
   std::string found = fmt::format("{} of {}", facts.cores_usable, count(facts.cores_online, "core"));
   if (facts.cores_usable < facts.cores_online) found += " (affinity and control group)";
   if (facts.ranks_here > 1) found += fmt::format(", {} ranks on this node", facts.ranks_here);
+  // mpirun binds one or two ranks to a core each.
+  if (!facts.launcher.value.first.empty() && facts.cores_usable * facts.ranks_here < facts.cores_of_ranks)
+    return warning(
+        "cores", found,
+        fmt::format("ranks are bound to fewer than the {} cores that they may use together: mpirun --bind-to "
+                    "none, or --map-by slot:PE=N",
+                    facts.cores_of_ranks));
   return ok("cores", found);
 }
 

@@ -51,6 +51,7 @@ struct MachineFacts {
   std::string host, program, program_in_path;
   std::map<std::string, std::string> variables;  ///< of the environment that begin with SOJOURN_
   int cores_online = 0, cores_usable = 1;
+  int cores_of_ranks = 0;  ///< that all ranks of this node may use together
   std::int64_t ranks_here = 1;
   Fact<int> threads;
   std::string thread_warning;

@@ -172,6 +172,7 @@ void look_at_ranks(MachineFacts& facts) {
 void look_at_cores(MachineFacts& facts) {
   facts.cores_online = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
   facts.cores_usable = num_usable_cores();
+  facts.cores_of_ranks = cores_of_all_ranks(core_facts());
   facts.threads = fact_of<int>([] {
     // One that another variable overrules is looked at too: it rules the next program.
     if (const char* const threads = std::getenv("OMP_NUM_THREADS")) (void)parse_num_threads("OMP_NUM_THREADS", threads);
@@ -227,6 +228,7 @@ ResultFacts result_facts(const std::string& folder) {
   const std::string failure = folder + "/failure.json", summary = folder + "/summary.json";
   DocumentLimits limits;
   limits.what = "results";
+  limits.bytes_option = "the limit of";
   try {
     if (fs::exists(failure)) {
       facts.failure = nlohmann::json::parse(read_text_file(failure, limits)).at("message");

@@ -29,7 +29,7 @@ DocumentLimits config_limits() {
   DocumentLimits limits;
   limits.max_bytes = 1 << 20;
   limits.what = "SLURM configuration";
-  limits.bytes_option = "a smaller file";
+  limits.bytes_option = "the limit of";
   return limits;
 }
 

@@ -77,6 +77,14 @@ TEST(Doctor, Program) {
 
 TEST(Doctor, CoresAndThreads) {
   EXPECT_THAT(check_cores(with([](auto& f) { f.cores_usable = 2; })), is(Verdict::kOk, "2 of 8 cores (affinity"));
+  const auto bound = [](int cores, std::int64_t ranks) {
+    return check_cores(with([&](auto& f) {
+      f.cores_usable = cores, f.cores_of_ranks = 8, f.ranks_here = ranks, f.launcher.value = {"PMI_RANK", ranks};
+    }));
+  };
+  EXPECT_THAT(bound(1, 2), is(Verdict::kWarn, "2 ranks on this node", "--bind-to none"));
+  EXPECT_THAT(bound(4, 2), is(Verdict::kOk, "4 of 8 cores"));
+  EXPECT_THAT(bound(8, 2), is(Verdict::kOk, "8 of 8 cores"));
   EXPECT_THAT(check_threads(fine()), is(Verdict::kOk, "8 threads a rank"));
   EXPECT_THAT(check_threads(with([](auto& f) { f.threads.fault = "OMP_NUM_THREADS='0' is not"; })),
               is(Verdict::kFail, "OMP_NUM_THREADS='0'", "unset"));
