@@ -64,7 +64,7 @@ class MomentLane {
   template <class Phi, class Values>
   SOJOURN_HD void values(const Phi& phi, const Values& values) {
     load(phi);
-    solve(prc_.value_slot, values);
+    solve<ValueSlots>(values);
   }
 
   /// `gradient` [kOrder * num_rates]. Returns whether some derivative may have lost more digits than `tolerance`
@@ -72,7 +72,7 @@ class MomentLane {
   template <class Phi, class Values, class Gradient>
   SOJOURN_HD bool values_and_gradient(const Phi& phi, const Values& values, const Gradient& gradient) {
     load(phi);
-    solve(OwnSlots{}, values);
+    solve<OwnSlots>(values);
     for (std::int64_t i = 0; i < 2 * kOrder * std::int64_t{num_extended_}; ++i) sums_[i] = 0;
     for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) {
       const PrcComponent& component = prc_.components[c];
@@ -122,23 +122,26 @@ class MomentLane {
   }
 
   /// m_1 = M r, m_j = M (j r m_{j-1}), component by component, all orders while the factors are at hand.
-  template <class SlotArray, class Values>
-  SOJOURN_HD void solve(const SlotArray& slot, const Values& values) {
+  template <class Slots, class Values>
+  SOJOURN_HD void solve(const Values& values) {
     double mean[kOrder] = {};
     for (std::int32_t c = 0; c < prc_.num_components; ++c) {
       const PrcComponent& component = prc_.components[c];
       factor(component);
       for (int j = 1; j <= kOrder; ++j) {
         const Wide solution = x(j), before = x(j > 1 ? j - 1 : 1);
-        const auto rhs = [&](std::int32_t v) { return j == 1 ? reward_[v] : (j * reward_[v]) * before[slot[v]]; };
+        const auto rhs = [&](std::int32_t v) {
+          return j == 1 ? reward_[v] : (j * reward_[v]) * before[Slots::of_row(prc_, v)];
+        };
         if (component.row_end - component.row_begin == 1) {
           const std::int32_t v = component.row_begin;
-          solution[slot[v]] = solve_single_row<double>(prc_, prc_.rows[v], rate_, inverse_[0], rhs(v), solution, slot);
+          solution[Slots::of_row(prc_, v)] =
+              solve_single_row<Slots, double>(prc_, prc_.rows[v], rate_, inverse_[0], rhs(v), solution);
         } else {
-          solve_component<double>(prc_, component, rate_, entry_, inverse_, rhs, solution, slot);
+          solve_component<Slots, double>(prc_, component, rate_, entry_, inverse_, rhs, solution);
         }
         for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
-          if (prc_.alpha[v] != 0) add_product(mean[j - 1], prc_.alpha[v], solution[slot[v]]);
+          if (prc_.alpha[v] != 0) add_product(mean[j - 1], prc_.alpha[v], solution[Slots::of_row(prc_, v)]);
         }
       }
     }

@@ -199,7 +199,6 @@ class DifferenceSweep {
     return select(near_zero, solution_.x[v] - exit(v) * solution_.x[r], shifted);
   }
 
-  /// One sum at a time: the sums of wide packs fill the registers.
   SOJOURN_HD void solve_row(std::int32_t v) {
     const PrcRow& row = prc_.rows[v];
     const std::int64_t first = pair_begin(v), last = pair_begin(v + 1);
@@ -232,10 +231,10 @@ class DifferenceSweep {
         last - first > 1 && (parent_entry < 0 || any(smaller(size_of(upper(parent_entry)), Size(kParentShare))));
     if (small_parent && any_wants_another(v, parent_entry)) try_other_references(v, parent_entry, delta);
     if constexpr (Sizes::kKept) add_neighbour_sizes(v);
-    finish_row(v, solution_.x);
     if (has_reference()) {
-      finish_row(v, solution_.shifted);
+      finish_both(v);
     } else {
+      finish_row(v, solution_.x);
       solution_.shifted[v] = solution_.x[v];
     }
     if constexpr (Sizes::kKept) {
@@ -259,6 +258,17 @@ class DifferenceSweep {
       add_product(sum, upper(e), solution[prc_.entry_column[e]]);
     }
     solution[v] = sum;
+  }
+  /// x and shifted together, which share the factors.
+  SOJOURN_HD SOJOURN_FORCE_INLINE void finish_both(std::int32_t v) const {
+    const PrcRow& row = prc_.rows[v];
+    Real sum = solution_.x[v], shifted = solution_.shifted[v];
+    for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
+      add_product(sum, upper(e), solution_.x[prc_.entry_column[e]]);
+      add_product(shifted, upper(e), solution_.shifted[prc_.entry_column[e]]);
+    }
+    solution_.x[v] = sum;
+    solution_.shifted[v] = shifted;
   }
 
   /// The errors of x_j - x_v are what is lost in the row itself plus those of x_j - x_i weighted by p_vi.
@@ -385,47 +395,30 @@ SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const Prc
                                                    const FactorArray& exit, const FactorArray& inverse, Rhs&& rhs,
                                                    Kill&& kill, double absorbing, Differences<RealArray> solution,
                                                    const ComponentRises<RealArray>& rises, Sizes size = {}) {
-  // Below this share of the reference's part, adding that part back would cost x more than two bits.
-  constexpr double kSafeShare = 0.25;
-  using Rate = std::remove_cvref_t<decltype(rate[0])>;
   const std::int64_t base = component.entry_begin;
   const Real reference = component.reference < 0 ? Real(0.0) : solution.x[component.reference];
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
     const PrcRow& row = prc.rows[v];
     Real out = kill(v);
-    Real shifted(0.0);
-    Rate moving(0.0);
+    Real shifted(0.0), acc(0.0);
     [[maybe_unused]] Real shifted_size(0.0);
     for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
       const PrcGroup& group = prc.groups[g];
-      Real sum(0.0);
+      Real sum(0.0), plain(0.0);
       for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-        add_product(sum, prc.terms[t].coefficient, solution.x[prc.terms[t].column] - reference);
+        const Real& target = solution.x[prc.terms[t].column];
+        add_product(plain, prc.terms[t].coefficient, target);
+        add_product(sum, prc.terms[t].coefficient, target - reference);
         if constexpr (Sizes::kKept) {
           if (prc.terms[t].column != component.reference)
             add_product(shifted_size, prc.terms[t].coefficient * rate[group.rate],
-                        absolute(solution.x[prc.terms[t].column]) + absolute(reference));
+                        absolute(target) + absolute(reference));
         }
       }
       solution.slope[g] = sum;
+      add_product(acc, rate[group.rate], plain);
       add_product(shifted, rate[group.rate], sum);
       if (group.absorbing != 0) add_product(out, group.absorbing, rate[group.rate]);
-      add_product(moving, group.moving, rate[group.rate]);
-    }
-    const Real from_reference = moving * reference;
-    Real acc = from_reference + shifted;
-    const auto unsafe = smaller(acc, kSafeShare * from_reference);
-    if (any(unsafe)) {
-      Real plain(0.0);
-      for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
-        const PrcGroup& group = prc.groups[g];
-        Real sum(0.0);
-        for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-          add_product(sum, prc.terms[t].coefficient, solution.x[prc.terms[t].column]);
-        }
-        add_product(plain, rate[group.rate], sum);
-      }
-      acc = select(unsafe, plain, acc);
     }
     const Real gained = rhs(v);
     acc += gained;
@@ -442,11 +435,9 @@ SOJOURN_HD inline void solve_differences_component(const PrcView& prc, const Prc
     }
     for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
       add_product(acc, entry[e - base], solution.x[prc.entry_column[e]]);
-    }
-    solution.x[v] = acc * inverse[v - component.row_begin];
-    for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
       add_product(shifted, entry[e - base], solution.shifted[prc.entry_column[e]]);
     }
+    solution.x[v] = acc * inverse[v - component.row_begin];
     solution.shifted[v] = shifted * inverse[v - component.row_begin];
   }
   if (component.row_end - component.row_begin > 1)

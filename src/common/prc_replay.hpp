@@ -19,9 +19,18 @@ struct IgnorePivots {
   SOJOURN_HD void see(const Real&) const {}
 };
 
-/// Slots of arrays that hold every row.
+/// Where solutions stand in arrays that hold every row.
 struct OwnSlots {
-  SOJOURN_HD std::int32_t operator[](std::int32_t v) const { return v; }
+  SOJOURN_HD static std::int32_t of_row(const PrcView&, std::int32_t v) { return v; }
+  SOJOURN_HD static std::int32_t of_term(const PrcTerm& term) { return term.column; }
+  SOJOURN_HD static std::int32_t of_entry(const PrcView& prc, std::int64_t e) { return prc.entry_column[e]; }
+};
+
+/// Where they stand if only the start's value is wanted: slots are used again once nothing reads them.
+struct ValueSlots {
+  SOJOURN_HD static std::int32_t of_row(const PrcView& prc, std::int32_t v) { return prc.value_slot[v]; }
+  SOJOURN_HD static std::int32_t of_term(const PrcTerm& term) { return term.slot; }
+  SOJOURN_HD static std::int32_t of_entry(const PrcView& prc, std::int64_t e) { return prc.entry_slot[e]; }
 };
 
 /// Extended rates: [0] = 1, [1 + k] = phi_k, then the forms.
@@ -67,6 +76,20 @@ SOJOURN_HD inline Real factor_single_row(const PrcView& prc, const PrcRow& row, 
   return reciprocal(external_weight<Real>(prc, row, rate));
 }
 
+/// The direct weights of a component's entries: of those that are no more than that, and of those that have several.
+template <class Real, class RateArray, class RealArray>
+SOJOURN_HD inline void start_entries(const PrcView& prc, const PrcComponent& component, const RateArray& rate,
+                                     RealArray&& entry) {
+  for (std::int64_t s = component.direct_begin; s < component.more_begin; ++s) {
+    Real sum(0.0);
+    add_product(sum, prc.sums[s].coefficient, rate[prc.sums[s].rate]);
+    entry[prc.sums[s].slot] = sum;
+  }
+  for (std::int64_t s = component.more_begin; s < component.sum_begin; ++s) {
+    add_product(entry[prc.sums[s].slot], prc.sums[s].coefficient, rate[prc.sums[s].rate]);
+  }
+}
+
 /// Factors one component, by its fronts where it has some, else by its pairs. `kill(v)` is the extra exit rate of row
 /// v. Local arrays: `entry` [entries of the component], `inverse` [rows of the component] = 1 / D_v, `exit` [rows of
 /// the component] scratch.
@@ -80,23 +103,29 @@ SOJOURN_HD inline void factor_component(const PrcView& prc, const PrcComponent& 
     inverse[0] = reciprocal(pivot);
     return;
   }
+  start_entries<Real>(prc, component, rate, entry);
   if (component.front_begin != component.front_end) {
     const auto exit_weight = [&](std::int32_t v) { return kill(v) + external_weight<Real>(prc, prc.rows[v], rate); };
-    factor_fronts<Real>(prc, component, rate, exit_weight, entry, exit, inverse, pivots);
+    factor_fronts<Real>(prc, component, exit_weight, entry, exit, inverse, pivots);
     return;
   }
   const std::int64_t base = component.entry_begin;
+  const PrcSum* part = prc.sums + component.sum_begin;
+  const PrcPair* pair = prc.pairs + component.pair_begin;
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
     const PrcRow& row = prc.rows[v];
-    for (std::int64_t e = row.entry_begin; e < row.entry_end; ++e) {
+    for (; part != prc.sums + row.sum_end; ++part) {
       Real sum(0.0);
-      for (std::int64_t w = prc.entry_weight_begin[e]; w < prc.entry_weight_begin[e + 1]; ++w) {
-        add_product(sum, prc.entry_weights[w].coefficient, rate[prc.entry_weights[w].rate]);
+      if (part->rate >= 0) {
+        add_product(sum, part->coefficient, rate[part->rate]);
+      } else {
+        sum = entry[part->slot];
+        add_product(sum, part->coefficient, rate[~part->rate]);
       }
-      for (std::int64_t p = prc.entry_pair_begin[e]; p < prc.entry_pair_begin[e + 1]; ++p) {
-        add_product(sum, entry[prc.pairs[p].a], entry[prc.pairs[p].b]);
+      for (const PrcPair* const last = pair + part->num_pairs; pair != last; ++pair) {
+        add_product(sum, entry[pair->a], entry[pair->b]);
       }
-      entry[e - base] = sum;
+      entry[part->slot] = sum;
     }
     Real out = kill(v) + external_weight<Real>(prc, row, rate);
     for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
@@ -112,11 +141,10 @@ SOJOURN_HD inline void factor_component(const PrcView& prc, const PrcComponent& 
   }
 }
 
-/// Solves A x = r on one component once its successors are solved. `rhs(v)` gives r_v; `x[slot[v]]` holds the solution.
-template <class Real, class RateArray, class Rhs, class FactorArray, class RealArray, class SlotArray>
+/// Solves A x = r on one component once its successors are solved. `rhs(v)` gives r_v; `Slots` tells where x stands.
+template <class Slots, class Real, class RateArray, class Rhs, class FactorArray, class RealArray>
 SOJOURN_HD inline void solve_component(const PrcView& prc, const PrcComponent& component, const RateArray& rate,
-                                       const FactorArray& entry, const FactorArray& inverse, Rhs&& rhs, RealArray&& x,
-                                       const SlotArray& slot) {
+                                       const FactorArray& entry, const FactorArray& inverse, Rhs&& rhs, RealArray&& x) {
   const std::int64_t base = component.entry_begin;
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
     const PrcRow& row = prc.rows[v];
@@ -125,36 +153,35 @@ SOJOURN_HD inline void solve_component(const PrcView& prc, const PrcComponent& c
       const PrcGroup& group = prc.groups[g];
       Real sum(0.0);
       for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-        add_product(sum, prc.terms[t].coefficient, x[slot[prc.terms[t].column]]);
+        add_product(sum, prc.terms[t].coefficient, x[Slots::of_term(prc.terms[t])]);
       }
       add_product(acc, rate[group.rate], sum);
     }
     for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
-      add_product(acc, entry[e - base], x[slot[prc.entry_column[e]]]);
+      add_product(acc, entry[e - base], x[Slots::of_entry(prc, e)]);
     }
-    x[slot[v]] = acc * inverse[v - component.row_begin];
+    x[Slots::of_row(prc, v)] = acc * inverse[v - component.row_begin];
   }
   for (std::int32_t v = component.row_end - 2; v >= component.row_begin; --v) {
     const PrcRow& row = prc.rows[v];
-    Real acc = x[slot[v]];
+    Real acc = x[Slots::of_row(prc, v)];
     for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
-      add_product(acc, entry[e - base], x[slot[prc.entry_column[e]]]);
+      add_product(acc, entry[e - base], x[Slots::of_entry(prc, e)]);
     }
-    x[slot[v]] = acc;
+    x[Slots::of_row(prc, v)] = acc;
   }
 }
 
 /// A component of one row, by its inverse pivot; returns x. Short, because chains without cycles consist of these.
-template <class Real, class RateArray, class XArray, class SlotArray>
+template <class Slots, class Real, class RateArray, class XArray>
 SOJOURN_HD SOJOURN_FORCE_INLINE Real solve_single_row(const PrcView& prc, const PrcRow& row, const RateArray& rate,
-                                                      const Real& inverse, const Real& rhs, const XArray& x,
-                                                      const SlotArray& slot) {
+                                                      const Real& inverse, const Real& rhs, const XArray& x) {
   Real acc = rhs;
   for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
     const PrcGroup& group = prc.groups[g];
     Real sum(0.0);
     for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-      add_product(sum, prc.terms[t].coefficient, x[slot[prc.terms[t].column]]);
+      add_product(sum, prc.terms[t].coefficient, x[Slots::of_term(prc.terms[t])]);
     }
     add_product(acc, rate[group.rate], sum);
   }

@@ -175,20 +175,13 @@ SOJOURN_HD inline void pass_on(const Place& place, RealArray&& entry) {
 
 }  // namespace fronts
 
-/// Factors a component that has fronts; arrays and numbers as for `factor_component`. `exit_weight(v)` is the weight of
-/// row v out of the component, kill included.
-template <class Real, class RateArray, class ExitWeight, class RealArray, class PivotWatch>
-SOJOURN_HD SOJOURN_NOINLINE void factor_fronts(const PrcView& prc, const PrcComponent& component, const RateArray& rate,
+/// Factors a component that has fronts and whose entries hold their direct weights; arrays and numbers as for
+/// `factor_component`. `exit_weight(v)` is the weight of row v out of the component, kill included.
+template <class Real, class ExitWeight, class RealArray, class PivotWatch>
+SOJOURN_HD SOJOURN_NOINLINE void factor_fronts(const PrcView& prc, const PrcComponent& component,
                                                ExitWeight&& exit_weight, RealArray&& entry, RealArray&& exit,
                                                RealArray&& inverse, PivotWatch&& pivots) {
   const std::int64_t base = component.entry_begin;
-  for (std::int64_t e = base; e < component.entry_end; ++e) {
-    Real sum(0.0);
-    for (std::int64_t w = prc.entry_weight_begin[e]; w < prc.entry_weight_begin[e + 1]; ++w) {
-      add_product(sum, prc.entry_weights[w].coefficient, rate[prc.entry_weights[w].rate]);
-    }
-    entry[e - base] = sum;
-  }
   for (std::int64_t f = component.front_begin; f < component.front_end; ++f) {
     const PrcFront& front = prc.fronts[f];
     fronts::Place place;

@@ -26,6 +26,7 @@ struct PrcGroup {
 struct PrcTerm {
   double coefficient;
   std::int32_t column;  ///< row index of the target state; of the source state in an arrival group
+  std::int32_t slot;    ///< that row's `value_slot`
 };
 
 /// A row: one transient state in elimination order.
@@ -33,6 +34,7 @@ struct PrcRow {
   std::int64_t group_begin, group_middle, group_end;  ///< external groups, then internal ones
   std::int64_t entry_begin, entry_middle, entry_end;  ///< lower entries (columns eliminated before), then upper ones
   std::int64_t arrival_begin, arrival_end;            ///< arrival groups: external edges into the row, by rate
+  std::int64_t sum_end;                               ///< of its sums, which follow those of the row before
 };
 
 /// Rows of one strongly connected component, contiguous. Entries are numbered along the rows, so the factor slots of a
@@ -40,14 +42,20 @@ struct PrcRow {
 struct PrcComponent {
   std::int32_t row_begin, row_end;
   std::int64_t entry_begin, entry_end;
-  std::int32_t reference;  ///< a row outside that the component leads to, for differences; -1 where there is none
+  std::int32_t reference = -1;  ///< a row outside that the component leads to, for differences; -1 where there is none
+  /// Direct weights first: those that begin an entry, those added to it. Then the sums of the rows' entries with pairs.
+  std::int64_t direct_begin = 0, more_begin = 0, sum_begin = 0;
+  std::int64_t pair_begin = 0;                  ///< shared with equal components
   std::int64_t front_begin = 0, front_end = 0;  ///< where it is factored by fronts; shared with equal components
 };
 
-/// A direct weight of a factor entry: coefficient * rate.
-struct PrcWeight {
-  std::int32_t rate;
-  double coefficient;
+/// How a factor entry comes about: coefficient * rate, and then `num_pairs` multiply-adds. What has no pairs is done
+/// for the whole component at once, so that no loop's length is guessed wrongly by the processor.
+struct PrcSum {
+  double coefficient;  ///< 0 where no edge leads there
+  std::int32_t rate;   ///< extended rate index, or its complement ~rate where the slot's number counts as well
+  std::uint32_t slot;  ///< inside the component
+  std::uint32_t num_pairs;
 };
 
 /// One multiply-add of the factor program; both are slots inside the component.
@@ -88,11 +96,10 @@ struct PrcView {
   const PrcTerm* terms;
   const PrcGroup* arrivals;  ///< the external groups again, by target
   const PrcTerm* arrival_terms;
-  const std::int32_t* entry_column;        ///< [entries] row index
-  const std::int64_t* entry_weight_begin;  ///< [entries + 1]
-  const PrcWeight* entry_weights;
-  const std::int64_t* entry_pair_begin;  ///< [entries + 1]
-  const PrcPair* pairs;                  ///< none where the component has fronts
+  const std::int32_t* entry_column;  ///< [entries] row index
+  const std::int32_t* entry_slot;    ///< [entries] that row's `value_slot`
+  const PrcSum* sums;
+  const PrcPair* pairs;  ///< none where the component has fronts
   const PrcFront* fronts;
   const std::uint32_t* front_slots;
   const std::int32_t* value_slot;  ///< [rows] slot of a row's solution where only the start's value is wanted

@@ -52,9 +52,8 @@ DeviceProgram::DeviceProgram(const PrcArrays& arrays) : impl_(std::make_unique<I
   layout.place(view.arrivals, arrays.arrivals);
   layout.place(view.arrival_terms, arrays.arrival_terms);
   layout.place(view.entry_column, arrays.entry_column);
-  layout.place(view.entry_weight_begin, arrays.entry_weight_begin);
-  layout.place(view.entry_weights, arrays.entry_weights);
-  layout.place(view.entry_pair_begin, arrays.entry_pair_begin);
+  layout.place(view.entry_slot, arrays.entry_slot);
+  layout.place(view.sums, arrays.sums);
   layout.place(view.pairs, arrays.pairs);
   layout.place(view.fronts, arrays.fronts);
   layout.place(view.front_slots, arrays.front_slots);

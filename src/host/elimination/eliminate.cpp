@@ -29,11 +29,6 @@ struct FactorResult {
   double seconds = 0;
 };
 
-/// Places of a component's numbers in the arrays.
-struct ComponentPlace {
-  std::int64_t weight_begin = 0, pair_begin = 0, num_pairs = 0;
-};
-
 /// From this size on an order of its own, to see how much fill there will be, costs little beside finding it.
 constexpr std::int32_t kLargePattern = 5000;
 
@@ -56,23 +51,21 @@ class Elimination {
   CostPrediction predict() {
     std::vector<FillEstimate> estimate(patterns_.size());
     std::vector<std::int64_t> num_lower(patterns_.size(), 0);
-    std::vector<char> is_estimated(patterns_.size(), 0), by_fronts(patterns_.size(), 0);
+    std::vector<char> is_estimated(patterns_.size(), 0);
     FillCounts fill;
     for (std::int32_t p = 0; p < patterns_.size(); ++p) {
       const ComponentPattern& pattern = patterns_.pattern(p);
       if (pattern.num_states() >= kLargePattern) estimate[p] = estimate_fill(pattern);
       is_estimated[p] = estimate[p].is_symmetric && estimate[p].stored_bytes() > max_stored_bytes_;
       if (!is_estimated[p]) is_estimated[p] = !find_fill(p, estimate[p], num_lower[p]);
-      by_fronts[p] = estimate[p].by_fronts();
-      fill.add_fronts(estimate[p].num_fronts, estimate[p].num_front_slots);
+      fill.add_pattern(estimate[p]);
     }
     std::int64_t symbolic_bytes = 0;
     for (std::int32_t c = 0; c < components_.num_components; ++c) {
       const std::int32_t p = pattern_of_[c];
       if (p < 0) continue;
       const std::int64_t lower = is_estimated[p] ? estimate[p].num_entries / 2 : num_lower[p];
-      fill.add(list_.begin[c + 1] - list_.begin[c], estimate[p].num_entries, lower, estimate[p].num_pairs,
-               by_fronts[p] != 0);
+      fill.add_component(patterns_.pattern(p), estimate[p], lower);
     }
     for (std::int32_t p = 0; p < patterns_.size(); ++p)
       symbolic_bytes += pattern_bytes(patterns_.pattern(p), estimate[p].num_entries);
@@ -94,6 +87,10 @@ class Elimination {
   }
 
  private:
+  static FillEstimate fill_of(const SymbolicFactor& factor, const FrontPlan& plan) {
+    return {false, factor.num_entries(), factor.num_pairs, std::ssize(plan.fronts), plan.num_slots};
+  }
+
   /// Finds the fill of a pattern. @return false where it is too large, and `fill` an upper bound.
   bool find_fill(std::int32_t p, FillEstimate& fill, std::int64_t& num_lower) const {
     const ComponentPattern& pattern = patterns_.pattern(p);
@@ -101,8 +98,7 @@ class Elimination {
     try {
       const SymbolicFactor factor = source_.obtain(pattern, patterns_.key(p), max_pairs(fill), from_cache);
       for (std::int32_t i = 0; i < factor.num_states(); ++i) num_lower += factor.middle[i] - factor.begin[i];
-      const FrontPlan plan = plan_fronts(factor);
-      fill = {fill.is_symmetric, factor.num_entries(), factor.num_pairs, std::ssize(plan.fronts), plan.num_slots};
+      fill = fill_of(factor, plan_fronts(factor));
     } catch (const ModelError&) {
       fill = estimate_fill(pattern);
       return false;
@@ -155,11 +151,9 @@ class Elimination {
 
   void refuse_large_program() const {
     FillCounts fill;
-    for (std::int32_t c = 0; c < components_.num_components; ++c) {
-      const SymbolicFactor* factor = factor_of(c);
-      if (factor != nullptr) fill.add(factor->num_states(), factor->num_entries(), 0, factor->num_pairs, has_fronts(c));
-    }
-    for (const FactorResult& result : factors_) fill.add_fronts(std::ssize(result.plan.fronts), result.plan.num_slots);
+    for (const FactorResult& result : factors_) fill.add_pattern(fill_of(result.factor, result.plan));
+    for (const std::int32_t p : pattern_of_)
+      if (p >= 0) fill.add_component(patterns_.pattern(p), fill_of(factors_[p].factor, factors_[p].plan), 0);
     std::int64_t symbolic_bytes = 0;
     for (std::int32_t p = 0; p < patterns_.size(); ++p)
       symbolic_bytes += pattern_bytes(patterns_.pattern(p), factors_[p].factor.num_entries());
@@ -243,13 +237,12 @@ class Elimination {
     arrays.terms.reserve(edges_.num_terms);
     arrays.arrivals.reserve(edges_.num_arrival_groups);
     arrays.components.reserve(components_.num_components);
-    place_.reserve(components_.num_components);
     arrays.state_of_row.resize(list_.state.size());
     arrays.rows.resize(list_.state.size());
     arrays.row_of_state.assign(graph_.num_states(), -1);
     std::vector<std::int64_t> front_begin;
     write_fronts(arrays, front_begin);
-    std::int64_t num_entries = 0, num_pairs = 0;
+    std::int64_t num_entries = 0;
     for (std::int32_t c = 0; c < components_.num_components; ++c) {
       const std::int32_t begin = list_.begin[c], end = list_.begin[c + 1];
       const SymbolicFactor* factor = factor_of(c);
@@ -258,8 +251,6 @@ class Elimination {
         arrays.state_of_row[r] = state;
         arrays.row_of_state[state] = r;
       }
-      place_.push_back({0, num_pairs, factor == nullptr || has_fronts(c) ? 0 : factor->num_pairs});
-      num_pairs += place_.back().num_pairs;
       const std::int64_t entry_begin = num_entries;
       if (factor != nullptr) {
         num_entries += factor->num_entries();
@@ -268,7 +259,7 @@ class Elimination {
         for (std::int32_t i = 0; i < end - begin; ++i)
           arrays.cost.factor_multiply_adds += factor->middle[i] - factor->begin[i];
       }
-      arrays.components.push_back({begin, end, entry_begin, num_entries, -1});
+      arrays.components.push_back({begin, end, entry_begin, num_entries});
       if (has_fronts(c)) {
         arrays.num_front_multiply_adds += factor->num_pairs;
         arrays.components.back().front_begin = front_begin[pattern_of_[c]];
@@ -283,16 +274,27 @@ class Elimination {
     }
     write_row_groups(graph_, components_, arrays);
     arrays.entry_column.resize(num_entries);
-    arrays.entry_pair_begin.resize(num_entries + 1);
-    arrays.entry_weight_begin.resize(num_entries + 1);
-    arrays.pairs.resize(num_pairs);
-    std::int64_t num_weights = 0;
-    for (std::int32_t c = 0; c < components_.num_components; ++c) {
-      place_[c].weight_begin = num_weights;
-      for (std::int32_t r = list_.begin[c]; r < list_.begin[c + 1]; ++r)
-        num_weights += num_internal_terms(arrays.rows[r]);
+    std::int64_t num_pairs = 0;
+    pairs_of_.assign(factors_.size(), {});
+    std::vector<std::int64_t> pair_begin;
+    for (const FactorResult& result : factors_) {
+      pair_begin.push_back(num_pairs);
+      if (!result.plan.empty()) continue;
+      pairs_of_[pair_begin.size() - 1].resize(result.factor.num_entries());
+      num_pairs += result.factor.num_pairs;
     }
-    arrays.entry_weights.resize(num_weights);
+    arrays.pairs.resize(num_pairs);
+    std::int64_t num_sums = 0;
+    for (std::int32_t c = 0; c < components_.num_components; ++c) {
+      PrcComponent& component = arrays.components[c];
+      component.direct_begin = component.more_begin = component.sum_begin = num_sums;
+      const SymbolicFactor* factor = factor_of(c);
+      if (factor == nullptr) continue;
+      component.pair_begin = pair_begin[pattern_of_[c]];
+      num_sums += factor->num_entries() - std::ssize(patterns_.pattern(pattern_of_[c]).column);
+      for (std::int32_t r = list_.begin[c]; r < list_.begin[c + 1]; ++r) num_sums += num_internal_terms(arrays.rows[r]);
+    }
+    arrays.sums.resize(num_sums);
   }
 
   std::int64_t num_internal_terms(const PrcRow& row) const {
@@ -304,31 +306,27 @@ class Elimination {
 
   /// Fills the arrays but for what `finish_arrays` adds. @return false where a factor of the cache was replaced.
   bool assemble() {
-    place_.clear();
     lay_out();
-    // The first component of each pattern gets its multiply-adds worked out, the others copy them.
-    std::vector<std::int32_t> first(patterns_.size(), -1), others;
+    // Components of one pattern share its multiply-adds.
+    std::vector<std::int64_t> pair_begin(patterns_.size(), 0);
+    std::vector<std::int32_t> with_entries;
     for (std::int32_t c = 0; c < components_.num_components; ++c) {
-      const std::int32_t p = pattern_of_[c];
-      if (p < 0) {
+      const PrcComponent& component = arrays_->components[c];
+      if (pattern_of_[c] < 0) {
         PrcRow& row = arrays_->rows[list_.begin[c]];
-        row.entry_begin = row.entry_middle = row.entry_end = arrays_->components[c].entry_begin;
-      } else if (first[p] < 0) {
-        first[p] = c;
+        row.entry_begin = row.entry_middle = row.entry_end = component.entry_begin;
+        row.sum_end = component.sum_begin;
       } else {
-        others.push_back(c);
+        pair_begin[pattern_of_[c]] = component.pair_begin;
+        with_entries.push_back(c);
       }
     }
     std::vector<char> exact(patterns_.size(), 1);
-    for_each_concurrently(first.size(), num_threads(first.size()), [&](std::size_t p, int) {
-      const PrcComponent& component = arrays_->components[first[p]];
+    for_each_concurrently(factors_.size(), num_threads(factors_.size()), [&](std::size_t p, int) {
+      if (!factors_[p].plan.empty()) return;
       const SymbolicFactor& factor = factors_[p].factor;
-      if (has_fronts(first[p])) return;
-      std::int64_t* ends = arrays_->entry_pair_begin.data() + component.entry_begin + 1;
-      PrcPair* pairs = arrays_->pairs.data() + place_[first[p]].pair_begin;
-      exact[p] = write_pairs(factor, patterns_.pattern(static_cast<std::int32_t>(p)),
-                             {ends, static_cast<std::size_t>(factor.num_entries())},
-                             {pairs, static_cast<std::size_t>(factor.num_pairs)});
+      exact[p] = write_pairs(factor, patterns_.pattern(static_cast<std::int32_t>(p)), pairs_of_[p],
+                             {arrays_->pairs.data() + pair_begin[p], static_cast<std::size_t>(factor.num_pairs)});
     });
     bool all_exact = true;
     for (std::int32_t p = 0; p < patterns_.size(); ++p) {
@@ -338,66 +336,79 @@ class Elimination {
       compute_again(p);
     }
     if (!all_exact) return false;
-    for_each_concurrently(others.size(), num_threads(others.size()), [&](std::size_t k, int) {
-      copy_pairs(first[pattern_of_[others[k]]], others[k]);
-      write_rows(others[k]);
-    });
-    for_each_concurrently(first.size(), num_threads(first.size()), [&](std::size_t p, int) {
-      const PrcComponent& component = arrays_->components[first[p]];
-      for (std::int64_t e = component.entry_begin; e < component.entry_end; ++e)
-        arrays_->entry_pair_begin[e + 1] += place_[first[p]].pair_begin;
-      write_rows(first[p]);
-    });
-    EliminationState::instance().counters.components_shared += std::ssize(others);
+    for_each_concurrently(with_entries.size(), num_threads(with_entries.size()),
+                          [&](std::size_t k, int) { write_entries(with_entries[k]); });
+    pairs_of_.clear();
+    EliminationState::instance().counters.components_shared += std::ssize(with_entries) - std::ssize(factors_);
     return true;
   }
 
-  /// Pairs are slots inside the component, so they hold wherever the component stands.
-  void copy_pairs(std::int32_t from, std::int32_t to) {
-    const std::int64_t num_entries = factor_of(to)->num_entries();
-    std::copy_n(arrays_->pairs.begin() + place_[from].pair_begin, place_[from].num_pairs,
-                arrays_->pairs.begin() + place_[to].pair_begin);
-    const std::int64_t* ends = arrays_->entry_pair_begin.data() + arrays_->components[from].entry_begin + 1;
-    std::int64_t* copy = arrays_->entry_pair_begin.data() + arrays_->components[to].entry_begin + 1;
-    for (std::int64_t e = 0; e < num_entries; ++e) copy[e] = ends[e] + place_[to].pair_begin;
-  }
-
-  /// Entries of a component's rows, with their columns and direct weights.
-  void write_rows(std::int32_t c) {
+  /// Entries of a component's rows: their columns, and how each comes about.
+  void write_entries(std::int32_t c) {
     PrcArrays& arrays = *arrays_;
     const SymbolicFactor& factor = *factor_of(c);
-    const PrcComponent& component = arrays.components[c];
-    std::vector<std::int64_t> entry_of(factor.num_states());
-    std::int64_t next_weight = place_[c].weight_begin;
-    std::vector<std::int64_t> next;
+    PrcComponent& component = arrays.components[c];
     for (std::int32_t i = 0; i < factor.num_states(); ++i) {
       PrcRow& row = arrays.rows[component.row_begin + i];
       row.entry_begin = component.entry_begin + factor.begin[i];
       row.entry_middle = component.entry_begin + factor.middle[i];
       row.entry_end = component.entry_begin + factor.begin[i + 1];
-      for (std::int64_t e = row.entry_begin; e < row.entry_end; ++e) {
-        const std::int32_t column = factor.column[e - component.entry_begin];
-        arrays.entry_column[e] = component.row_begin + column;
-        entry_of[column] = e - row.entry_begin;
+    }
+    for (std::int64_t e = 0; e < factor.num_entries(); ++e)
+      arrays.entry_column[component.entry_begin + e] = component.row_begin + factor.column[e];
+    // Counted first, then written.
+    std::int64_t num_direct = 0, num_more = 0;
+    for_each_sum(c, [&](SumKind kind, PrcRow&, const PrcSum&) {
+      if (kind == SumKind::kDirect) ++num_direct;
+      if (kind == SumKind::kMore) ++num_more;
+    });
+    component.more_begin = component.direct_begin + num_direct;
+    component.sum_begin = component.more_begin + num_more;
+    std::int64_t next[] = {component.direct_begin, component.more_begin, component.sum_begin};
+    for_each_sum(c, [&](SumKind kind, PrcRow& row, const PrcSum& sum) {
+      arrays.sums[next[static_cast<int>(kind)]++] = sum;
+      row.sum_end = next[static_cast<int>(SumKind::kWithPairs)];
+    });
+  }
+
+  enum class SumKind { kDirect, kMore, kWithPairs };
+
+  /// Calls visit(kind, row, sum) for what a component's entries come about by, along its rows, each of which has some.
+  template <class Visit>
+  void for_each_sum(std::int32_t c, Visit&& visit) {
+    const SymbolicFactor& factor = *factor_of(c);
+    const PrcArrays& arrays = *arrays_;
+    const std::int32_t row_begin = arrays.components[c].row_begin;
+    const std::vector<std::uint32_t>& pairs_of = pairs_of_[pattern_of_[c]];
+    std::vector<std::uint32_t> entry_of(factor.num_states());
+    std::vector<PrcSum> first;     // by entry of the row
+    std::vector<char> has_weight;  // by entry of the row
+    for (std::int32_t i = 0; i < factor.num_states(); ++i) {
+      PrcRow& row = arrays_->rows[row_begin + i];
+      first.clear();
+      for (std::int64_t e = factor.begin[i]; e < factor.begin[i + 1]; ++e) {
+        entry_of[factor.column[e]] = static_cast<std::uint32_t>(first.size());
+        first.push_back({0.0, 0, static_cast<std::uint32_t>(e), pairs_of.empty() ? 0 : pairs_of[e]});
       }
-      next.assign(row.entry_end - row.entry_begin, 0);
-      const auto for_each_term = [&](auto&& visit) {
-        for (std::int64_t g = row.group_middle; g < row.group_end; ++g) {
-          const PrcGroup& group = arrays.groups[g];
-          for (std::int64_t t = group.term_begin; t < group.term_end; ++t)
-            visit(next[entry_of[arrays.terms[t].column - component.row_begin]], group.rate,
-                  arrays.terms[t].coefficient);
+      has_weight.assign(first.size(), 0);
+      for (std::int64_t g = row.group_middle; g < row.group_end; ++g) {
+        const PrcGroup& group = arrays.groups[g];
+        for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+          const std::uint32_t entry = entry_of[arrays.terms[t].column - row_begin];
+          PrcSum& sum = first[entry];
+          const PrcSum further{arrays.terms[t].coefficient, group.rate, sum.slot, 0};
+          if (std::exchange(has_weight[entry], 1) == 0) {
+            sum.coefficient = further.coefficient;
+            sum.rate = further.rate;
+          } else if (sum.num_pairs == 0 || sum.rate < 0) {
+            visit(SumKind::kMore, row, further);
+          } else {
+            sum.rate = ~sum.rate;
+            visit(SumKind::kDirect, row, further);
+          }
         }
-      };
-      for_each_term([](std::int64_t& count, std::int32_t, double) { ++count; });
-      for (std::int64_t e = row.entry_begin; e < row.entry_end; ++e) {
-        const std::int64_t count = std::exchange(next[e - row.entry_begin], next_weight);
-        next_weight += count;
-        arrays.entry_weight_begin[e + 1] = next_weight;
       }
-      for_each_term([&](std::int64_t& place, std::int32_t rate, double coefficient) {
-        arrays.entry_weights[place++] = {rate, coefficient};
-      });
+      for (const PrcSum& sum : first) visit(sum.num_pairs == 0 ? SumKind::kDirect : SumKind::kWithPairs, row, sum);
     }
   }
 
@@ -429,9 +440,9 @@ class Elimination {
   PatternIndex patterns_;
   const std::vector<std::int32_t> pattern_of_;
   const FactorSource source_;
-  std::vector<std::int64_t> max_pairs_;  ///< by pattern, of its factor
-  std::vector<FactorResult> factors_;    ///< by pattern
-  std::vector<ComponentPlace> place_;
+  std::vector<std::int64_t> max_pairs_;               ///< by pattern, of its factor
+  std::vector<FactorResult> factors_;                 ///< by pattern
+  std::vector<std::vector<std::uint32_t>> pairs_of_;  ///< by pattern without fronts, [entries]
   std::shared_ptr<PrcArrays> arrays_;
 };
 

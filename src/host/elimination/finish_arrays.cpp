@@ -46,7 +46,7 @@ void list_arrivals(PrcArrays& arrays) {
                          arrays.arrivals.back().rate != edge.rate;
       const auto at = static_cast<std::int64_t>(arrays.arrival_terms.size());
       if (fresh) arrays.arrivals.push_back({edge.rate, 0, at, at, 0, 0, 0});
-      arrays.arrival_terms.push_back({edge.coefficient, edge.from});
+      arrays.arrival_terms.push_back({edge.coefficient, edge.from, -1});
       arrays.arrivals.back().term_end = at + 1;
       arrays.arrivals.back().moving += edge.coefficient;
       arrays.arrivals.back().total += edge.coefficient;
@@ -111,6 +111,11 @@ std::vector<std::int32_t> assign_slots_and_levels(PrcArrays& arrays) {
     }
     for (std::int32_t d = dies_begin[c]; d < dies_begin[c + 1]; ++d) free_slots.push_back(arrays.value_slot[dying[d]]);
   }
+  for (PrcTerm& term : arrays.terms) term.slot = arrays.value_slot[term.column];
+  for (PrcTerm& term : arrays.arrival_terms) term.slot = arrays.value_slot[term.column];
+  arrays.entry_slot.resize(arrays.entry_column.size());
+  for (std::size_t e = 0; e < arrays.entry_slot.size(); ++e)
+    arrays.entry_slot[e] = arrays.value_slot[arrays.entry_column[e]];
   return level;
 }
 
@@ -133,10 +138,10 @@ void finish_cost(PrcArrays& arrays) {
       arrays.num_value_slots + largest_factor + 1 + arrays.num_rates + static_cast<std::int64_t>(arrays.forms.size());
   cost.bytes = bytes_of(arrays.forms) + bytes_of(arrays.form_terms) + bytes_of(arrays.components) +
                bytes_of(arrays.rows) + bytes_of(arrays.groups) + bytes_of(arrays.terms) + bytes_of(arrays.arrivals) +
-               bytes_of(arrays.arrival_terms) + bytes_of(arrays.entry_column) + bytes_of(arrays.entry_weight_begin) +
-               bytes_of(arrays.entry_weights) + bytes_of(arrays.entry_pair_begin) + bytes_of(arrays.pairs) +
-               bytes_of(arrays.fronts) + bytes_of(arrays.front_slots) + bytes_of(arrays.value_slot) +
-               bytes_of(arrays.state_of_row) + bytes_of(arrays.row_of_state) + bytes_of(arrays.alpha);
+               bytes_of(arrays.arrival_terms) + bytes_of(arrays.entry_column) + bytes_of(arrays.entry_slot) +
+               bytes_of(arrays.sums) + bytes_of(arrays.pairs) + bytes_of(arrays.fronts) + bytes_of(arrays.front_slots) +
+               bytes_of(arrays.value_slot) + bytes_of(arrays.state_of_row) + bytes_of(arrays.row_of_state) +
+               bytes_of(arrays.alpha);
 }
 
 }  // namespace

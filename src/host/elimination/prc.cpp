@@ -22,9 +22,8 @@ PrcView PrcArrays::view() const {
   v.arrivals = arrivals.data();
   v.arrival_terms = arrival_terms.data();
   v.entry_column = entry_column.data();
-  v.entry_weight_begin = entry_weight_begin.data();
-  v.entry_weights = entry_weights.data();
-  v.entry_pair_begin = entry_pair_begin.data();
+  v.entry_slot = entry_slot.data();
+  v.sums = sums.data();
   v.pairs = pairs.data();
   v.fronts = fronts.data();
   v.front_slots = front_slots.data();

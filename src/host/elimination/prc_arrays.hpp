@@ -21,9 +21,8 @@ struct PrcArrays {
   std::vector<PrcGroup> arrivals;
   std::vector<PrcTerm> arrival_terms;
   std::vector<std::int32_t> entry_column;
-  std::vector<std::int64_t> entry_weight_begin;
-  std::vector<PrcWeight> entry_weights;
-  std::vector<std::int64_t> entry_pair_begin;
+  std::vector<std::int32_t> entry_slot;
+  std::vector<PrcSum> sums;
   std::vector<PrcPair> pairs;
   std::vector<PrcFront> fronts;
   std::vector<std::uint32_t> front_slots;

@@ -109,18 +109,18 @@ EdgeCounts count_edges(const StateGraph& graph, const Components& components) {
   return counts;
 }
 
-void FillCounts::add(std::int64_t rows, std::int64_t entries, std::int64_t lower, std::int64_t pairs, bool by_fronts) {
-  num_entries += entries;
-  num_lower_entries += lower;
-  num_pairs += pairs;
-  if (!by_fronts) num_stored_pairs += pairs;
-  largest_entries = std::max(largest_entries, entries);
-  largest_rows = std::max(largest_rows, rows);
+void FillCounts::add_pattern(const FillEstimate& fill) {
+  stored_bytes += fill.stored_bytes();
+  num_fronts += fill.num_fronts;
 }
 
-void FillCounts::add_fronts(std::int64_t fronts, std::int64_t slots) {
-  num_fronts += fronts;
-  num_front_slots += slots;
+void FillCounts::add_component(const ComponentPattern& pattern, const FillEstimate& fill, std::int64_t num_lower) {
+  num_entries += fill.num_entries;
+  num_lower_entries += num_lower;
+  num_pairs += fill.num_pairs;
+  num_direct_entries += std::ssize(pattern.column);
+  largest_entries = std::max(largest_entries, fill.num_entries);
+  largest_rows = std::max<std::int64_t>(largest_rows, pattern.num_states());
 }
 
 std::int64_t FillEstimate::stored_bytes() const {
@@ -146,7 +146,7 @@ FillEstimate estimate_fill(const ComponentPattern& pattern) {
 
 std::int64_t pattern_bytes(const ComponentPattern& pattern, std::int64_t num_entries) {
   const std::int64_t n = pattern.num_states();
-  return 4 * (n + static_cast<std::int64_t>(pattern.column.size())) + (4 + 8 + 8) * n + 4 * num_entries;
+  return 4 * (n + static_cast<std::int64_t>(pattern.column.size())) + (4 + 8 + 8) * n + (4 + 4) * num_entries;
 }
 
 CostPrediction predict_bytes(const StateGraph& graph, const Components& components, const EdgeCounts& edges,
@@ -160,14 +160,14 @@ CostPrediction predict_bytes(const StateGraph& graph, const Components& componen
   prediction.graph_bytes = graph.num_bytes();
   prediction.factor_multiply_adds = fill.num_pairs + fill.num_lower_entries;
   prediction.solve_multiply_adds = edges.num_external_terms() + num_entries;
+  // An entry has a sum, and each direct weight after its first one more.
+  const std::int64_t num_sums = num_entries + edges.num_internal_terms - fill.num_direct_entries;
   const std::int64_t arrivals =
       size_of(PrcGroup{}) * edges.num_arrival_groups + size_of(PrcTerm{}) * edges.num_external_terms();
   prediction.program_bytes = size_of(PrcComponent{}) * components.num_components +
                              (size_of(PrcRow{}) + 4 + 4 + 8) * num_rows + 4 * num_states +
                              size_of(PrcGroup{}) * edges.num_groups + size_of(PrcTerm{}) * edges.num_terms + arrivals +
-                             (4 + 8 + 8) * num_entries + size_of(PrcWeight{}) * edges.num_internal_terms +
-                             size_of(PrcPair{}) * fill.num_stored_pairs + size_of(PrcFront{}) * fill.num_fronts +
-                             size_of(std::uint32_t{}) * fill.num_front_slots;
+                             (4 + 4) * num_entries + size_of(PrcSum{}) * num_sums + fill.stored_bytes;
   // Components, their states, and where each component's numbers begin.
   const std::int64_t lasting = 4 * num_states + 4 * num_rows + (4 + 4 + 24) * std::int64_t{components.num_components} +
                                symbolic_bytes + size_of(PrcFront{}) * fill.num_fronts;

@@ -21,16 +21,6 @@ struct EdgeCounts {
 };
 EdgeCounts count_edges(const StateGraph& graph, const Components& components);
 
-/// Numbers of a program that follow from the fill of its components.
-struct FillCounts {
-  std::int64_t num_entries = 0, num_lower_entries = 0, num_pairs = 0;
-  std::int64_t num_stored_pairs = 0;                   ///< those of components without fronts
-  std::int64_t num_fronts = 0, num_front_slots = 0;    ///< of patterns, which components share
-  std::int64_t largest_entries = 0, largest_rows = 0;  ///< of one component
-  void add(std::int64_t rows, std::int64_t entries, std::int64_t lower, std::int64_t pairs, bool by_fronts);
-  void add_fronts(std::int64_t fronts, std::int64_t slots);
-};
-
 /// Fill of a pattern without finding it: exact where the pattern is symmetric, the ordering's upper bound where it is
 /// not.
 struct FillEstimate {
@@ -38,11 +28,22 @@ struct FillEstimate {
   std::int64_t num_entries = 0, num_pairs = 0;
   std::int64_t num_fronts = 0, num_front_slots = 0;  ///< none where it goes by pairs, and where it is not symmetric
   [[nodiscard]] bool by_fronts() const { return num_fronts > 0; }
-  /// Bytes of the factor program.
+  /// Bytes of its multiply-adds.
   [[nodiscard]] std::int64_t stored_bytes() const;
 };
 /// Cost: that of the order, and O(entries) steps in O(states) memory.
 FillEstimate estimate_fill(const ComponentPattern& pattern);
+
+/// Numbers of a program that follow from the fill of its components.
+struct FillCounts {
+  std::int64_t num_entries = 0, num_lower_entries = 0, num_pairs = 0;
+  std::int64_t num_direct_entries = 0;                 ///< those that an edge leads to
+  std::int64_t stored_bytes = 0;                       ///< pairs or fronts of patterns, which components share
+  std::int64_t num_fronts = 0;                         ///< of patterns
+  std::int64_t largest_entries = 0, largest_rows = 0;  ///< of one component
+  void add_pattern(const FillEstimate& fill);
+  void add_component(const ComponentPattern& pattern, const FillEstimate& fill, std::int64_t num_lower);
+};
 
 /// Bytes of a pattern and of its fill.
 std::int64_t pattern_bytes(const ComponentPattern& pattern, std::int64_t num_entries);

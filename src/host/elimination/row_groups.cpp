@@ -14,21 +14,21 @@ class RateForms {
  public:
   RateForms(const StateGraph& graph, PrcArrays& arrays) : graph_(graph), arrays_(arrays) {}
 
-  void weights_of(std::int64_t edge, std::vector<PrcWeight>& weights) {
+  void weights_of(std::int64_t edge, std::vector<PrcFormTerm>& weights) {
     weights.clear();
     if (graph_.base(edge) != 0) weights.push_back({0, graph_.base(edge)});
     for (const RateTerm& term : graph_.terms(edge)) {
       if (term.coefficient != 0) weights.push_back({1 + term.rate, term.coefficient});
     }
     const bool mixed =
-        std::any_of(weights.begin(), weights.end(), [](const PrcWeight& w) { return w.coefficient < 0; });
+        std::any_of(weights.begin(), weights.end(), [](const PrcFormTerm& w) { return w.coefficient < 0; });
     if (!mixed) return;
     key_.clear();
-    for (const PrcWeight& w : weights) key_.emplace_back(w.rate, w.coefficient);
+    for (const PrcFormTerm& w : weights) key_.emplace_back(w.rate, w.coefficient);
     const auto [found, added] = index_.try_emplace(key_, static_cast<std::int32_t>(arrays_.forms.size()));
     if (added) {
       const auto begin = static_cast<std::int64_t>(arrays_.form_terms.size());
-      for (const PrcWeight& w : weights) arrays_.form_terms.push_back({w.rate, w.coefficient});
+      arrays_.form_terms.insert(arrays_.form_terms.end(), weights.begin(), weights.end());
       arrays_.forms.push_back({begin, static_cast<std::int64_t>(arrays_.form_terms.size())});
     }
     weights.assign(1, {1 + arrays_.num_rates + found->second, 1.0});
@@ -55,7 +55,7 @@ class RowWriter {
       const std::int32_t column = arrays_.row_of_state[to];
       const bool internal = column >= 0 && components_.component_of[to] == components_.component_of[state];
       forms_.weights_of(e, weights_);
-      for (const PrcWeight& weight : weights_)
+      for (const PrcFormTerm& weight : weights_)
         parts_.push_back({internal ? 1 : 0, weight.rate, column, weight.coefficient});
     }
     std::sort(parts_.begin(), parts_.end(), [](const Part& x, const Part& y) {
@@ -89,7 +89,7 @@ class RowWriter {
     if (part.column < 0) {
       group.absorbing += part.coefficient;
     } else {
-      arrays_.terms.push_back({part.coefficient, part.column});
+      arrays_.terms.push_back({part.coefficient, part.column, -1});
       group.moving += part.coefficient;
       group.term_end = static_cast<std::int64_t>(arrays_.terms.size());
       if (part.internal == 0) ++arrays_.cost.solve_multiply_adds;
@@ -100,7 +100,7 @@ class RowWriter {
   const Components& components_;
   PrcArrays& arrays_;
   RateForms forms_;
-  std::vector<PrcWeight> weights_;
+  std::vector<PrcFormTerm> weights_;
   std::vector<Part> parts_;
 };
 

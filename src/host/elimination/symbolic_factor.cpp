@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <queue>
+#include <utility>
 
 #include "elimination/order.hpp"
 #include "expects.hpp"
@@ -137,7 +138,7 @@ bool is_exact_fill(const SymbolicFactor& factor, const ComponentPattern& pattern
   return true;
 }
 
-bool write_pairs(const SymbolicFactor& factor, const ComponentPattern& pattern, std::span<std::int64_t> pair_end,
+bool write_pairs(const SymbolicFactor& factor, const ComponentPattern& pattern, std::span<std::uint32_t> pairs_of,
                  std::span<PrcPair> pairs) {
   const std::int32_t size = factor.num_states();
   const std::int32_t* const column = factor.column.data();
@@ -170,10 +171,8 @@ bool write_pairs(const SymbolicFactor& factor, const ComponentPattern& pattern, 
     for (std::int64_t e = row_begin; e < row_end; ++e) {
       std::int64_t& place = next[e - row_begin];
       if (place == 0 && direct[column[e]] == 0) return false;
-      const std::int64_t first = sum;
-      sum += place;
-      place = first;
-      pair_end[e] = sum;
+      pairs_of[e] = static_cast<std::uint32_t>(place);
+      sum += std::exchange(place, sum);
     }
     mark(0);
     if (sum > std::ssize(pairs)) return false;

@@ -45,11 +45,11 @@ bool is_exact_fill(const SymbolicFactor& factor, const ComponentPattern& pattern
 
 /// Writes the multiply-adds of a factor, by entry and in ascending order of the column eliminated.
 ///
-/// @param pair_end  [entries] ends of the entries' pairs, counted from 0.
+/// @param pairs_of  [entries] how many pairs each entry has.
 /// @param pairs     [num_pairs]
 /// @return whether the entries are exactly the fill of `pattern`: closed under elimination, and each of them a direct
 ///         edge or made by a pair. By induction on the order no other set of entries passes.
-bool write_pairs(const SymbolicFactor& factor, const ComponentPattern& pattern, std::span<std::int64_t> pair_end,
+bool write_pairs(const SymbolicFactor& factor, const ComponentPattern& pattern, std::span<std::uint32_t> pairs_of,
                  std::span<PrcPair> pairs);
 
 }  // namespace sojourn

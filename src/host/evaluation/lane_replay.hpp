@@ -164,15 +164,8 @@ class LaneReplay {
     in_place_ = &component;
   }
   template <class Rhs>
-  void solve_in_place(const PrcComponent& component, Rhs&& rhs, Lanes* x, const std::int32_t* slot) const {
-    const Lanes* entry = entry_.data();
-    const Lanes* inverse = inverse_.data();
-    const std::int32_t v = component.row_begin;
-    if (component.row_end - v == 1) {
-      x[slot[v]] = solve_single_row<Lanes>(prc_, prc_.rows[v], rate(), inverse[0], rhs(v), x, slot);
-      return;
-    }
-    solve_component<Lanes>(prc_, component, rate_.data(), entry, inverse, rhs, x, slot);
+  void solve_in_place(const PrcComponent& component, Rhs&& rhs, Lanes* x) const {
+    solve_part<ValueSlots>(component, entry_.data(), inverse_.data(), rhs, x);
   }
 
   /// One component's part of x = A^-1 rhs with its differences, its factors as `forward` hands them out. `sizes`:
@@ -185,13 +178,13 @@ class LaneReplay {
                                        solution, rises, sizes);
   }
   /// The solution alone.
-  template <class Rhs>
+  template <class Slots = OwnSlots, class Rhs>
   void solve_part(const PrcComponent& component, const Lanes* entry, const Lanes* inverse, Rhs&& rhs, Lanes* x) const {
     const std::int32_t v = component.row_begin;
     if (component.row_end - v == 1) {
-      x[v] = solve_single_row<Lanes>(prc_, prc_.rows[v], rate(), inverse[0], rhs(v), x, OwnSlots{});
+      x[Slots::of_row(prc_, v)] = solve_single_row<Slots, Lanes>(prc_, prc_.rows[v], rate(), inverse[0], rhs(v), x);
     } else {
-      solve_component<Lanes>(prc_, component, rate(), entry, inverse, rhs, x, OwnSlots{});
+      solve_component<Slots, Lanes>(prc_, component, rate(), entry, inverse, rhs, x);
     }
   }
   /// One component's part of y = A^-T y, its factors as `backward` hands them out.

@@ -62,7 +62,6 @@ class MomentBlock {
         arrays_(prc.arrays()),
         replay_(prc),
         reward_(prc.arrays().rows.size()),
-        value_slot_(prc.arrays().value_slot.data()),
         num_value_slots_(prc.arrays().num_value_slots),
         scale_(1.0) {
     if (differences != nullptr) rises_.emplace(*differences);
@@ -149,6 +148,7 @@ class MomentBlock {
   }
 
   /// Value alone: component by component with slots re-used, all orders of a component while its factors are warm.
+  /// Fewer orders than wanted are for `choose_scale`.
   void stream(int order) {
     const PrcView& prc = replay_.prc();
     const std::size_t stride = num_value_slots_;
@@ -163,12 +163,12 @@ class MomentBlock {
         const Lanes* before = x - stride;
         const auto rhs = [&](std::int32_t v) {
           if (j == 1) return reward_[v] * scale_;
-          return (j * reward_[v]) * (scale_ * before[value_slot_[v]]);
+          return (j * reward_[v]) * (scale_ * before[prc.value_slot[v]]);
         };
-        replay_.solve_in_place(component, rhs, x, value_slot_);
+        replay_.solve_in_place(component, rhs, x);
         for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
-          if (prc.alpha[v] != 0) add_product(mean_[j], prc.alpha[v], x[value_slot_[v]]);
-          if (order == 1) largest_ = lane_max(largest_, x[value_slot_[v]]);
+          if (prc.alpha[v] != 0) add_product(mean_[j], prc.alpha[v], x[prc.value_slot[v]]);
+          if (order < order_) largest_ = lane_max(largest_, x[prc.value_slot[v]]);
         }
       }
     }
@@ -455,7 +455,6 @@ class MomentBlock {
   const PrcArrays& arrays_;
   LaneReplay<W, Scalar> replay_;
   std::vector<double> reward_;
-  const std::int32_t* value_slot_;
   std::size_t num_value_slots_;
   Lanes scale_, largest_{};
   bool all_single_rates_ = false;

@@ -29,11 +29,16 @@ Roundings count_roundings(const PrcArrays& prc) {
   const double rate = 3 + longest_form;
   std::vector<double> forward(prc.components.size(), 0), backward(forward), behind(forward);
   std::vector<std::size_t> component_of(prc.rows.size());
+  std::vector<double> terms_of_entry;  // of the component at hand: direct weights and products
   Roundings roundings;
   double most_groups = 0, most_terms = 0;
   for (std::size_t c = 0; c < prc.components.size(); ++c) {
     const PrcComponent& component = prc.components[c];
     double below = 0, longest = 0, longest_back = 0, groups_here = 0;
+    terms_of_entry.assign(component.entry_end - component.entry_begin, 0);
+    const std::int64_t last_sum = prc.rows[component.row_end - 1].sum_end;
+    for (std::int64_t s = component.direct_begin; s < last_sum; ++s)
+      terms_of_entry[prc.sums[s].slot] += 1 + count(s < component.sum_begin ? 0 : prc.sums[s].num_pairs);
     for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
       const PrcRow& row = prc.rows[v];
       component_of[v] = c;
@@ -48,13 +53,10 @@ Roundings count_roundings(const PrcArrays& prc) {
       for (std::int64_t g = row.arrival_begin; g < row.arrival_end; ++g)
         arriving = std::max(arriving, count(prc.arrivals[g].term_end - prc.arrivals[g].term_begin));
       double entry = 0;
-      for (std::int64_t e = row.entry_begin; e < row.entry_end; ++e) {
-        // By fronts no entry adds up more products than its row has columns eliminated before.
-        const std::int64_t products = component.front_begin != component.front_end
-                                          ? row.entry_middle - row.entry_begin
-                                          : prc.entry_pair_begin[e + 1] - prc.entry_pair_begin[e];
-        entry = std::max(entry, count(prc.entry_weight_begin[e + 1] - prc.entry_weight_begin[e] + products));
-      }
+      for (std::int64_t e = row.entry_begin; e < row.entry_end; ++e)
+        entry = std::max(entry, terms_of_entry[e - component.entry_begin]);
+      // By fronts no entry adds up more products than its row has columns eliminated before.
+      if (component.front_begin != component.front_end) entry += count(row.entry_middle - row.entry_begin);
       const double groups = count(row.group_end - row.group_begin), entries = count(row.entry_end - row.entry_begin);
       const double factor = entry + groups + 2 * entries;
       longest = std::max(longest, factor + terms + groups + entries);

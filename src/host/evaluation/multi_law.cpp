@@ -3,7 +3,6 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <numeric>
 
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/multi_number.hpp"
@@ -32,9 +31,7 @@ class MultiReplay {
         prc_(prc.arrays().view()),
         num_entries_(prc.arrays().entry_column.size()),
         reward_(prc_.num_rows),
-        rate_(1 + prc_.num_rates + prc_.num_forms),
-        slot_(prc_.num_rows) {
-    std::iota(slot_.begin(), slot_.end(), 0);
+        rate_(1 + prc_.num_rates + prc_.num_forms) {
     for (std::int32_t v = 0; v < prc_.num_rows; ++v) {
       reward_[v] = reward[prc.arrays().state_of_row[v]];
       passes_ = passes_ || reward_[v] == 0;
@@ -115,8 +112,8 @@ class MultiReplay {
       std::vector<Scalar> x(prc.num_rows);
       for (std::int32_t c = 0; c < prc.num_components; ++c) {
         const PrcComponent& component = prc.components[c];
-        solve_component<Scalar>(prc, component, owner.rate_, entry.data() + component.entry_begin,
-                                inverse.data() + component.row_begin, rhs, x, owner.slot_);
+        solve_component<OwnSlots, Scalar>(prc, component, owner.rate_, entry.data() + component.entry_begin,
+                                          inverse.data() + component.row_begin, rhs, x);
       }
       return x;
     }
@@ -207,7 +204,6 @@ class MultiReplay {
   std::size_t num_entries_;
   std::vector<double> reward_;
   std::vector<Real> rate_;
-  std::vector<std::int32_t> slot_;
 };
 
 struct Problem {

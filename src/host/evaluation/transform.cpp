@@ -10,6 +10,8 @@ namespace sojourn {
 namespace {
 
 constexpr int kWideNodes = 4 * kVectorDoubles;
+/// With gradient two sums at a time have to fit the registers.
+constexpr int kGradientNodes = 2 * kVectorDoubles;
 constexpr int kNarrowNodes = kVectorDoubles;
 /// A shift this large stops every earning row before it does anything else.
 constexpr double kStopShift = 1e280;
@@ -65,6 +67,7 @@ struct Workspace final : TransformReplay::Workspace {
   TransformParticle particle;
   // Made on first use: a likelihood needs the wide complex nodes alone.
   std::optional<TransformNodes<ComplexPack<kWideNodes>>> wide;
+  std::optional<TransformNodes<ComplexPack<kGradientNodes>>> with_gradient;
   std::optional<TransformNodes<ComplexPack<kNarrowNodes>>> narrow;
   std::optional<TransformNodes<Pack<kWideLanes>>> real_wide;
   std::optional<TransformNodes<Pack<kNarrowLanes>>> real_narrow;
@@ -146,8 +149,6 @@ void pass_through_zero_rewards(const PrcView& prc, const Prc& owner, const std::
   const PrcArrays& arrays = owner.arrays();
   const std::int32_t rows = prc.num_rows;
   std::vector<double> entry(arrays.entry_column.size()), scratch(rows), inverse(rows), gradient(rate.size(), 0.0);
-  std::vector<std::int32_t> slot(rows);
-  std::iota(slot.begin(), slot.end(), 0);
   const auto absorbing = [&](std::int32_t v) {
     double sum = 0;
     for (std::int64_t g = prc.rows[v].group_begin; g < prc.rows[v].group_middle; ++g) {
@@ -161,9 +162,9 @@ void pass_through_zero_rewards(const PrcView& prc, const Prc& owner, const std::
         prc, component, rate.data(), [&](std::int32_t v) { return reward[v] > 0 ? kStopShift : 0.0; },
         entry.data() + component.entry_begin, scratch.data() + component.row_begin,
         inverse.data() + component.row_begin, IgnorePivots{});
-    solve_component<double>(
+    solve_component<OwnSlots, double>(
         prc, component, rate.data(), entry.data() + component.entry_begin, inverse.data() + component.row_begin,
-        [&](std::int32_t v) { return reward[v] > 0 ? 0.0 : absorbing(v); }, instant.data(), slot.data());
+        [&](std::int32_t v) { return reward[v] > 0 ? 0.0 : absorbing(v); }, instant.data());
   }
   for (std::int32_t v = 0; v < rows; ++v) visits[v] = reward[v] > 0 ? 0.0 : prc.alpha[v];
   for (std::int32_t c = prc.num_components - 1; c >= 0; --c) {
@@ -298,15 +299,20 @@ void SetTransform::evaluate(std::span<const std::complex<double>> s, std::span<s
                   UsageError, "transform: a gradient is asked for without its value");
   const std::int32_t num_rates = impl_.view.num_rates;
   std::size_t first = 0;
+  const auto run = [&](auto& nodes, std::size_t num_nodes) {
+    evaluate_block(nodes, workspace.particle, impl_.discrete, s, first, num_rates, density, survival, density_gradient,
+                   survival_gradient);
+    first += num_nodes;
+  };
+  const bool with_gradient = !density_gradient.empty() || !survival_gradient.empty();
   while (first < s.size()) {
-    if (s.size() - first > 2 * kNarrowNodes) {
-      evaluate_block(ensure(workspace.wide, impl_), workspace.particle, impl_.discrete, s, first, num_rates, density,
-                     survival, density_gradient, survival_gradient);
-      first += kWideNodes;
+    const std::size_t left = s.size() - first;
+    if (left <= (with_gradient ? 1 : 2) * kNarrowNodes) {
+      run(ensure(workspace.narrow, impl_), kNarrowNodes);
+    } else if (with_gradient) {
+      run(ensure(workspace.with_gradient, impl_), kGradientNodes);
     } else {
-      evaluate_block(ensure(workspace.narrow, impl_), workspace.particle, impl_.discrete, s, first, num_rates, density,
-                     survival, density_gradient, survival_gradient);
-      first += kNarrowNodes;
+      run(ensure(workspace.wide, impl_), kWideNodes);
     }
   }
   if (!impl_.discrete) return;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -38,10 +37,7 @@ class TransformNodes {
         survival_(prc_.num_rows),
         again_(prc_.num_rows),
         visits_(prc_.num_rows),
-        gradient_(1 + prc_.num_rates + prc_.num_forms),
-        identity_(prc_.num_rows) {
-    std::iota(identity_.begin(), identity_.end(), 0);
-  }
+        gradient_(1 + prc_.num_rates + prc_.num_forms) {}
 
   template <class PivotWatch>
   void factor(const TransformParticle& particle, const Real& shift, PivotWatch&& pivots) {
@@ -114,8 +110,8 @@ class TransformNodes {
   void solve(Rhs&& rhs, PackArray<Real>& x) {
     for (std::int32_t c = 0; c < prc_.num_components; ++c) {
       const PrcComponent& component = prc_.components[c];
-      solve_component<Real>(prc_, component, particle_.rate, entry_.data() + component.entry_begin,
-                            inverse_.data() + component.row_begin, rhs, x.data(), identity_.data());
+      solve_component<OwnSlots, Real>(prc_, component, particle_.rate, entry_.data() + component.entry_begin,
+                                      inverse_.data() + component.row_begin, rhs, x.data());
     }
   }
   template <class Rhs>
@@ -160,7 +156,6 @@ class TransformNodes {
   PackArray<Real> entry_, exit_, inverse_, density_, survival_, again_, visits_, gradient_;
   std::optional<SolutionArrays<Real>> density_differences_, survival_differences_;
   std::optional<RiseArrays<Real>> rises_;
-  std::vector<std::int32_t> identity_;
 };
 
 }  // namespace sojourn

@@ -97,21 +97,21 @@ inline std::vector<unsigned char> content_of(const Prc& prc) {
   each(a.forms, [&](const PrcForm& x) { put(x.term_begin, x.term_end); });
   each(a.form_terms, [&](const PrcFormTerm& x) { put(x.rate, x.coefficient); });
   each(a.components, [&](const PrcComponent& x) {
-    put(x.row_begin, x.row_end, x.entry_begin, x.entry_end, x.reference, x.front_begin, x.front_end);
+    put(x.row_begin, x.row_end, x.entry_begin, x.entry_end, x.reference, x.direct_begin, x.more_begin, x.sum_begin,
+        x.pair_begin, x.front_begin, x.front_end);
   });
   each(a.rows, [&](const PrcRow& x) {
     put(x.group_begin, x.group_middle, x.group_end, x.entry_begin, x.entry_middle, x.entry_end, x.arrival_begin,
-        x.arrival_end);
+        x.arrival_end, x.sum_end);
   });
   for (const auto* groups : {&a.groups, &a.arrivals})
     each(*groups,
          [&](const PrcGroup& x) { put(x.rate, x.internal, x.term_begin, x.term_end, x.absorbing, x.moving, x.total); });
   for (const auto* terms : {&a.terms, &a.arrival_terms})
-    each(*terms, [&](const PrcTerm& x) { put(x.coefficient, x.column); });
+    each(*terms, [&](const PrcTerm& x) { put(x.coefficient, x.column, x.slot); });
   each(a.entry_column, put);
-  each(a.entry_weight_begin, put);
-  each(a.entry_weights, [&](const PrcWeight& x) { put(x.rate, x.coefficient); });
-  each(a.entry_pair_begin, put);
+  each(a.entry_slot, put);
+  each(a.sums, [&](const PrcSum& x) { put(x.coefficient, x.rate, x.slot, x.num_pairs); });
   each(a.pairs, [&](const PrcPair& x) { put(x.a, x.b); });
   each(a.fronts, [&](const PrcFront& x) {
     put(x.row_begin, x.row_end, x.num_lower, x.num_upper, x.lower_begin, x.target_begin);

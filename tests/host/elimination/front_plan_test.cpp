@@ -54,8 +54,8 @@ std::pair<std::vector<double>, std::vector<double>> replay(const PrcView& prc, d
   const std::vector<double> rates{1.0, rate};
   std::vector<double> entry(component.entry_end), exit(num_rows), inverse(num_rows), x(num_rows), y(num_rows, 1.0);
   factor_component<double>(prc, component, rates, NoKill{}, entry, exit, inverse, IgnorePivots{});
-  solve_component<double>(
-      prc, component, rates, entry, inverse, [](std::int32_t) { return 1.0; }, x, OwnSlots{});
+  solve_component<OwnSlots, double>(
+      prc, component, rates, entry, inverse, [](std::int32_t) { return 1.0; }, x);
   transposed_solve_component<double>(prc, component, rates, entry, inverse, y);
   return {x, y};
 }

@@ -84,7 +84,8 @@ StateGraph grid(std::int32_t side) {
 
 /// Multiply-adds of a program, counted along its arrays.
 std::int64_t counted_factor_multiply_adds(const PrcArrays& arrays) {
-  std::int64_t sum = static_cast<std::int64_t>(arrays.pairs.size());
+  std::int64_t sum = 0;
+  for (const PrcSum& entry : arrays.sums) sum += entry.num_pairs;
   for (const PrcComponent& component : arrays.components) {
     for (std::int64_t f = component.front_begin; f < component.front_end; ++f)
       sum += multiply_adds_of(arrays.fronts[f], arrays.front_slots);

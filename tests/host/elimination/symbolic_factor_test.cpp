@@ -65,9 +65,9 @@ TEST(SymbolicFactor, FillAndMultiplyAddsAreThoseOfDenseElimination) {
     const SymbolicFactor factor = factor_symbolically(pattern, kNoLimit);
     ASSERT_EQ(fault_of(factor, pattern), "");
     const DenseFill dense(pattern, factor.order);
-    std::vector<std::int64_t> pair_end(factor.num_entries());
+    std::vector<std::uint32_t> pairs_of(factor.num_entries());
     std::vector<PrcPair> pairs(factor.num_pairs);
-    ASSERT_TRUE(write_pairs(factor, pattern, pair_end, pairs));
+    ASSERT_TRUE(write_pairs(factor, pattern, pairs_of, pairs));
     std::vector<std::int32_t> row_of;
     for (std::int32_t i = 0; i < factor.num_states(); ++i)
       row_of.insert(row_of.end(), factor.begin[i + 1] - factor.begin[i], i);
@@ -84,7 +84,7 @@ TEST(SymbolicFactor, FillAndMultiplyAddsAreThoseOfDenseElimination) {
           ASSERT_EQ(factor.column[pairs[p].b], j);
           ++p;
         }
-        ASSERT_EQ(pair_end[e], p);
+        ASSERT_EQ(pairs_of[e], dense.pivots[i][j].size());
         ++e;
       }
     }
@@ -104,9 +104,9 @@ TEST(SymbolicFactor, NoChangedNumberPasses) {
     const auto expect_refused = [&](const SymbolicFactor& mutant, const char* what, std::size_t where) {
       ++num_mutants;
       if (!fault_of(mutant, pattern).empty()) return;
-      std::vector<std::int64_t> pair_end(mutant.num_entries());
+      std::vector<std::uint32_t> pairs_of(mutant.num_entries());
       std::vector<PrcPair> pairs(mutant.num_pairs);
-      EXPECT_FALSE(write_pairs(mutant, pattern, pair_end, pairs)) << what << ' ' << where;
+      EXPECT_FALSE(write_pairs(mutant, pattern, pairs_of, pairs)) << what << ' ' << where;
     };
     const std::vector<std::int64_t> shifts{-1000000007LL, -1, 1, 1000000007LL};
     for (const std::int64_t shift : shifts) {

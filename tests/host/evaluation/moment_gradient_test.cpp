@@ -44,8 +44,8 @@ Sums<Real> mean_gradient_sums(const Prc& prc, const ZooChain& chain) {
     const auto no_kill = [](std::int32_t) { return Real(0.0); };
     factor_component<Real>(view, component, rate, no_kill, entry.data() + component.entry_begin,
                            exit.data() + component.row_begin, inverse.data() + component.row_begin, IgnorePivots{});
-    solve_component<Real>(view, component, rate, entry.data() + component.entry_begin,
-                          inverse.data() + component.row_begin, rhs, x, OwnSlots{});
+    solve_component<OwnSlots, Real>(view, component, rate, entry.data() + component.entry_begin,
+                                    inverse.data() + component.row_begin, rhs, x);
   }
   for (std::int32_t v = 0; v < view.num_rows; ++v) y[v] = Real(view.alpha[v]);
   Sums<Real> sums{std::vector<Real>(num_rates, Real(0.0)), std::vector<Real>(num_rates, Real(0.0))};
@@ -53,7 +53,7 @@ Sums<Real> mean_gradient_sums(const Prc& prc, const ZooChain& chain) {
   for (std::int32_t c = view.num_components - 1; c >= 0; --c) {
     const PrcComponent& component = view.components[c];
     transposed_solve_component<Real>(view, component, rate, entry.data() + component.entry_begin,
-                                     inverse.data() + component.row_begin, y);
+                                               inverse.data() + component.row_begin, y);
     add_gradient_sums<Real>(view, component, inverse_rate, rhs, x, 1.0, y, into);
   }
   fold_forms(view, into);
