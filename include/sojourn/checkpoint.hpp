@@ -25,6 +25,9 @@ struct Checkpoint {
   std::int64_t num_iterations = 0;       ///< asked for when it was written
   std::vector<std::int64_t> resumed_at;  ///< iterations at which the run was resumed so far
   double seconds = 0;                    ///< wall clock of all parts of the run
+  std::int64_t stage = 0;                ///< from 0, of a run from coarse to fine
+  std::int64_t iterations_before = 0;    ///< of the stages before this one
+  std::vector<double> stage_seconds;     ///< of the stages before this one, each
   SvgdState state;                       ///< without particles: stopped before the start was done
 };
 
@@ -68,12 +71,12 @@ struct FoundCheckpoint {
 };
 
 /// The newest checkpoint of this run in its output folder; nothing where there is no checkpoint at all. One that is
-/// damaged, or whose state has a fault, is passed over with a warning, and so is another run's where one of this run
-/// is there as well. `fault` says what keeps a state from being usable; empty: nothing.
+/// damaged, or has a fault, is passed over with a warning, and so is another run's where one of this run
+/// is there as well. `fault` says what keeps one from being usable; empty: nothing.
 /// @throws IoError where none can be read, or the folder or a file is a symbolic link; ModelError where they belong to
 /// another run, with the fields that differ, or where the newest has a newer format or the other byte order.
 std::optional<FoundCheckpoint> find_checkpoint(const std::string& output, std::span<const RunField> identity,
-                                               const std::function<std::string(const SvgdState&)>& fault);
+                                               const std::function<std::string(const Checkpoint&)>& fault);
 
 /// The newest checkpoint in an output folder, whoever's and unread; empty where there is none.
 std::string newest_checkpoint(const std::string& output);

@@ -30,6 +30,14 @@ struct PredictiveCheck {
   std::vector<std::string> notes;              ///< what the reader must know, e.g. interval midpoints
 };
 
+/// A stage of a run from coarse to fine, as it was done.
+struct StageFacts {
+  std::int64_t num_particles = 0, num_iterations = 0;
+  double learning_rate = 0, tolerance = 0;
+  DataCompression compression = DataCompression::kAuto;
+  double seconds = 0;  ///< start, scores and kernel
+};
+
 /// Everything `infer` hands over to its output folder.
 struct InferenceResult {
   std::vector<ParameterSummary> parameters;
@@ -46,7 +54,8 @@ struct InferenceResult {
   /// By phase: model, elimination, start, scores, kernel, predictive, total. Of a run that was resumed start, scores,
   /// kernel and total count all its parts.
   std::map<std::string, double> seconds;
-  std::vector<std::int64_t> resumed_at;  ///< iterations at which the run was resumed
+  std::vector<std::int64_t> resumed_at;  ///< iterations at which the run was resumed, those of earlier stages counted
+  std::vector<StageFacts> stages;        ///< those done or begun; `svgd` is the last one's. One stage: empty
 };
 
 /// Type-7 quantile (linear between order statistics, the default of R and NumPy) at p in [0, 1] of ascending values.

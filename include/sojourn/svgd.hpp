@@ -174,6 +174,14 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& 
 /// What keeps `state` from being one of a run with these options, in words; empty where nothing does.
 std::string fault_of(const SvgdState& state, const SvgdOptions& options, std::int32_t dimension);
 
+/// Start particles [num_particles, d] of a run that goes on from those [n, d] of a coarser one: the same where there
+/// are as many, evenly chosen ones where there are fewer, and where there are more draws from the normal law of their
+/// mean and covariance, keyed by `seed` and `stage` (>= 1). A draw that the target cannot evaluate is pulled towards
+/// one of the particles until it can. Cost: one evaluation of the target for each draw.
+/// @throws UsageError for fewer than 2 particles, ParticleError where no pulling helps.
+Matrix<double> restart_particles(const Target& target, MatrixView<const double> particles, std::int64_t num_particles,
+                                 std::uint64_t seed, int stage);
+
 /// phi of the formula above, [n, d], for particles and scores [n, d]; bandwidth h and metric as given
 /// (`whitener` [d, d] lower Cholesky factor L of the precision, distances |L^T (x - y)|; empty: identity).
 void svgd_direction(Kernel kernel, double bandwidth, MatrixView<const double> whitener,

@@ -101,14 +101,14 @@ class Resume(CheckpointCase):
         self.assertEqual([name for name in os.listdir(self.folder) if ".tmp" in name], [])
 
     def test_max_seconds_makes_a_chain_of_jobs(self):
-        chain = ["infer", "run.yaml", "--output", "r", "--max-seconds", "0.4", "--resume"]
+        chain = ["infer", "run.yaml", "--output", "r", "--max-seconds", "0.3", "--resume"]
         codes = []
         while not codes or codes[-1] == 75 and len(codes) < 100:
-            codes.append(self.run_program(*chain, "--iterations", "700").returncode)
+            codes.append(self.run_program(*chain, "--iterations", "300").returncode)
         self.assertEqual(codes[-1], 0)
         self.assertGreater(len(codes), 1)
         self.assertEqual(self.summary("r")["resumes"]["count"], len(codes) - 1)
-        self.good("infer", "run.yaml", "--output", "whole", "--iterations", "700")
+        self.good("infer", "run.yaml", "--output", "whole", "--iterations", "300")
         self.assertEqual(self.bits("r"), self.bits("whole"))
 
     def test_resume_without_a_checkpoint_starts(self):
@@ -152,6 +152,7 @@ class Resume(CheckpointCase):
 
 class Kill(CheckpointCase):
     def test_kill_at_any_instant_and_resume_gives_the_same_bits(self):
+        self.write("run.yaml", MIX_RUN.replace("iterations: 150", "iterations: 60"))
         begin = time.monotonic()
         self.good("infer", "run.yaml", "--output", "whole")
         duration = time.monotonic() - begin
@@ -177,6 +178,101 @@ class Kill(CheckpointCase):
             self.assertEqual([name for name in os.listdir(self.folder) if ".tmp" in name], [], f"kill {kill}")
             shutil.rmtree(self.folder / folder)
         self.assertGreater(num_resumed, num_kills / 10)
+
+
+class Stages(CheckpointCase):
+    """Runs from coarse to fine."""
+
+    STAGES = """\
+  stages:
+    - {particles: 12, iterations: 40, learning_rate: 0.1, tolerance: 1.0e-4}
+    - {particles: 25, iterations: 30, data_compression: off}
+    - {}
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.write("run.yaml", MIX_RUN.replace(
+            "sampler: {particles: 40, iterations: 150, history_every: 10}\n",
+            "sampler:\n  particles: 40\n  iterations: 60\n  history_every: 10\n" + self.STAGES))
+
+    def test_a_coarse_stage_and_a_fine_one_find_the_posterior(self):
+        # Exponential data with a gamma(2, 1) prior: the posterior is gamma(2 + n, 1 + sum).
+        self.write("run.yaml", "schema: sojourn/run/1\nmodel: exponential.yaml\ndata: {file: times.csv}\n"
+                               "priors: {rate: {gamma: {shape: 2, rate: 1}}}\nsampler:\n  particles: 200\n  iterations: 300\n"
+                               "  stages: [{particles: 50, iterations: 200, tolerance: 1.0e-5}, {}]\n")
+        out = self.good_json("infer", "run.yaml", "--output", "r")
+        shape, rate = 2 + 5, 1 + 4.6
+        sd = shape ** 0.5 / rate
+        # The bar of the sampler's own calibration.
+        self.assertAlmostEqual(out["parameters"]["rate"]["mean"], shape / rate, delta=0.05 * sd)
+        self.assertAlmostEqual(out["parameters"]["rate"]["sd"], sd, delta=0.05 * sd)
+        self.assertEqual([(stage["particles"], stage["iterations"], stage["tolerance"]) for stage in out["stages"]],
+                         [(50, 200, 1e-5), (200, 300, 1e-9)])
+        self.assertEqual((out["sampler"]["particles"], out["sampler"]["iterations"]), (200, 300))
+        # A cheap law first and the exact one later end where the exact one alone ends.
+        self.write("run.yaml", (self.folder / "run.yaml").read_text().replace("[{particles: 50, iterations: 200, tolerance: 1.0e-5}, {}]", "[{}]"))
+        alone = self.good_json("infer", "run.yaml", "--output", "alone")["parameters"]["rate"]
+        self.assertAlmostEqual(out["parameters"]["rate"]["mean"], alone["mean"], delta=0.02 * sd)
+        self.assertAlmostEqual(out["parameters"]["rate"]["sd"], alone["sd"], delta=0.02 * sd)
+
+    def test_any_thread_and_rank_count_gives_the_same_bits(self):
+        for threads in ("1", "2"):
+            self.good("infer", "run.yaml", "--output", "t" + threads, "--threads", threads)
+        self.assertEqual(self.bits("t1"), self.bits("t2"))
+        if MPIEXEC and built_with_mpi():
+            environment = {**os.environ, **LAUNCHER, "SOJOURN_DISABLE_CACHE": "1"}
+            subprocess.run([MPIEXEC, "-n", "2", PROGRAM, "infer", "run.yaml", "--output", "ranks", "--threads", "1"],
+                           cwd=self.folder, env=environment, capture_output=True, timeout=300, check=True)
+            self.assertEqual(self.bits("ranks"), self.bits("t1"))
+
+    def test_stopped_and_killed_in_any_stage(self):
+        begin = time.monotonic()
+        self.good("infer", "run.yaml", "--output", "whole")
+        duration = time.monotonic() - begin
+        chance = random.Random(6)
+        places = set()
+        for kill in range(4):
+            folder = f"r{kill}"
+            process = self.start("infer", "run.yaml", "--output", folder)
+            process.stderr.readline()  # signals are handled by now
+            time.sleep(chance.uniform(0, 0.8) * duration)
+            process.send_signal(signal.SIGKILL if kill % 2 else signal.SIGUSR1)
+            _, errors = process.communicate(timeout=60)
+            self.assertIn(process.returncode, (-signal.SIGKILL, 75, 0), errors)
+            if kill % 2 == 0:
+                self.assertEqual(self.summary(folder)["status"], "interrupted" if process.returncode == 75 else "ok")
+            result = self.ended(0, "infer", "run.yaml", "--output", folder, "--resume")
+            places.update(line.split()[-3] for line in result.stderr.splitlines() if line.startswith("going on after"))
+            self.assertEqual(self.bits(folder), self.bits("whole"), result.stderr)
+        self.assertTrue(places)
+
+    def test_resumed_from_every_checkpoint_around_a_change_of_stage(self):
+        # The second stage begins after iteration 40; the run is stopped there by what its checkpoints say.
+        self.write("run.yaml", (self.folder / "run.yaml").read_text().replace("every_iterations: 1", "every_seconds: 1.0e9"))
+        self.good("infer", "run.yaml", "--output", "whole")
+        self.assertEqual(self.checkpoints("whole"), ["step-0000000070.sojourn", "step-0000000130.sojourn"])
+        # The end of the second stage is what is left of it: the third is made anew.
+        (self.folder / "whole/checkpoint/step-0000000130.sojourn").unlink()
+        before = self.bits("whole")
+        result = self.ended(0, "infer", "run.yaml", "--output", "whole", "--resume")
+        self.assertIn("going on after iteration 30 of 30 of stage 2 of 3", result.stderr)
+        self.assertEqual(self.bits("whole"), before)
+        self.assertEqual(self.summary("whole")["resumes"], {"count": 1, "at_iterations": [70]})
+        # More iterations are those of the last stage.
+        self.good("infer", "run.yaml", "--output", "whole", "--resume", "--iterations", "75")
+        self.good("infer", "run.yaml", "--output", "longer", "--iterations", "75")
+        self.assertEqual(self.bits("whole"), self.bits("longer"))
+        self.write("run.yaml", (self.folder / "run.yaml").read_text().replace("iterations: 40", "iterations: 41"))
+        self.bad(3, "stage 1 iterations: 40 there, 41 here", "infer", "run.yaml", "--output", "whole", "--resume")
+
+    def test_plan_and_check_know_stages(self):
+        plan = self.good_json("infer", "run.yaml", "--plan")
+        self.assertEqual([(stage["particles"], stage["iterations"]) for stage in plan["stages"]], [(12, 40), (25, 30), (40, 60)])
+        self.assertAlmostEqual(plan["predicted_seconds"], sum(stage["predicted_seconds"] for stage in plan["stages"]))
+        text = self.good("infer", "run.yaml", "--plan")
+        self.assertRegex(text, r"stage 1 of 3: 12 particles, 40 iterations, about")
+        self.assertIn("60 iterations in the last of 3 stages", self.good("check", "run.yaml"))
 
 
 class BadCheckpoints(CheckpointCase):
@@ -272,11 +368,11 @@ class BadCheckpoints(CheckpointCase):
 
     def test_56_full_disk(self):
         # A limit on the size of files stands for a full disk: checkpoints with their history are the largest ones here.
-        self.write("run.yaml", MIX_RUN.replace("particles: 40", "particles: 2000").replace("history_every: 10", "history_every: 1")
+        self.write("run.yaml", MIX_RUN.replace("particles: 40", "particles: 500").replace("history_every: 10", "history_every: 1")
                    .replace("every_iterations: 1", "every_iterations: 10"))
         self.good("infer", "run.yaml", "--output", "whole", "--iterations", "60")
         self.good("infer", "run.yaml", "--output", "r", "--overwrite", "--iterations", "20")
-        limit = 2000 * 2 * 8 * 40
+        limit = 500 * 2 * 8 * 40
 
         def limited(*arguments):
             def prepare():
@@ -309,8 +405,21 @@ class BadCheckpoints(CheckpointCase):
         self.bad(2, "thesis.tex", "infer", "run.yaml", "--output", "r", "--resume", "--iterations", "9", "--seed", "8")
 
 
+    def test_62_times_and_names_of_machines_decide_nothing(self):
+        # The older file is the newer one by the clock, and both come from the future.
+        os.utime(self.path(149), (4e9, 4e9))
+        os.utime(self.path(150), (0, 0))
+        result = self.ended(0, *self.arguments, env={"HOSTNAME": "elsewhere", "SLURMD_NODENAME": "n17"})
+        self.assertIn("going on after iteration 150 of 160", result.stderr)
+        self.assertEqual(self.bits("r"), self.whole())
+
+
 @unittest.skipUnless(MPIEXEC and built_with_mpi(), "needs MPI and its launcher")
 class ResumeOnRanks(CheckpointCase):
+    def setUp(self):
+        super().setUp()
+        self.write("run.yaml", MIX_RUN.replace("every_iterations: 1", "every_iterations: 40"))
+
     def launch(self, num_ranks, *arguments, code, **variables):
         environment = {**os.environ, **LAUNCHER, "SOJOURN_DISABLE_CACHE": "1", **variables}
         result = subprocess.run([MPIEXEC, "-n", str(num_ranks), "sh", "-c", f'echo $$ > pid.$OMPI_COMM_WORLD_RANK; exec "$@"', "sh",
@@ -320,15 +429,15 @@ class ResumeOnRanks(CheckpointCase):
         return result.stderr
 
     def test_stopped_on_two_ranks_and_resumed_on_three_and_one(self):
-        self.launch(2, "--iterations", "100000000", "--max-seconds", "1", code=75)
+        self.launch(2, "--iterations", "100000000", "--max-seconds", "0.5", code=75)
         done = self.iteration("r")
-        errors = self.launch(3, "--iterations", str(done + 30), "--resume", code=0)
+        errors = self.launch(3, "--iterations", str(done + 10), "--resume", code=0)
         self.assertEqual(errors.count(f"going on after iteration {done}"), 1, errors)
-        self.good("infer", "run.yaml", "--output", "r", "--iterations", str(done + 60), "--resume")
-        self.good("infer", "run.yaml", "--output", "whole", "--iterations", str(done + 60))
+        self.good("infer", "run.yaml", "--output", "r", "--iterations", str(done + 20), "--resume")
+        self.good("infer", "run.yaml", "--output", "whole", "--iterations", str(done + 20))
         self.assertEqual(self.bits("r"), self.bits("whole"))
-        self.assertEqual(self.summary("r")["resumes"], {"count": 2, "at_iterations": [done, done + 30]})
-        self.assertIn("nothing is left to do", self.launch(2, "--iterations", str(done + 60), "--resume", code=0))
+        self.assertEqual(self.summary("r")["resumes"], {"count": 2, "at_iterations": [done, done + 10]})
+        self.assertIn("nothing is left to do", self.launch(2, "--iterations", str(done + 20), "--resume", code=0))
         errors = self.launch(2, "--iterations", str(done + 90), "--resume", "--seed", "5", code=3)
         self.assertEqual(errors.count("error: "), 1, errors)
 
@@ -351,6 +460,7 @@ class ResumeOnRanks(CheckpointCase):
         self.assertEqual(self.iteration("r"), self.summary("r")["sampler"]["iterations"])
 
     def test_a_checkpoint_that_cannot_be_written_ends_all_ranks(self):
+        self.write("run.yaml", MIX_RUN)
         self.good("infer", "run.yaml", "--output", "r", "--iterations", "5")
         # In the place of a file that the run will want to write; rmdir it and the run goes on.
         (self.folder / "r/checkpoint/step-0000000007.sojourn").mkdir()

@@ -5,6 +5,7 @@
 
 #include "cli/elimination_options.hpp"
 #include "cli/run_file.hpp"
+#include "cli/stages.hpp"
 #include "cli/start_particles.hpp"
 #include "cli/streams.hpp"
 #include "cli/text_table.hpp"
@@ -83,10 +84,13 @@ void check_run(const std::string& text, const std::string& path, const ModelLimi
                             options);
   for (const std::string& warning : posterior.warnings()) warn(warning);
   if (!run.initial_path.empty()) read_start_particles(posterior, run.particles_given, run);
-  write_stdout(fmt::format("ok: run {}, model {}, {} observations, {} free parameter{}, {} particles, {} iterations\n",
-                           run.name, posterior.model().name, format_count(posterior.observations().num_rows),
-                           posterior.dimension(), posterior.dimension() == 1 ? "" : "s", run.sampler.num_particles,
-                           run.sampler.num_iterations));
+  const std::vector<Stage> stages = stages_of(run);
+  const SvgdOptions& sampler = stages.back().sampler;
+  write_stdout(fmt::format(
+      "ok: run {}, model {}, {} observations, {} free parameter{}, {} particles, {} iterations{}\n", run.name,
+      posterior.model().name, format_count(posterior.observations().num_rows), posterior.dimension(),
+      posterior.dimension() == 1 ? "" : "s", sampler.num_particles, sampler.num_iterations,
+      stages.size() == 1 ? "" : fmt::format(" in the last of {} stages", stages.size())));
 }
 
 ExitCode check(const CheckOptions& options) {

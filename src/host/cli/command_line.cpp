@@ -152,7 +152,8 @@ ExitCode run(const std::vector<std::string>& arguments) {
     if (sub->parsed()) {
       apply_elimination_options(*sub);
       const ExitCode code = action();
-      return status_of_stop().value_or(code);
+      // What a scheduler sent either ended the program or is in the code.
+      return stop_request() == StopRequest::kUser ? ExitCode::kInterrupted : code;
     }
   }
   return ExitCode::kUsage;

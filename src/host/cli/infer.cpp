@@ -1,12 +1,11 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
 
-#include "cli/elimination_options.hpp"
 #include "cli/failed_run.hpp"
+#include "cli/infer_options.hpp"
 #include "cli/infer_output.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/numbers.hpp"
@@ -16,7 +15,7 @@
 #include "cli/run_file.hpp"
 #include "cli/run_identity.hpp"
 #include "cli/run_plan.hpp"
-#include "cli/sampler_block.hpp"
+#include "cli/stages.hpp"
 #include "cli/start_particles.hpp"
 #include "cli/streams.hpp"
 #include "cli/text_table.hpp"
@@ -30,55 +29,6 @@ namespace sojourn::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-struct InferOptions {
-  CommonOptions common;
-  std::string run, output = "sojourn-result", seed, particles, iterations, max_seconds, data_compression;
-  bool overwrite = false, plan = false, strict = false, resume = false, keep_going = false, json = false, quiet = false;
-};
-
-/// The run file with what the command line sets in its place.
-RunFile read_run(const InferOptions& options) {
-  RunFile run = load_run_file(options.run);
-  if (!options.particles.empty()) {
-    run.sampler.num_particles = parse_whole("--particles", options.particles, 2, kMaxParticles);
-    run.particles_given = true;
-  }
-  if (!options.iterations.empty()) {
-    run.sampler.num_iterations = parse_whole("--iterations", options.iterations, 1, kMaxIterations);
-  }
-  if (!options.data_compression.empty()) run.data_compression = data_compression_from(options.data_compression);
-  if (!options.seed.empty()) run.sampler.seed = parse_seed("--seed", options.seed);
-  return run;
-}
-
-/// The call as it would be typed again, for the record in the results.
-std::string command_text(const InferOptions& options) {
-  std::string text = "sojourn infer " + shell_word(options.run);
-  const auto add = [&text](const char* flag, const std::string& value) {
-    if (!value.empty()) text += fmt::format(" {} {}", flag, shell_word(value));
-  };
-  add("--output", options.output);
-  add("--particles", options.particles);
-  add("--iterations", options.iterations);
-  add("--seed", options.seed);
-  add("--data-compression", options.data_compression);
-  add("--threads", options.common.threads);
-  add("--device", options.common.device);
-  add("--max-seconds", options.max_seconds);
-  if (options.overwrite) text += " --overwrite";
-  if (options.strict) text += " --strict";
-  if (options.keep_going) text += " --keep-going";
-  if (options.resume) text += " --resume";
-  return text;
-}
-
-/// The call that goes on with this one.
-std::string resuming_command(InferOptions options) {
-  options.overwrite = false;
-  options.resume = true;
-  return command_text(options);
-}
 
 /// One inference from the run file to the output folder.
 class Inference {
@@ -108,27 +58,33 @@ class Inference {
   }
 
   ExitCode plan() {
-    const RunPlan plan = plan_run(*posterior_, run_.sampler, result_.num_threads);
-    write_stdout(options_.json ? plan_json(plan) : plan_text(plan));
+    std::vector<RunPlan> plans;
+    for (std::size_t k = 0; k < stages_.size(); ++k) {
+      enter_stage(k);
+      SvgdOptions sampler = stages_[k].sampler;
+      if (k > 0) sampler.start = StartKind::kGiven;
+      plans.push_back(plan_run(*posterior_, sampler, result_.num_threads));
+    }
+    const RunPlan plan = sum_of_plans(plans);
+    if (plans.size() == 1) plans.clear();
+    write_stdout(options_.json ? plan_json(plan, plans) : plan_text(plan, plans));
     return ExitCode::kDone;
   }
 
   /// The first rank looks for a checkpoint to go on from.
   void look_for_checkpoint() {
     if (!is_first()) return;
-    const auto fault = [&](const SvgdState& state) {
-      SvgdOptions any_length = run_.sampler;
-      any_length.num_iterations = std::max(any_length.num_iterations, state.iteration);
-      return fault_of(state, any_length, posterior_->dimension());
-    };
-    found_ = checkpoints_.find(identity(), fault, [this](const std::string& text) { say(text); });
-    if (!found_) return;
+    found_ = checkpoints_.find(
+        identity(), [this](const Checkpoint& one) { return fault_in(one); },
+        [this](const std::string& text) { say(text); });
+    if (!found_ || found_->checkpoint.stage + 1 < std::ssize(stages_)) return;
     const std::int64_t done = found_->checkpoint.state.iteration;
-    SOJOURN_EXPECTS(done <= run_.sampler.num_iterations, UsageError,
+    const std::int64_t asked = stages_.back().sampler.num_iterations;
+    SOJOURN_EXPECTS(done <= asked, UsageError,
                     "--resume: the run in {} has done {} iterations, more than the {} asked for; give --iterations {} "
                     "or more, or --overwrite instead of --resume",
-                    options_.output, done, run_.sampler.num_iterations, done);
-    if (done < run_.sampler.num_iterations || !holds_whole_results(options_.output, done)) return;
+                    options_.output, done, asked, done);
+    if (done < asked || !holds_whole_results(options_.output, done)) return;
     is_done_ = true;
     say(fmt::format("{} has done all {} iterations: nothing is left to do; give more --iterations to go on",
                     options_.output, done));
@@ -144,8 +100,11 @@ class Inference {
     const std::vector<char> same = ranks_.broadcast(std::span<const char>(bytes), 0);
     resumed_ = decode_checkpoint(std::as_bytes(std::span(same)), "the first rank's checkpoint");
     result_.resumed_at = resumed_->resumed_at;
-    result_.resumed_at.push_back(resumed_->state.iteration);
-    say(fmt::format("going on after iteration {} of {}", resumed_->state.iteration, run_.sampler.num_iterations));
+    result_.resumed_at.push_back(resumed_->iterations_before + resumed_->state.iteration);
+    stage_seconds_ = resumed_->stage_seconds;
+    const auto stage = static_cast<std::size_t>(resumed_->stage);
+    say(fmt::format("going on after iteration {} of {}{}", resumed_->state.iteration,
+                    stages_[stage].sampler.num_iterations, words_of_stage(stage)));
     return true;
   }
 
@@ -156,7 +115,9 @@ class Inference {
   }
 
   ExitCode run() {
-    const std::optional<ExitCode> stopped = move_particles();
+    // Up to the end of writing: whoever is told to stop in the last moments ends as well.
+    const GracefulSection to_the_end;
+    const std::optional<ExitCode> stopped = go_through_stages();
     // All ranks hold the same particles; the first one looks at them and writes.
     if (!is_first()) return stopped.value_or(ExitCode::kDone);
     summarize_result();
@@ -189,13 +150,13 @@ class Inference {
   [[nodiscard]] bool is_first() const { return ranks_.rank() == 0; }
 
   [[nodiscard]] std::vector<RunField> identity() const {
-    return run_identity(run_, result_.model_digest, result_.data_digest);
+    return run_identity(run_, stages_, result_.model_digest, result_.data_digest);
   }
 
   /// Of everything that decides the particles.
   [[nodiscard]] std::string config_digest() const {
     std::vector<RunField> fields = identity();
-    fields.push_back({"iterations", std::to_string(run_.sampler.num_iterations)});
+    fields.push_back({"iterations", std::to_string(stages_.back().sampler.num_iterations)});
     fields.push_back(run_origin().front());
     return digest_of(fields);
   }
@@ -227,14 +188,57 @@ class Inference {
     say(fmt::format("model {}: {} states, {} edges; data: {} observations", model.name,
                     format_count(model.graph.num_states()), format_count(model.graph.num_edges()),
                     format_count(observations.num_rows)));
-    EvaluatorOptions evaluator;
-    evaluator.num_threads = result_.num_threads;
-    posterior_.emplace(std::move(model), std::move(observations), run_.prior_map(), run_.fixed_map(), reward, evaluator,
-                       run_.data_compression);
+    stages_ = stages_of(run_);
+    make_posterior(std::move(model), std::move(observations), reward, stages_.front());
     result_.seconds["elimination"] = elapsed() - result_.seconds["model"];
     for (const std::string& warning : posterior_->warnings()) note(warning);
-    if (!run_.initial_path.empty()) read_start_particles(*posterior_, run_.particles_given, run_);
-    check_memory(run_.sampler, posterior_->dimension());
+    if (!run_.initial_path.empty()) {
+      read_start_particles(*posterior_, run_.particles_given, run_);
+      stages_ = stages_of(run_);
+    }
+    for (const Stage& stage : stages_) check_memory(stage.sampler, posterior_->dimension());
+  }
+
+  void make_posterior(Model model, Observations observations, std::span<const double> reward, const Stage& stage) {
+    EvaluatorOptions evaluator;
+    evaluator.num_threads = result_.num_threads;
+    evaluator.rtol = stage.tolerance;
+    // The one before goes only after, so that its elimination serves both.
+    posterior_ = std::make_unique<Posterior>(std::move(model), std::move(observations), run_.prior_map(),
+                                             run_.fixed_map(), reward, evaluator, stage.compression);
+  }
+
+  /// Makes the posterior of a stage, where it is not that of the one before.
+  void enter_stage(std::size_t stage) {
+    const Stage &before = stages_[stage_], &now = stages_[stage];
+    stage_ = stage;
+    if (now.tolerance == before.tolerance && now.compression == before.compression) return;
+    make_posterior(posterior_->model(), posterior_->observations(), posterior_->reward(), now);
+  }
+
+  [[nodiscard]] std::int64_t iterations_before(std::size_t stage) const {
+    std::int64_t sum = 0;
+    for (std::size_t k = 0; k < stage; ++k) sum += stages_[k].sampler.num_iterations;
+    return sum;
+  }
+
+  /// " of stage 1 of 2", or nothing where there is one alone.
+  [[nodiscard]] std::string words_of_stage(std::size_t stage) const {
+    return stages_.size() == 1 ? "" : fmt::format(" of stage {} of {}", stage + 1, stages_.size());
+  }
+
+  /// What keeps a checkpoint of this run from being gone on with.
+  [[nodiscard]] std::string fault_in(const Checkpoint& checkpoint) const {
+    if (checkpoint.stage < 0 || checkpoint.stage >= std::ssize(stages_)) return "it is of no stage of the run";
+    const auto stage = static_cast<std::size_t>(checkpoint.stage);
+    if (checkpoint.iterations_before != iterations_before(stage) || checkpoint.stage_seconds.size() != stage)
+      return "what it says of earlier stages is wrong";
+    if (stage > 0 && checkpoint.state.particles.empty()) return "it has no particles";
+    SvgdOptions sampler = stages_[stage].sampler;
+    // That the last stage has done more than is asked for is another error.
+    if (stage + 1 == stages_.size())
+      sampler.num_iterations = std::max(sampler.num_iterations, checkpoint.state.iteration);
+    return fault_of(checkpoint.state, sampler, posterior_->dimension());
   }
 
   [[nodiscard]] Stop own_stop() const {
@@ -255,9 +259,12 @@ class Inference {
     try {
       checkpoints_.write({.identity = identity(),
                           .origin = run_origin(),
-                          .num_iterations = run_.sampler.num_iterations,
+                          .num_iterations = stages_[stage_].sampler.num_iterations,
                           .resumed_at = result_.resumed_at,
                           .seconds = elapsed_of_all(),
+                          .stage = static_cast<std::int64_t>(stage_),
+                          .iterations_before = iterations_before(stage_),
+                          .stage_seconds = stage_seconds_,
                           .state = state});
     } catch (const Error&) {
       save_failure_ = std::current_exception();
@@ -265,15 +272,43 @@ class Inference {
   }
 
   /// The status to end with where the run was stopped.
+  std::optional<ExitCode> go_through_stages() {
+    for (auto stage = static_cast<std::size_t>(resumed_ ? resumed_->stage : 0);; ++stage) {
+      enter_stage(stage);
+      if (stages_.size() > 1) {
+        const SvgdOptions& sampler = stages_[stage].sampler;
+        say(fmt::format("stage {} of {}: {} particles, {} iterations", stage + 1, stages_.size(),
+                        format_count(sampler.num_particles), format_count(sampler.num_iterations)));
+      }
+      const std::optional<ExitCode> stopped = move_particles();
+      if (stopped || stage + 1 == stages_.size()) return stopped;
+      stage_seconds_.push_back(result_.svgd.seconds_total);
+    }
+  }
+
+  /// The options of this stage, with the particles that it begins with where an earlier one has moved them.
+  [[nodiscard]] SvgdOptions options_of_stage(const SvgdState* resume) const {
+    SvgdOptions sampler = stages_[stage_].sampler;
+    if (stage_ == 0) return sampler;
+    sampler.start = StartKind::kGiven;
+    sampler.given = resume != nullptr
+                        ? resume->particles
+                        : restart_particles(*posterior_, result_.svgd.particles.view(), sampler.num_particles,
+                                            sampler.seed, static_cast<int>(stage_));
+    return sampler;
+  }
+
+  /// One stage; the status to end with where it was stopped.
   std::optional<ExitCode> move_particles() {
     Progress progress(Progress::style_of_stderr(quiet()));
-    const GracefulSection section;
+    const bool resumes = resumed_ && resumed_->stage == static_cast<std::int64_t>(stage_);
     SvgdControl control{.report_every = run_.checkpoint.every_iterations,
-                        .resume = resumed_ ? &resumed_->state : nullptr};
+                        .resume = resumes ? &resumed_->state : nullptr};
     control.progress = [&](const SvgdProgress& now) {
       if (is_first()) progress.update(now);
       const bool last = now.iteration == now.num_iterations;
-      if (is_first() && now.state != nullptr && now.iteration > 0 && !last && checkpoints_.is_due(now.iteration))
+      if (is_first() && now.state != nullptr && now.iteration > 0 && !last &&
+          checkpoints_.is_due(iterations_before(stage_) + now.iteration))
         save(*now.state);
       return own_stop() == Stop::kNone && !save_failure_;
     };
@@ -282,25 +317,30 @@ class Inference {
       has_state = true;
       if (is_first()) save(state);
     };
+    SvgdResult moved;
     try {
-      result_.svgd = svgd(*posterior_, run_.sampler, ranks_, control);
+      moved = svgd(*posterior_, options_of_stage(control.resume), ranks_, control);
     } catch (const ParticleError& error) {
       progress.finish();
       if (!is_first()) throw;  // the first one saves it for all
       throw NumericalError(error.what() + save_failed_particle(error));
     }
     progress.finish();
-    if (is_first() && !has_state) save({});  // stopped inside the start, which begins anew
+    // Stopped inside the start, which begins anew; that of a later stage goes on from the end of the one before.
+    if (is_first() && !has_state && stage_ == 0) save({});
     const auto own = static_cast<std::int32_t>(own_stop());
     const auto stop = static_cast<Stop>(ranks_.all_reduce(std::span<const std::int32_t>(&own, 1), Reduction::kMax)[0]);
     if (save_failure_) std::rethrow_exception(save_failure_);
-    const std::int64_t done = result_.svgd.iterations_done;
-    if (done >= run_.sampler.num_iterations) return std::nullopt;
-    note(fmt::format("stopped early after iteration {} of {} ({}); {}", done, run_.sampler.num_iterations,
-                     name_of(stop),
-                     done == 0 ? "the particles have not moved and say nothing about the posterior yet"
-                               : "the particles may not have settled, see the diagnostics"));
-    if (resumed_ && done == resumed_->state.iteration)
+    const std::int64_t done = moved.iterations_done, asked = stages_[stage_].sampler.num_iterations;
+    // What a later stage has not moved yet is looked at as the one before left it.
+    if (done > 0 || result_.svgd.particles.empty()) result_.svgd = std::move(moved);
+    if (done >= asked && (stage_ + 1 == stages_.size() || stop == Stop::kNone)) return std::nullopt;
+    result_.svgd.interrupted = true;
+    note(fmt::format(
+        "stopped early after iteration {} of {}{} ({}); {}", done, asked, words_of_stage(stage_), name_of(stop),
+        result_.svgd.iterations_done == 0 ? "the particles have not moved and say nothing about the posterior yet"
+                                          : "the particles may not have settled, see the diagnostics"));
+    if (resumes && done == resumed_->state.iteration)
       note("this part of the run has done no iteration; a chain of such jobs never ends, so give each more time");
     return stop == Stop::kUser ? ExitCode::kInterrupted : ExitCode::kCheckpoint;
   }
@@ -330,6 +370,12 @@ class Inference {
 
   void summarize_result() {
     const double before = elapsed();
+    for (std::size_t k = 0; stages_.size() > 1 && k <= stage_; ++k) {
+      const Stage& stage = stages_[k];
+      result_.stages.push_back({stage.sampler.num_particles, stage.sampler.num_iterations, stage.sampler.learning_rate,
+                                stage.tolerance, stage.compression,
+                                k < stage_seconds_.size() ? stage_seconds_[k] : result_.svgd.seconds_total});
+    }
     result_.parameters = summarize(*posterior_, result_.svgd);
     result_.particles = natural_particles(*posterior_, result_.svgd);
     // Particles that have not moved predict nothing, and their curves could take long after a stop.
@@ -368,7 +414,10 @@ class Inference {
   std::optional<Checkpoint> resumed_;     ///< what the run goes on from
   bool is_done_ = false;
   std::exception_ptr save_failure_;
-  std::optional<Posterior> posterior_;
+  std::vector<Stage> stages_;
+  std::size_t stage_ = 0;
+  std::vector<double> stage_seconds_;     ///< of the stages that are done
+  std::unique_ptr<Posterior> posterior_;  ///< of this stage
 };
 
 ExitCode infer(const InferOptions& options) {
@@ -392,60 +441,7 @@ ExitCode infer(const InferOptions& options) {
 
 Action add_infer(CLI::App& app) {
   const auto options = std::make_shared<InferOptions>();
-  app.add_option("RUN", options->run, "Run file (schema sojourn/run/1); - is standard input")->required();
-  app.add_option("--output", options->output, "Folder for the results, made by the run")
-      ->type_name("DIR")
-      ->default_str("sojourn-result");
-  app.add_flag("--overwrite", options->overwrite, "Replace the results that are in the folder");
-  app.add_flag("--plan", options->plan, "Print predicted time and memory, run nothing");
-  app.add_option("--max-seconds", options->max_seconds,
-                 "Stop after this time in seconds at a checkpoint, write the results reached so far too and say so in "
-                 "them; the exit status is 75, and --resume goes on")
-      ->type_name("T");
-  app.add_flag("--strict", options->strict, "Exit with status 4 if a diagnostic fails; the results are written");
-  app.add_flag("--resume", options->resume,
-               "Go on from the newest checkpoint in the folder, with the particles of a run that was never stopped; "
-               "from the beginning where there is none yet. Implied where SLURM starts a job again");
-  app.add_flag("--keep-going", options->keep_going,
-               "Go on without checkpoints where none can be written, instead of ending with status 5");
-  app.add_flag("--json", options->json, "Print summary.json at the end instead of a table");
-  app.add_flag("--quiet", options->quiet, "No progress on standard error");
-
-  const char* sampler = "In place of what the run file says";
-  app.add_option("--particles", options->particles, "Number of particles, at least 2")->type_name("N")->group(sampler);
-  app.add_option("--iterations", options->iterations, "Number of iterations")->type_name("N")->group(sampler);
-  app.add_option("--seed", options->seed, "Whole number; the same seed gives the same particles")
-      ->type_name("S")
-      ->group(sampler);
-  app.add_option("--data-compression", options->data_compression,
-                 "auto: read large data sets at interpolation nodes where the error is estimated below 1e-9; off: at "
-                 "every observation")
-      ->type_name("MODE")
-      ->check(CLI::IsMember({"auto", "off"}))
-      ->group(sampler);
-  add_device_option(app, options->common);
-  add_thread_option(app, options->common);
-  add_cache_option(app);
-  add_limit_options(app, options->common);
-  app.footer(
-      "Ctrl-C stops after the current iteration, writes the results reached so far and exits with status\n"
-      "130; a second Ctrl-C leaves at once and writes nothing. A stop before the first iteration leaves\n"
-      "particles that have not moved, and a failed diagnostic that says so. If a particle cannot be\n"
-      "evaluated and no shorter step helps, the run ends with status 4 and writes failure.json: where the\n"
-      "particle is and how to look at it again.\n\n"
-      "Example:\n"
-      "  cat > run.yaml <<END\n"
-      "  schema: sojourn/run/1\n"
-      "  model: kingman.yaml\n"
-      "  data: {file: times.csv}\n"
-      "  priors: {theta: {lognormal: {mean: 0, sd: 1}}}\n"
-      "  sampler: {particles: 200, iterations: 500, kernel: imq, learning_rate: 0.05}\n"
-      "  seed: 1\n"
-      "  END\n"
-      "  sojourn infer run.yaml --output result\n\n"
-      "Stop and go on: by time, Ctrl-C, or what a scheduler sends (SIGTERM, SIGUSR1)\n"
-      "  sojourn infer run.yaml --output result --max-seconds 3000\n"
-      "  sojourn infer run.yaml --output result --resume");
+  add_infer_options(app, *options);
   return [options] { return infer(*options); };
 }
 

@@ -67,11 +67,6 @@ std::string name_of_stop() {
   }
 }
 
-std::optional<ExitCode> status_of_stop() {
-  if (first_signal == 0) return std::nullopt;
-  return num_by_user > 0 ? ExitCode::kInterrupted : status_of(first_signal);
-}
-
 GracefulSection::GracefulSection() { num_graceful = num_graceful + 1; }
 GracefulSection::~GracefulSection() { num_graceful = num_graceful - 1; }
 UninterruptedSection::UninterruptedSection() { num_uninterrupted = num_uninterrupted + 1; }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "sojourn/error.hpp"
@@ -23,11 +22,10 @@ void expect_to_run_again();
 StopRequest stop_request();
 /// "interrupted", "SIGTERM", "SIGUSR1": the signal that came first; empty where none came.
 std::string name_of_stop();
-/// The status that the program ends with after what has come.
-std::optional<ExitCode> status_of_stop();
 
-/// While it lives, a signal is only counted, for the caller to stop in good order; a second Ctrl-C ends the program at
-/// once with status 130. Schedulers send several signals; those never cut short what the first one began.
+/// While it lives, a signal is only counted, for the caller to stop in good order, or to end what is done anyway; a
+/// second Ctrl-C ends the program at once with status 130. Schedulers send several signals; those never cut short what
+/// the first one began.
 class GracefulSection {
  public:
   GracefulSection();

@@ -43,7 +43,7 @@ void RunCheckpoints::check_folder() {
 }
 
 std::optional<FoundCheckpoint> RunCheckpoints::find(const std::vector<RunField>& identity,
-                                                    const std::function<std::string(const SvgdState&)>& fault,
+                                                    const std::function<std::string(const Checkpoint&)>& fault,
                                                     const std::function<void(const std::string&)>& say) {
   const std::string& output = wishes_.output;
   if (wishes_.resume || wishes_.overwrite || requeued()) clear_leftovers(output);
@@ -60,7 +60,7 @@ std::optional<FoundCheckpoint> RunCheckpoints::find(const std::vector<RunField>&
                       differences));
   newest_ = found->path;
   writer_ = CheckpointWriter(output, found->path);
-  last_iteration_ = found->checkpoint.state.iteration;
+  last_iteration_ = found->checkpoint.iterations_before + found->checkpoint.state.iteration;
   return found;
 }
 
@@ -88,7 +88,7 @@ void RunCheckpoints::write(const Checkpoint& checkpoint) {
     warn_(fmt::format("{}{}; the run goes on without checkpoints", error.what(), kept));
   }
   last_write_ = Clock::now();
-  last_iteration_ = checkpoint.state.iteration;
+  last_iteration_ = checkpoint.iterations_before + checkpoint.state.iteration;
 }
 
 }  // namespace sojourn::cli

@@ -35,10 +35,10 @@ class RunCheckpoints {
   /// (SLURM_RESTART_COUNT) and the folder holds a checkpoint of this run. `say` is told where the run begins.
   /// @throws as `find_checkpoint`; UsageError where the folder holds results, but no checkpoint.
   std::optional<FoundCheckpoint> find(const std::vector<RunField>& identity,
-                                      const std::function<std::string(const SvgdState&)>& fault,
+                                      const std::function<std::string(const Checkpoint&)>& fault,
                                       const std::function<void(const std::string&)>& say);
 
-  /// Whether a checkpoint is due after this iteration.
+  /// Whether a checkpoint is due after this iteration, counted over all stages.
   [[nodiscard]] bool is_due(std::int64_t iteration) const;
 
   /// Writes it. A failure ends the run, or with --keep-going is one warning, after which none are written any more.

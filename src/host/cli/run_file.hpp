@@ -24,6 +24,13 @@ struct FixedEntry {
   Document::Value place;
 };
 
+/// A stage of a run as it stands in the file: what it has in place of the sampler's own.
+struct StageEntry {
+  std::optional<std::int64_t> particles, iterations;
+  std::optional<double> learning_rate, tolerance;
+  std::optional<DataCompression> data_compression;
+};
+
 /// When a run writes checkpoints while it goes on; at its end and when it is stopped it does in any case.
 struct CheckpointPolicy {
   double every_seconds = 60;          ///< infinite: not by time
@@ -40,9 +47,11 @@ struct RunFile {
   std::string reward;     ///< reward observed; empty: time
   std::vector<PriorEntry> priors;
   std::vector<FixedEntry> fixed;
-  SvgdOptions sampler;           ///< `seed` included; `given` empty until the particles are read
-  bool particles_given = false;  ///< the file says how many
-  std::string initial_path;      ///< CSV of starting particles
+  SvgdOptions sampler;             ///< `seed` included; `given` empty until the particles are read
+  bool particles_given = false;    ///< the file says how many
+  std::string initial_path;        ///< CSV of starting particles
+  double tolerance = 1e-9;         ///< relative, of likelihoods
+  std::vector<StageEntry> stages;  ///< coarse to fine; none: one stage, the sampler as it stands
   CheckpointPolicy checkpoint;
   DataCompression data_compression = DataCompression::kAuto;
 

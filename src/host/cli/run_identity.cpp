@@ -51,18 +51,28 @@ std::string text_of(const Matrix<double>& matrix) {
 
 }  // namespace
 
-std::vector<RunField> run_identity(const RunFile& run, const std::string& model_digest,
-                                   const std::string& data_digest) {
+std::vector<RunField> run_identity(const RunFile& run, const std::vector<Stage>& stages,
+                                   const std::string& model_digest, const std::string& data_digest) {
   std::vector<RunField> fields{{"model", model_digest},
                                {"data", data_digest},
                                {"rewards", run.reward.empty() ? "time" : run.reward},
-                               {"data_compression", to_string(run.data_compression)},
+                               {"data_compression", to_string(stages.back().compression)},
+                               {"tolerance", text_of(stages.back().tolerance)},
                                {"method", "svgd"}};
   for (const auto& [name, prior] : run.prior_map()) fields.push_back({"prior of " + name, prior.describe()});
   for (const auto& [name, value] : run.fixed_map()) fields.push_back({"fixed " + name, text_of(value)});
-  visit_options(run.sampler, [&](const char* name, const auto& value, OptionRole role) {
+  visit_options(stages.back().sampler, [&](const char* name, const auto& value, OptionRole role) {
     if (role == OptionRole::kDecides) fields.push_back({name, text_of(value)});
   });
+  // Of an earlier stage what it has of its own, or must have done before the next one begins.
+  for (std::size_t k = 0; k + 1 < stages.size(); ++k) {
+    const std::string prefix = fmt::format("stage {} ", k + 1);
+    fields.push_back({prefix + "particles", text_of(stages[k].sampler.num_particles)});
+    fields.push_back({prefix + "iterations", text_of(stages[k].sampler.num_iterations)});
+    fields.push_back({prefix + "learning_rate", text_of(stages[k].sampler.learning_rate)});
+    fields.push_back({prefix + "tolerance", text_of(stages[k].tolerance)});
+    fields.push_back({prefix + "data_compression", to_string(stages[k].compression)});
+  }
   return fields;
 }
 

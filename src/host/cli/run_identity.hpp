@@ -4,13 +4,16 @@
 #include <vector>
 
 #include "cli/run_file.hpp"
+#include "cli/stages.hpp"
 #include "sojourn/checkpoint.hpp"
 
 namespace sojourn::cli {
 
 /// Everything that decides the particles of a run after so many iterations, by name: model, data, observed reward,
-/// priors, fixed values, compression, and every option of the sampler but how long it runs and on what.
-std::vector<RunField> run_identity(const RunFile& run, const std::string& model_digest, const std::string& data_digest);
+/// priors, fixed values, compression, and every option of the sampler but how long it runs and on what; of all stages
+/// but the last also how long they run.
+std::vector<RunField> run_identity(const RunFile& run, const std::vector<Stage>& stages,
+                                   const std::string& model_digest, const std::string& data_digest);
 
 /// What of this program and machine decides the last digits: version and instruction set.
 std::vector<RunField> run_origin();

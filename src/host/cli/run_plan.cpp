@@ -152,24 +152,40 @@ RunPlan plan_run(const Posterior& posterior, const SvgdOptions& options, int num
   return plan;
 }
 
-std::string plan_json(const RunPlan& plan) {
+std::string plan_json(const RunPlan& plan, const std::vector<RunPlan>& stages) {
   JsonWriter json;
   json.begin_object().member("particles", plan.num_particles).member("iterations", plan.num_iterations);
   json.member("threads", plan.num_threads).member("seconds_per_evaluation", plan.seconds_per_evaluation);
   json.member("predicted_seconds_start", plan.seconds_start).member("predicted_seconds_scores", plan.seconds_scores);
   json.member("predicted_seconds_kernel", plan.seconds_kernel).member("predicted_seconds", plan.seconds_total);
   json.member("predicted_bytes", plan.bytes);
-  const RankAdvice advice = advise_ranks(plan);
+  // Stages differ in what they are worth spreading; the last one is the most expensive as a rule.
+  const RankAdvice advice = advise_ranks(stages.empty() ? plan : stages.back());
   json.member("ranks", plan.num_ranks).member("predicted_seconds_on_ranks", advice.seconds_started);
   json.member("advised_ranks", advice.ranks).member("predicted_efficiency", advice.efficiency);
   json.member("predicted_seconds_on_advised_ranks", advice.seconds_total).member("advice", advice.text);
   json.member("slurm_profile", advice.profile).key("warnings").values(advice.warnings);
+  if (!stages.empty()) {
+    json.key("stages").begin_array();
+    for (const RunPlan& stage : stages) {
+      json.begin_object().member("particles", stage.num_particles).member("iterations", stage.num_iterations);
+      json.member("seconds_per_evaluation", stage.seconds_per_evaluation);
+      json.member("predicted_seconds", stage.seconds_total).end_object();
+    }
+    json.end_array();
+  }
   return json.end_object().take();
 }
 
-std::string plan_text(const RunPlan& plan) {
-  const RankAdvice advice = advise_ranks(plan);
-  std::string text = fmt::format(
+std::string plan_text(const RunPlan& plan, const std::vector<RunPlan>& stages) {
+  const RankAdvice advice = advise_ranks(stages.empty() ? plan : stages.back());
+  std::string text;
+  for (std::size_t k = 0; k < stages.size(); ++k) {
+    text += fmt::format("stage {} of {}: {} particles, {} iterations, about {}\n", k + 1, stages.size(),
+                        format_count(stages[k].num_particles), format_count(stages[k].num_iterations),
+                        format_duration(stages[k].seconds_total));
+  }
+  text += fmt::format(
       "{} particles, {} iterations, {} thread{}\n"
       "one evaluation      {:.3g} ms per particle (measured at draws from the prior)\n"
       "predicted time      about {} (start {}, scores {}, kernel {})\n"

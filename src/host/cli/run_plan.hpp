@@ -41,8 +41,9 @@ RankAdvice advise_ranks(const RunPlan& plan);
 /// a single evaluation takes longer.
 RunPlan plan_run(const Posterior& posterior, const SvgdOptions& options, int num_threads);
 
-std::string plan_json(const RunPlan& plan);
-std::string plan_text(const RunPlan& plan);
+/// The plan of a run; of one in stages also each of theirs.
+std::string plan_json(const RunPlan& plan, const std::vector<RunPlan>& stages = {});
+std::string plan_text(const RunPlan& plan, const std::vector<RunPlan>& stages = {});
 
 /// Bytes that particles, scores and history of a run take.
 double sampler_bytes(const SvgdOptions& options, std::int64_t dimension);

@@ -36,6 +36,31 @@ Choice choose(const Document::Value& value, std::initializer_list<std::pair<cons
   value.fail("unknown choice");
 }
 
+double read_tolerance(const Document::Value& value) {
+  value.expect(ValueKind::kScalar);
+  return parse_number(label(value), value.text(), 1e-14, 0.1);
+}
+
+void read_stages(const Document::Value& list, RunFile& run) {
+  list.expect(ValueKind::kSequence);
+  if (list.size() == 0) list.fail("no stage is given; name at least one, the last is the run whose results count");
+  for (std::size_t k = 0; k < list.size(); ++k) {
+    const Document::Value block = list[k];
+    block.expect(ValueKind::kMapping);
+    block.expect_keys({"particles", "iterations", "learning_rate", "tolerance", "data_compression"});
+    StageEntry stage;
+    if (const auto value = block.find("particles")) stage.particles = whole(*value, 2, kMaxParticles);
+    if (const auto value = block.find("iterations")) stage.iterations = whole(*value, 1, kMaxIterations);
+    if (const auto value = block.find("learning_rate")) stage.learning_rate = number(*value, 0, false, 1e300, "> 0");
+    if (const auto value = block.find("tolerance")) stage.tolerance = read_tolerance(*value);
+    if (const auto value = block.find("data_compression")) {
+      stage.data_compression =
+          choose<DataCompression>(*value, {{"auto", DataCompression::kAuto}, {"off", DataCompression::kOff}});
+    }
+    run.stages.push_back(stage);
+  }
+}
+
 }  // namespace
 
 std::uint64_t read_seed(const Document::Value& value) {
@@ -46,7 +71,8 @@ std::uint64_t read_seed(const Document::Value& value) {
 void read_sampler(const Document::Value& block, RunFile& run) {
   block.expect(ValueKind::kMapping);
   block.expect_keys({"method", "particles", "iterations", "kernel", "bandwidth", "whiten", "linear_weight", "optimizer",
-                     "learning_rate", "schedule", "decay", "warmup_iterations", "start", "initial", "history_every"});
+                     "learning_rate", "schedule", "decay", "warmup_iterations", "start", "initial", "history_every",
+                     "tolerance", "stages"});
   SvgdOptions& sampler = run.sampler;
   if (const auto value = block.find("method")) choose<int>(*value, {{"svgd", 0}});
   if (const auto value = block.find("particles")) {
@@ -79,6 +105,8 @@ void read_sampler(const Document::Value& block, RunFile& run) {
   if (const auto value = block.find("decay")) sampler.decay = number(*value, 0, false, 1, "> 0 and <= 1");
   if (const auto value = block.find("warmup_iterations")) sampler.warmup_iterations = whole(*value, 1, kMaxIterations);
   if (const auto value = block.find("history_every")) sampler.history_every = whole(*value, 0, kMaxIterations);
+  if (const auto value = block.find("tolerance")) run.tolerance = read_tolerance(*value);
+  if (const auto value = block.find("stages")) read_stages(*value, run);
   const auto initial = block.find("initial");
   if (const auto value = block.find("start")) {
     sampler.start = choose<StartKind>(*value, {{"laplace", StartKind::kLaplace}, {"prior", StartKind::kPrior}});

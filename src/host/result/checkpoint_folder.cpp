@@ -167,7 +167,7 @@ CheckpointWriter::CheckpointWriter(std::string output, const std::string& resume
 
 std::string CheckpointWriter::write(const Checkpoint& checkpoint) {
   const std::string bytes = encode_checkpoint(checkpoint);
-  const std::string name = file_name(checkpoint.state.iteration);
+  const std::string name = file_name(checkpoint.iterations_before + checkpoint.state.iteration);
   const fs::path target = resolved(output_), folder = target / kCheckpointFolder;
   struct stat facts {};
   if (::lstat(target.c_str(), &facts) != 0) {
@@ -204,7 +204,7 @@ std::string CheckpointWriter::write(const Checkpoint& checkpoint) {
 }
 
 std::optional<FoundCheckpoint> find_checkpoint(const std::string& output, std::span<const RunField> identity,
-                                               const std::function<std::string(const SvgdState&)>& fault) {
+                                               const std::function<std::string(const Checkpoint&)>& fault) {
   check_checkpoint_folder(output);
   const fs::path folder = fs::path(output) / kCheckpointFolder;
   std::string of_others;
@@ -224,7 +224,7 @@ std::optional<FoundCheckpoint> find_checkpoint(const std::string& output, std::s
         of_others = fmt::format("{}: the checkpoint is another run's: {}", found.path, differences);
       continue;
     }
-    if (const std::string why = fault(found.checkpoint.state); !why.empty()) {
+    if (const std::string why = fault(found.checkpoint); !why.empty()) {
       passed_over.push_back(fmt::format("{}: the checkpoint is damaged: {}", found.path, why));
       continue;
     }

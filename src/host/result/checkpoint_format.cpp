@@ -38,12 +38,16 @@ constexpr FieldKind kind_of() {
 /// All that a file holds, in its order. A part that is added and not named here stops this from compiling.
 template <class AnyCheckpoint, class Visit>
 void visit_checkpoint(AnyCheckpoint& checkpoint, Visit&& visit) {
-  auto& [identity, origin, num_iterations, resumed_at, seconds, state] = checkpoint;
+  auto& [identity, origin, num_iterations, resumed_at, seconds, stage, iterations_before, stage_seconds, state] =
+      checkpoint;
   visit("identity", identity);
   visit("origin", origin);
   visit("num_iterations", num_iterations);
   visit("resumed_at", resumed_at);
   visit("seconds", seconds);
+  visit("stage", stage);
+  visit("iterations_before", iterations_before);
+  visit("stage_seconds", stage_seconds);
   visit_state(state, visit);
 }
 

@@ -139,6 +139,17 @@ Json summary_json(const RunFacts& facts) {
                      {"iterations", svgd.iterations_done},
                      {"interrupted", svgd.interrupted}};
   json["resumes"] = {{"count", result.resumed_at.size()}, {"at_iterations", result.resumed_at}};
+  if (!result.stages.empty()) {
+    Json& stages = json["stages"] = Json::array();
+    for (const StageFacts& stage : result.stages) {
+      stages.push_back({{"particles", stage.num_particles},
+                        {"iterations", stage.num_iterations},
+                        {"learning_rate", number(stage.learning_rate, finite)},
+                        {"tolerance", number(stage.tolerance, finite)},
+                        {"data_compression", to_string(stage.compression)},
+                        {"seconds", number(stage.seconds, finite)}});
+    }
+  }
   json["map"] = nullptr;
   if (!svgd.map.empty() && svgd.map.size() == facts.parameters.size()) {
     Json& map = json["map"] = Json::object();

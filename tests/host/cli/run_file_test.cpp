@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "cli/stages.hpp"
 #include "sojourn/error.hpp"
 
 namespace sojourn::cli {
@@ -87,6 +88,47 @@ TEST(RunFile, Checkpoints) {
   EXPECT_EQ(parse("checkpoint: {every_iterations: 50, every_seconds: 9}\n").checkpoint.every_seconds, 9);
   EXPECT_THAT(message_of<ModelError>("checkpoint: {every_seconds: -1}\n"), HasSubstr("every_seconds"));
   EXPECT_THAT(message_of<UsageError>("checkpoint: {every_iterations: 0}\n"), HasSubstr("checkpoint.every_iterations"));
+}
+
+TEST(RunFile, Stages) {
+  const RunFile run = parse(
+      "data_compression: off\n"
+      "sampler:\n  particles: 200\n  iterations: 500\n  tolerance: 1.0e-10\n"
+      "  stages:\n    - {particles: 50, iterations: 100, learning_rate: 0.1, tolerance: 1.0e-4, data_compression: "
+      "auto}\n"
+      "    - {iterations: 30}\n    - {}\n");
+  const std::vector<Stage> stages = stages_of(run);
+  ASSERT_EQ(stages.size(), 3u);
+  EXPECT_EQ(stages[0].sampler.num_particles, 50);
+  EXPECT_EQ(stages[0].sampler.num_iterations, 100);
+  EXPECT_EQ(stages[0].sampler.learning_rate, 0.1);
+  EXPECT_EQ(stages[0].tolerance, 1e-4);
+  EXPECT_EQ(stages[0].compression, DataCompression::kAuto);
+  EXPECT_EQ(stages[1].sampler.num_particles, 200);
+  EXPECT_EQ(stages[1].sampler.num_iterations, 30);
+  EXPECT_EQ(stages[2].sampler.num_iterations, 500);
+  EXPECT_EQ(stages[2].sampler.learning_rate, 0.05);
+  EXPECT_EQ(stages[2].tolerance, 1e-10);
+  EXPECT_EQ(stages[2].compression, DataCompression::kOff);
+  EXPECT_EQ(stages_of(parse("sampler: {particles: 7}\n")).size(), 1u);
+  EXPECT_EQ(stages_of(parse("sampler: {particles: 7}\n"))[0].sampler.num_particles, 7);
+
+  EXPECT_THAT(message_of<ModelError>("sampler: {stages: []}\n"), HasSubstr("name at least one"));
+  EXPECT_THAT(message_of<ModelError>("sampler: {stages: {particles: 3}}\n"), HasSubstr("a list"));
+  EXPECT_THAT(message_of<ModelError>("sampler: {stages: [{partikles: 3}]}\n"), HasSubstr("did you mean 'particles'"));
+  EXPECT_THAT(message_of<UsageError>("sampler: {stages: [{particles: 1}]}\n"),
+              HasSubstr("sampler.stages[0].particles"));
+  EXPECT_THAT(message_of<UsageError>("sampler: {stages: [{}, {tolerance: 0}]}\n"),
+              HasSubstr("sampler.stages[1].tolerance"));
+  EXPECT_THAT(message_of<UsageError>("sampler: {tolerance: 2}\n"), HasSubstr("sampler.tolerance"));
+}
+
+TEST(RunFile, StartingParticlesAreThoseOfTheFirstStage) {
+  RunFile run = parse("sampler: {initial: start.csv, stages: [{particles: 5}, {particles: 9}]}\n");
+  run.sampler.given = Matrix<double>(5, 1);
+  EXPECT_EQ(stages_of(run).back().sampler.num_particles, 9);
+  run.sampler.given = Matrix<double>(6, 1);
+  EXPECT_THROW((void)stages_of(run), ModelError);
 }
 
 TEST(RunFile, InlineModel) {

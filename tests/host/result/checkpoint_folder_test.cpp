@@ -54,7 +54,7 @@ class CheckpointFolder : public ::testing::Test {
   }
   /// The one found for the run of `some_checkpoint`; nothing keeps a state from being used.
   [[nodiscard]] std::optional<FoundCheckpoint> found() const {
-    return find_checkpoint(output(), some_checkpoint().identity, [](const SvgdState&) { return std::string(); });
+    return find_checkpoint(output(), some_checkpoint().identity, [](const Checkpoint&) { return std::string(); });
   }
   [[nodiscard]] std::int64_t iteration_found() const { return found().value().checkpoint.state.iteration; }
   template <class ErrorType, class Call>
@@ -84,6 +84,16 @@ TEST_F(CheckpointFolder, KeepsTheNewestTwo) {
                                                          "checkpoint/step-0000000200.sojourn"}));
   EXPECT_EQ(names(base_).size(), 4u);
   EXPECT_EQ(newest_checkpoint(output()), file("200"));
+}
+
+TEST_F(CheckpointFolder, IterationsOfEarlierStagesCount) {
+  Checkpoint second = some_checkpoint(7);
+  second.stage = 1;
+  second.iterations_before = 200;
+  second.stage_seconds = {1.5};
+  EXPECT_EQ(CheckpointWriter(output()).write(second), file("207"));
+  EXPECT_EQ(found()->checkpoint.stage, 1);
+  EXPECT_EQ(found()->checkpoint.stage_seconds, second.stage_seconds);
 }
 
 TEST_F(CheckpointFolder, AWriterThatGoesOnKeepsTheOneItCameFrom) {
@@ -140,8 +150,8 @@ TEST_F(CheckpointFolder, AStateWithAFaultIsPassedOver) {
   CheckpointWriter writer(output());
   writer.write(some_checkpoint(5));
   writer.write(some_checkpoint(6));
-  const auto usable = find_checkpoint(output(), some_checkpoint().identity, [](const SvgdState& state) {
-    return state.iteration == 6 ? "its held counts are wrong" : "";
+  const auto usable = find_checkpoint(output(), some_checkpoint().identity, [](const Checkpoint& one) {
+    return one.state.iteration == 6 ? "its held counts are wrong" : "";
   });
   EXPECT_EQ(usable.value().checkpoint.state.iteration, 5);
   EXPECT_THAT(usable->warnings.at(0), HasSubstr("held counts are wrong"));
@@ -152,7 +162,7 @@ TEST_F(CheckpointFolder, AnotherRunsAreRefusedWithTheFieldsThatDiffer) {
   writer.write(some_checkpoint(5));
   auto other = some_checkpoint().identity;
   other[1].value = "2";
-  const auto nothing = [](const SvgdState&) { return std::string(); };
+  const auto nothing = [](const Checkpoint&) { return std::string(); };
   EXPECT_THAT(message_of<ModelError>([&] { (void)find_checkpoint(output(), other, nothing); }),
               ::testing::AllOf(HasSubstr("another run's: seed: 1 there, 2 here;"), HasSubstr("--overwrite")));
   // Killed between the first checkpoint of a run that replaces it and the removal of the old ones.
