@@ -137,6 +137,15 @@ class Resume(CheckpointCase):
         self.assertIn(f"going on after iteration {done}", result.stderr)
         self.good("infer", "run.yaml", "--output", "fresh", env={"SLURM_RESTART_COUNT": "1"})
 
+    def test_another_instruction_set_is_a_warning(self):
+        if "avx2" not in self.good_json("info")["instruction_sets"]:
+            self.skipTest("this machine has one instruction set")
+        self.good("infer", "run.yaml", "--output", "r", env={"SOJOURN_INSTRUCTION_SET": "baseline"})
+        result = self.ended(0, "infer", "run.yaml", "--output", "r", "--resume", "--iterations", "160",
+                            env={"SOJOURN_INSTRUCTION_SET": "avx2"})
+        self.assertRegex(result.stderr, "warning: .*instruction set: baseline there, avx2 here.*last digits")
+        self.assertIn("instruction set", self.summary("r")["warnings"][0])
+
     def test_checkpoints_by_time_and_none(self):
         self.write("run.yaml", MIX_RUN.replace("every_iterations: 1", "every_seconds: 1.0e9"))
         self.good("infer", "run.yaml", "--output", "r")

@@ -52,11 +52,11 @@ void add_infer_options(CLI::App& app, InferOptions& options) {
   add_cache_option(app);
   add_limit_options(app, options.common);
   app.footer(
-      "Ctrl-C stops after the current iteration, writes the results reached so far and exits with status\n"
-      "130; a second Ctrl-C leaves at once and writes nothing. A stop before the first iteration leaves\n"
-      "particles that have not moved, and a failed diagnostic that says so. If a particle cannot be\n"
-      "evaluated and no shorter step helps, the run ends with status 4 and writes failure.json: where the\n"
-      "particle is and how to look at it again.\n\n"
+      "Ctrl-C stops after the current iteration at a checkpoint, writes the results reached so far and\n"
+      "exits with status 130; a second Ctrl-C leaves at once. SIGTERM and SIGUSR1 do the same with status\n"
+      "75. A stop before the first iteration leaves particles that have not moved, and a failed diagnostic\n"
+      "that says so. If a particle cannot be evaluated and no shorter step helps, the run ends with status\n"
+      "4 and writes failure.json: where the particle is and how to look at it again.\n\n"
       "Example:\n"
       "  cat > run.yaml <<END\n"
       "  schema: sojourn/run/1\n"
