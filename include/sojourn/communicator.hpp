@@ -26,6 +26,18 @@ inline constexpr ElementType kElementType = [] {
   if constexpr (std::is_same_v<T, double>) return ElementType::kDouble;
 }();
 
+/// Bytes of one element.
+constexpr std::size_t size_of_element(ElementType type) {
+  return type == ElementType::kInt32 || type == ElementType::kFloat ? 4 : 8;
+}
+
+/// What communication took on one rank, waiting for the other ranks included. Bytes are those that the rank gave or
+/// got, whichever was more in a call.
+struct CommCost {
+  std::int64_t num_calls = 0, bytes = 0;
+  double seconds = 0;
+};
+
 /// What ranks say to each other. One object per rank; every rank of a communicator makes the same calls in the same
 /// order, with the same extents where nothing else is said, each from one thread at a time.
 ///

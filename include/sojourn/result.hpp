@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sojourn/communicator.hpp"
 #include "sojourn/posterior.hpp"
 #include "sojourn/svgd.hpp"
 
@@ -50,6 +51,8 @@ struct InferenceResult {
   std::uint64_t seed = 0;
   int num_threads = 1;
   int num_ranks = 1;
+  CommCost communication;          ///< of the rank that writes, since it was started; nothing with one rank
+  double communication_share = 0;  ///< of the wall clock since then
   std::vector<std::string> warnings;
   /// By phase: model, elimination, start, scores, kernel, predictive, total. Of a run that was resumed start, scores,
   /// kernel and total count all its parts.

@@ -48,6 +48,15 @@ class Ranks(ProgramCase):
                                                                     "--threads", "1").count("rate"))
             summary = json.loads((self.folder / output / "summary.json").read_text(encoding="utf-8"))
             self.assertEqual(summary["ranks"], num_ranks)
+            said = summary["communication"]
+            if num_ranks == 1:
+                self.assertEqual(said, {"calls": 0, "bytes": 0, "seconds": 0.0, "share": 0.0})
+            else:
+                self.assertTrue(0 < said["share"] < 1 and said["seconds"] > 0, said)
+                # Every iteration gathers a log density, a score and a direction of each particle at least.
+                sampler = summary["sampler"]
+                self.assertGreaterEqual(said["bytes"], 24 * sampler["particles"] * sampler["iterations"])
+                self.assertGreaterEqual(said["calls"], 2 * sampler["iterations"])
 
     def test_ranks_of_one_machine_share_its_cores(self):
         cores = len(os.sched_getaffinity(0))

@@ -33,9 +33,11 @@ using Clock = std::chrono::steady_clock;
 /// One inference from the run file to the output folder.
 class Inference {
  public:
-  Inference(const InferOptions& options, Communicator& ranks)
+  /// `communication`: what has been said between the ranks so far.
+  Inference(const InferOptions& options, Communicator& ranks, const CommCost& communication)
       : options_(options),
         ranks_(ranks),
+        communication_(communication),
         run_(read_run(options)),
         checkpoints_({options.output, options.resume, options.overwrite, options.keep_going}, run_.checkpoint,
                      [this](const std::string& text) { note(text); }) {
@@ -384,6 +386,8 @@ class Inference {
     result_.routes = posterior_->route_counts();
     result_.compression = posterior_->compression();
     if (const std::string text = compression_text(result_.compression); !text.empty()) say("data compression: " + text);
+    result_.communication = communication_;
+    result_.communication_share = communication_.seconds / before;
     result_.seconds["start"] = result_.svgd.seconds_start;
     result_.seconds["scores"] = result_.svgd.seconds_scores;
     result_.seconds["kernel"] = result_.svgd.seconds_kernel;
@@ -405,6 +409,7 @@ class Inference {
 
   const InferOptions& options_;
   Communicator& ranks_;
+  const CommCost& communication_;
   Clock::time_point start_ = Clock::now();
   InferenceResult result_;
   RunFile run_;
@@ -422,12 +427,13 @@ class Inference {
 
 ExitCode infer(const InferOptions& options) {
   expect_to_run_again();
-  const std::unique_ptr<Communicator> ranks = open_ranks();
+  CommCost communication;
+  const std::unique_ptr<Communicator> ranks = open_ranks(&communication);
   SOJOURN_EXPECTS(options.run != "-" || ranks->size() == 1, UsageError,
                   "RUN is standard input, which a launcher gives to the first of {} ranks alone; give a file",
                   ranks->size());
   std::optional<Inference> inference;
-  on_all_ranks(*ranks, [&] { inference.emplace(options, *ranks); });
+  on_all_ranks(*ranks, [&] { inference.emplace(options, *ranks, communication); });
   on_all_ranks(*ranks, [&] { inference->expect_agreement(); });
   if (options.plan) return ranks->rank() == 0 ? inference->plan() : ExitCode::kDone;
   on_all_ranks(*ranks, [&] { inference->look_for_checkpoint(); });

@@ -22,7 +22,7 @@ std::string variable(const char* name, const char* fallback) {
   return text == nullptr || *text == '\0' ? fallback : text;
 }
 
-std::unique_ptr<Communicator> wrap(std::unique_ptr<Communicator> ranks) {
+std::unique_ptr<Communicator> wrap(std::unique_ptr<Communicator> ranks, CommCost* cost) {
   const double deadline = parse_number("SOJOURN_COMM_TIMEOUT", variable("SOJOURN_COMM_TIMEOUT", "3600"), 1e-3);
   ranks =
       make_watched_communicator(std::move(ranks), std::chrono::duration<double>(deadline), [](const std::string& text) {
@@ -41,6 +41,7 @@ std::unique_ptr<Communicator> wrap(std::unique_ptr<Communicator> ranks) {
     ranks =
         make_logged_communicator(std::move(ranks), [](const std::string& line) { write_stderr_of_any(line + '\n'); });
   }
+  if (cost != nullptr) ranks = make_measured_communicator(std::move(ranks), *cost);
   return ranks;
 }
 
@@ -48,7 +49,7 @@ std::unique_ptr<Communicator> wrap(std::unique_ptr<Communicator> ranks) {
 
 void set_rank_back_end(RankBackEnd back_end) { rank_back_end = back_end; }
 
-std::unique_ptr<Communicator> open_ranks() {
+std::unique_ptr<Communicator> open_ranks(CommCost* cost) {
   const LauncherRank launched = launcher_rank("start the program without a launcher");
   // A list that cannot be read is said before anything needs it.
   if (const char* const nodes = std::getenv("SLURM_JOB_NODELIST")) (void)count_nodes(nodes);
@@ -65,7 +66,7 @@ std::unique_ptr<Communicator> open_ranks() {
       "launcher/MPI mismatch: {} says rank {} of {}, MPI says {} of {}; start with the mpirun of the MPI that "
       "the program is linked with, or try srun --mpi=pmix",
       launched.source, launched.rank, launched.size, ranks->rank(), ranks->size());
-  return wrap(std::move(ranks));
+  return wrap(std::move(ranks), cost);
 }
 
 void on_all_ranks(Communicator& ranks, const std::function<void()>& work) {

@@ -29,8 +29,7 @@ class SerialCommunicator final : public Communicator {
   void scatter_bytes(Bytes blocks, MutableBytes own, int) override { std::ranges::copy(blocks, own.begin()); }
   void reduce_elements(Scope, const void* own, void* result, std::size_t num_elements, ElementType type, Reduction,
                        int) override {
-    const bool narrow = type == ElementType::kInt32 || type == ElementType::kFloat;
-    if (num_elements > 0) std::memcpy(result, own, num_elements * (narrow ? 4 : 8));
+    if (num_elements > 0) std::memcpy(result, own, num_elements * size_of_element(type));
   }
   void send_bytes(Bytes, int, int) override { refuse(); }
   void receive_bytes(MutableBytes, int, int) override { refuse(); }

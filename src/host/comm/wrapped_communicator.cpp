@@ -1,5 +1,6 @@
 #include "comm/wrapped_communicator.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -112,6 +113,27 @@ class WatchedCommunicator final : public WrappedCommunicator {
   std::thread watch_;  // last: it reads everything above
 };
 
+class MeasuredCommunicator final : public WrappedCommunicator {
+ public:
+  MeasuredCommunicator(std::unique_ptr<Communicator> inner, CommCost& cost)
+      : WrappedCommunicator(std::move(inner)), cost_(cost) {}
+  [[nodiscard]] std::unique_ptr<Communicator> duplicate() override {
+    return make_measured_communicator(duplicate_inner(), cost_);
+  }
+
+ protected:
+  void around(const CommCall& call, const std::function<void()>& work) override {
+    const Clock::time_point start = Clock::now();
+    work();
+    cost_.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    cost_.bytes += call.bytes;
+    ++cost_.num_calls;
+  }
+
+ private:
+  CommCost& cost_;
+};
+
 class FaultyCommunicator final : public WrappedCommunicator {
  public:
   FaultyCommunicator(std::unique_ptr<Communicator> inner, std::int64_t sequence, std::function<void()> fault)
@@ -131,54 +153,58 @@ class FaultyCommunicator final : public WrappedCommunicator {
 
 }  // namespace
 
-void WrappedCommunicator::pass(std::string text, const std::function<void()>& work) {
-  around({++sequence_, std::move(text)}, work);
+void WrappedCommunicator::pass(std::string text, std::size_t num_bytes, const std::function<void()>& work) {
+  around({++sequence_, std::move(text), static_cast<std::int64_t>(num_bytes)}, work);
 }
 
 std::unique_ptr<Communicator> WrappedCommunicator::duplicate_inner() {
   std::unique_ptr<Communicator> copy;
-  pass("duplicate", [&] { copy = inner_->duplicate(); });
+  pass("duplicate", 0, [&] { copy = inner_->duplicate(); });
   return copy;
 }
 
 void WrappedCommunicator::barrier() {
-  pass("barrier", [&] { inner_->barrier(); });
+  pass("barrier", 0, [&] { inner_->barrier(); });
 }
 void WrappedCommunicator::all_gather_bytes(Bytes own, MutableBytes all) {
-  pass(fmt::format("all_gather of {} bytes", own.size()), [&] { inner_->all_gather_bytes(own, all); });
+  pass(fmt::format("all_gather of {} bytes", own.size()), all.size(), [&] { inner_->all_gather_bytes(own, all); });
 }
 void WrappedCommunicator::all_to_all_bytes(Bytes blocks, MutableBytes received) {
-  pass(fmt::format("all_to_all of {} bytes", blocks.size()), [&] { inner_->all_to_all_bytes(blocks, received); });
+  pass(fmt::format("all_to_all of {} bytes", blocks.size()), blocks.size(),
+       [&] { inner_->all_to_all_bytes(blocks, received); });
 }
 void WrappedCommunicator::broadcast_bytes(MutableBytes values, int root) {
-  pass(fmt::format("broadcast of {} bytes from {}", values.size(), root),
+  pass(fmt::format("broadcast of {} bytes from {}", values.size(), root), values.size(),
        [&] { inner_->broadcast_bytes(values, root); });
 }
 void WrappedCommunicator::gather_bytes(Bytes own, MutableBytes all, int root) {
-  pass(fmt::format("gather of {} bytes to {}", own.size(), root), [&] { inner_->gather_bytes(own, all, root); });
+  pass(fmt::format("gather of {} bytes to {}", own.size(), root), std::max(own.size(), all.size()),
+       [&] { inner_->gather_bytes(own, all, root); });
 }
 void WrappedCommunicator::scatter_bytes(Bytes blocks, MutableBytes own, int root) {
-  pass(fmt::format("scatter of {} bytes from {}", own.size(), root), [&] { inner_->scatter_bytes(blocks, own, root); });
+  pass(fmt::format("scatter of {} bytes from {}", own.size(), root), std::max(own.size(), blocks.size()),
+       [&] { inner_->scatter_bytes(blocks, own, root); });
 }
 void WrappedCommunicator::reduce_elements(Scope scope, const void* own, void* result, std::size_t num_elements,
                                           ElementType type, Reduction reduction, int root) {
   const char* const call = scope == Scope::kAll ? "all_reduce" : scope == Scope::kRoot ? "reduce" : "scan";
   std::string text = fmt::format("{} of {} elements, {}", call, num_elements, to_string(reduction));
   if (scope == Scope::kRoot) text += fmt::format(", to {}", root);
-  pass(std::move(text), [&] { inner_->reduce_elements(scope, own, result, num_elements, type, reduction, root); });
+  pass(std::move(text), num_elements * size_of_element(type),
+       [&] { inner_->reduce_elements(scope, own, result, num_elements, type, reduction, root); });
 }
 void WrappedCommunicator::send_bytes(Bytes values, int to, int tag) {
-  pass(fmt::format("send of {} bytes to {}, tag {}", values.size(), to, tag),
+  pass(fmt::format("send of {} bytes to {}, tag {}", values.size(), to, tag), values.size(),
        [&] { inner_->send_bytes(values, to, tag); });
 }
 void WrappedCommunicator::receive_bytes(MutableBytes values, int from, int tag) {
-  pass(fmt::format("receive of {} bytes from {}, tag {}", values.size(), from, tag),
+  pass(fmt::format("receive of {} bytes from {}, tag {}", values.size(), from, tag), values.size(),
        [&] { inner_->receive_bytes(values, from, tag); });
 }
 void WrappedCommunicator::send_receive_bytes(Bytes values, int to, MutableBytes received, int from, int tag) {
   pass(fmt::format("send_receive of {} bytes to {} and {} bytes from {}, tag {}", values.size(), to, received.size(),
                    from, tag),
-       [&] { inner_->send_receive_bytes(values, to, received, from, tag); });
+       std::max(values.size(), received.size()), [&] { inner_->send_receive_bytes(values, to, received, from, tag); });
 }
 
 std::unique_ptr<Communicator> make_logged_communicator(std::unique_ptr<Communicator> inner,
@@ -191,6 +217,10 @@ std::unique_ptr<Communicator> make_watched_communicator(std::unique_ptr<Communic
                                                         std::function<void(const std::string&)> on_stall) {
   SOJOURN_EXPECTS(deadline.count() > 0, UsageError, "communication deadline {} s must be > 0", deadline.count());
   return std::make_unique<WatchedCommunicator>(std::move(inner), deadline, std::move(on_stall));
+}
+
+std::unique_ptr<Communicator> make_measured_communicator(std::unique_ptr<Communicator> inner, CommCost& cost) {
+  return std::make_unique<MeasuredCommunicator>(std::move(inner), cost);
 }
 
 std::unique_ptr<Communicator> make_faulty_communicator(std::unique_ptr<Communicator> inner, std::int64_t sequence,

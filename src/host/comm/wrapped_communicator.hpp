@@ -13,6 +13,7 @@ namespace sojourn {
 struct CommCall {
   std::int64_t sequence = 0;  ///< from 1, counted on this communicator; equal on all ranks for collective calls
   std::string text;           ///< "all_reduce of 4 elements, sum"
+  std::int64_t bytes = 0;     ///< that this rank gives or gets, whichever is more
 };
 
 /// Passes every call on, around which a wrapper does something of its own.
@@ -41,7 +42,7 @@ class WrappedCommunicator : public Communicator {
   void send_receive_bytes(Bytes values, int to, MutableBytes received, int from, int tag) override;
 
  private:
-  void pass(std::string text, const std::function<void()>& work);
+  void pass(std::string text, std::size_t num_bytes, const std::function<void()>& work);
 
   std::unique_ptr<Communicator> inner_;
   std::int64_t sequence_ = 0;
@@ -57,6 +58,9 @@ std::unique_ptr<Communicator> make_logged_communicator(std::unique_ptr<Communica
 std::unique_ptr<Communicator> make_watched_communicator(std::unique_ptr<Communicator> inner,
                                                         std::chrono::duration<double> deadline,
                                                         std::function<void(const std::string&)> on_stall);
+
+/// Adds every call to `cost`, which outlives the communicator and its duplicates.
+std::unique_ptr<Communicator> make_measured_communicator(std::unique_ptr<Communicator> inner, CommCost& cost);
 
 /// For tests: instead of call number `sequence` does `fault`, which may throw, wait or end the process, and then goes
 /// on.

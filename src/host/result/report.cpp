@@ -189,6 +189,12 @@ void add_run(std::string& page, const RunFacts& facts) {
   add_row(page, "Seed", std::to_string(result.seed));
   add_row(page, "Device", fmt::format("{}, {} kernels", result.device, to_string(instruction_set())));
   add_row(page, "Threads", fmt::format("{} on {}", result.num_threads, counted(result.num_ranks, "rank", "ranks")));
+  if (result.num_ranks > 1) {
+    add_row(page, "Communication",
+            fmt::format("{:.1f} % of the time on the first rank, waiting included; {} calls, {:.3g} MB",
+                        100 * result.communication_share, result.communication.num_calls,
+                        static_cast<double>(result.communication.bytes) / 1e6));
+  }
   add_row(page, "Model digest", result.model_digest, true);
   add_row(page, "Data digest", result.data_digest, true);
   add_row(page, "Likelihood terms", routes_text(result.routes));

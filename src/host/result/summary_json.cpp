@@ -191,6 +191,10 @@ Json summary_json(const RunFacts& facts) {
   json["device"] = result.device;
   json["instruction_set"] = to_string(instruction_set());
   json["ranks"] = result.num_ranks;
+  json["communication"] = {{"calls", result.communication.num_calls},
+                           {"bytes", result.communication.bytes},
+                           {"seconds", number(result.communication.seconds, finite)},
+                           {"share", number(result.communication_share, finite)}};
   json["threads"] = result.num_threads;
   json["seed"] = result.seed;
   json["command"] = result.command;

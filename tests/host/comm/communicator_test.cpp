@@ -69,6 +69,26 @@ TEST(Communicator, LogNamesRankCallAndTime) {
   EXPECT_THAT(lines[5], HasSubstr("| failed: one rank cannot wait"));
 }
 
+TEST(Communicator, MeasuredCallsBytesAndSeconds) {
+  std::vector<CommCost> costs(2);
+  const auto begin = std::chrono::steady_clock::now();
+  run_thread_ranks(2, [&](Communicator& ranks) {
+    CommCost& cost = costs[ranks.rank()];
+    const auto comm = make_measured_communicator(ranks.duplicate(), cost);
+    comm->barrier();
+    comm->all_gather<double>(std::vector<double>{1, 2, 3});                         // 24 bytes of each
+    comm->all_reduce<std::int32_t>(std::vector<std::int32_t>{1}, Reduction::kMin);  // 4 bytes
+    const auto other = comm->duplicate();
+    other->broadcast<double>(std::vector<double>{1, 2}, 0);  // 16 bytes
+  });
+  for (const CommCost& cost : costs) {
+    EXPECT_EQ(cost.num_calls, 5);
+    EXPECT_EQ(cost.bytes, 48 + 4 + 16);
+    EXPECT_GT(cost.seconds, 0);
+    EXPECT_LT(cost.seconds, duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+}
+
 TEST(Communicator, ARankThatFailsEndsTheOthers) {
   for (int failing = 0; failing < 3; ++failing) {
     std::atomic<int> num_ended{0};

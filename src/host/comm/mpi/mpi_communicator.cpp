@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "expects.hpp"
@@ -212,8 +213,10 @@ std::string mpi_library_version() {
   char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
   int length = 0;
   MPI_Get_library_version(text, &length);
-  std::string version(text, static_cast<std::size_t>(length));
-  return version.substr(0, version.find('\n'));
+  // Open MPI counts the terminating zero.
+  const std::string_view version =
+      std::string_view(text, static_cast<std::size_t>(length)).substr(0, std::strlen(text));
+  return std::string(version.substr(0, version.find('\n')));
 }
 
 void abort_all_ranks(int exit_status) {
