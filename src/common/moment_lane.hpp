@@ -24,6 +24,7 @@ struct MomentLaneShape {
   std::int32_t num_value_slots = 0;  ///< per order, where only the start's value is wanted
   std::int64_t most_entries = 0;     ///< of a component
   std::int32_t most_rows = 0;        ///< of a component
+  bool has_fronts = false;           ///< some component is factored by fronts
   /// The error of a derivative is this part of what it was subtracted from (`GradientJudge`).
   double share = 0;
   /// A derivative whose error may be a larger part of it than this is in doubt.
@@ -40,8 +41,9 @@ struct MomentLaneShape {
 };
 
 /// One lane's moments E[Y^k], k = 1..kOrder, in continuous time, and their gradients from products (decision 0001, 6).
-/// `Local` holds rates and factors, `Wide` the solutions: arrays of doubles with `from`, such as `Strided`.
-template <int kOrder, class Local, class Wide>
+/// `Local` holds rates and factors, `Wide` the solutions: arrays of doubles with `from`, such as `Strided`. Without
+/// `kFronts` the shape has none; their code takes a kilobyte of a thread's stack.
+template <int kOrder, bool kFronts, class Local, class Wide>
 class MomentLane {
  public:
   /// `reward` [rows], by row.
@@ -110,7 +112,7 @@ class MomentLane {
     if (component.row_end - component.row_begin == 1) {
       inverse_[0] = factor_single_row<double>(prc_, prc_.rows[component.row_begin], rate_, inverse_rate_);
     } else {
-      factor_component<double>(prc_, component, rate_, NoKill{}, entry_, exit_, inverse_, IgnorePivots{});
+      factor_component<double, kFronts>(prc_, component, rate_, NoKill{}, entry_, exit_, inverse_, IgnorePivots{});
     }
   }
 
@@ -193,11 +195,11 @@ struct MomentLaneOutput {
 };
 
 /// The whole work of one device thread for one lane of a batch. `phi` [num_rates, n].
-template <int kOrder, class Local, class Wide>
+template <int kOrder, bool kFronts, class Local, class Wide>
 SOJOURN_HD inline void moment_lane(const PrcView& prc, const MomentLaneShape& shape, const double* reward,
                                    const double* phi, std::int64_t num_lanes, std::int64_t lane, Local local,
                                    Wide solution, const MomentLaneOutput& output) {
-  MomentLane<kOrder, Local, Wide> work(prc, shape, reward, local, local.from(shape.slots(prc).rate), solution);
+  MomentLane<kOrder, kFronts, Local, Wide> work(prc, shape, reward, local, local.from(shape.slots(prc).rate), solution);
   const Strided<const double> own_phi{phi + lane, num_lanes};
   const Strided<double> values{output.values + lane, num_lanes};
   if (!shape.gradient) {

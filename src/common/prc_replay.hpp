@@ -93,7 +93,8 @@ SOJOURN_HD inline void start_entries(const PrcView& prc, const PrcComponent& com
 /// Factors one component, by its fronts where it has some, else by its pairs. `kill(v)` is the extra exit rate of row
 /// v. Local arrays: `entry` [entries of the component], `inverse` [rows of the component] = 1 / D_v, `exit` [rows of
 /// the component] scratch.
-template <class Real, class RateArray, class Kill, class RealArray, class PivotWatch>
+/// Without `kFronts` the caller knows that there are none, and their code is left out.
+template <class Real, bool kFronts = true, class RateArray, class Kill, class RealArray, class PivotWatch>
 SOJOURN_HD inline void factor_component(const PrcView& prc, const PrcComponent& component, const RateArray& rate,
                                         Kill&& kill, RealArray&& entry, RealArray&& exit, RealArray&& inverse,
                                         PivotWatch&& pivots) {
@@ -104,10 +105,12 @@ SOJOURN_HD inline void factor_component(const PrcView& prc, const PrcComponent& 
     return;
   }
   start_entries<Real>(prc, component, rate, entry);
-  if (component.front_begin != component.front_end) {
-    const auto exit_weight = [&](std::int32_t v) { return kill(v) + external_weight<Real>(prc, prc.rows[v], rate); };
-    factor_fronts<Real>(prc, component, exit_weight, entry, exit, inverse, pivots);
-    return;
+  if constexpr (kFronts) {
+    if (component.front_begin != component.front_end) {
+      const auto exit_weight = [&](std::int32_t v) { return kill(v) + external_weight<Real>(prc, prc.rows[v], rate); };
+      factor_fronts<Real>(prc, component, exit_weight, entry, exit, inverse, pivots);
+      return;
+    }
   }
   const std::int64_t base = component.entry_begin;
   const PrcSum* part = prc.sums + component.sum_begin;

@@ -19,15 +19,17 @@ __global__ void moment_kernel(const PrcView prc, const MomentLaneShape shape, co
   const Strided<double> in_shared{shared + threadIdx.x, blockDim.x};
   const Strided<double> in_global{slots + own, resident};
   const MomentLaneSlots places = shape.slots(prc);
+  // `plan_moments` puts programs with fronts into global memory, where their factors would be anyway.
+  constexpr bool kFronts = kPlacement == SlotPlacement::kGlobal;
   for (std::int64_t lane = own; lane < num_lanes; lane += resident) {
     if constexpr (kPlacement == SlotPlacement::kShared) {
-      moment_lane<kOrder>(prc, shape, reward, phi, num_lanes, lane, in_shared,
-                          in_shared.from(places.rate + places.factor), output);
+      moment_lane<kOrder, kFronts>(prc, shape, reward, phi, num_lanes, lane, in_shared,
+                                   in_shared.from(places.rate + places.factor), output);
     } else if constexpr (kPlacement == SlotPlacement::kSharedFactors) {
-      moment_lane<kOrder>(prc, shape, reward, phi, num_lanes, lane, in_shared, in_global, output);
+      moment_lane<kOrder, kFronts>(prc, shape, reward, phi, num_lanes, lane, in_shared, in_global, output);
     } else {
-      moment_lane<kOrder>(prc, shape, reward, phi, num_lanes, lane, in_global,
-                          in_global.from(places.rate + places.factor), output);
+      moment_lane<kOrder, kFronts>(prc, shape, reward, phi, num_lanes, lane, in_global,
+                                   in_global.from(places.rate + places.factor), output);
     }
   }
 }

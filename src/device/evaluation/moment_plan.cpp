@@ -47,7 +47,9 @@ MomentPlan plan_moments(const PrcView& prc, const MomentLaneShape& shape, std::s
     plan.shared_bytes = static_cast<std::size_t>(shared) * static_cast<std::size_t>(lanes) * sizeof(double);
     plan.global_slots = global;
   };
-  if (const int lanes = fitting_lanes(slots.total(), most_shared_bytes); lanes >= kSmallestSharedBlock) {
+  if (shape.has_fronts) {
+    set(SlotPlacement::kGlobal, kLargestBlock, 0, slots.total());
+  } else if (const int lanes = fitting_lanes(slots.total(), most_shared_bytes); lanes >= kSmallestSharedBlock) {
     set(SlotPlacement::kShared, lanes, slots.total(), 0);
   } else if (const int with_factors = fitting_lanes(local, most_shared_bytes); with_factors > 0) {
     set(SlotPlacement::kSharedFactors, with_factors, local, slots.solution);

@@ -48,6 +48,13 @@ TEST(MomentPlan, MovesSolutionsOutFirst) {
   EXPECT_EQ(plan_moments(program(500), shape(20, 100, true), kHopper).global_slots, 2 * 500 + 2 * 4);
 }
 
+TEST(MomentPlan, FrontsStayInGlobalMemory) {
+  MomentLaneShape small = shape(50, 100);
+  EXPECT_EQ(plan_moments(program(50), small, kHopper).placement, SlotPlacement::kShared);
+  small.has_fronts = true;
+  EXPECT_EQ(plan_moments(program(50), small, kHopper).placement, SlotPlacement::kGlobal);
+}
+
 TEST(MomentPlan, NeverAsksForMoreSharedMemoryThanThereIs) {
   for (const std::size_t limit : {48u * 1024, 99u * 1024, 163u * 1024, 227u * 1024}) {
     for (std::int64_t entries = 0; entries < 2000; entries += 37) {

@@ -28,9 +28,9 @@ struct Answer {
 
 enum class Place { kShared, kSharedFactors, kGlobal };
 
-template <int kOrder>
-Answer run(const Prc& prc, MatrixView<const double> phi, std::span<const double> reward_of_state, bool gradient,
-           Place place, unsigned seed) {
+template <int kOrder, bool kFronts>
+Answer run_lanes(const Prc& prc, MatrixView<const double> phi, std::span<const double> reward_of_state, bool gradient,
+                 Place place, unsigned seed) {
   const PrcArrays& arrays = prc.arrays();
   const PrcView view = arrays.view();
   const MomentLaneShape shape = moment_lane_shape(arrays, kOrder, gradient);
@@ -63,16 +63,16 @@ Answer run(const Prc& prc, MatrixView<const double> phi, std::span<const double>
       for (std::int64_t lane = own; lane < num_lanes; lane += kResident) {
         switch (place) {
           case Place::kShared:
-            moment_lane<kOrder>(view, shape, reward.data(), lane_phi.data(), num_lanes, lane, in_shared,
-                                in_shared.from(local), output);
+            moment_lane<kOrder, kFronts>(view, shape, reward.data(), lane_phi.data(), num_lanes, lane, in_shared,
+                                         in_shared.from(local), output);
             break;
           case Place::kSharedFactors:
-            moment_lane<kOrder>(view, shape, reward.data(), lane_phi.data(), num_lanes, lane, in_shared, in_global,
-                                output);
+            moment_lane<kOrder, kFronts>(view, shape, reward.data(), lane_phi.data(), num_lanes, lane, in_shared,
+                                         in_global, output);
             break;
           case Place::kGlobal:
-            moment_lane<kOrder>(view, shape, reward.data(), lane_phi.data(), num_lanes, lane, in_global,
-                                in_global.from(local), output);
+            moment_lane<kOrder, kFronts>(view, shape, reward.data(), lane_phi.data(), num_lanes, lane, in_global,
+                                         in_global.from(local), output);
             break;
         }
       }
@@ -86,6 +86,15 @@ Answer run(const Prc& prc, MatrixView<const double> phi, std::span<const double>
   }
   answer.in_doubt = in_doubt;
   return answer;
+}
+
+/// As the kernels are made: those with shared memory know no fronts.
+template <int kOrder>
+Answer run(const Prc& prc, MatrixView<const double> phi, std::span<const double> reward, bool gradient, Place place,
+           unsigned seed) {
+  const bool fronts = moment_lane_shape(prc.arrays(), kOrder, gradient).has_fronts;
+  return fronts || place == Place::kGlobal ? run_lanes<kOrder, true>(prc, phi, reward, gradient, place, seed)
+                                           : run_lanes<kOrder, false>(prc, phi, reward, gradient, place, seed);
 }
 
 Matrix<double> scattered(std::span<const double> centre, std::size_t count) {
