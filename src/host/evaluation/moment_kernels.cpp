@@ -152,6 +152,7 @@ class MomentBlock {
   void stream(int order) {
     const PrcView& prc = replay_.prc();
     const std::size_t stride = num_value_slots_;
+    const bool scaled = order_ > kUnscaledOrder;
     x_.resize(stride * order);
     mean_.assign(order + 1, Lanes(0.0));
     largest_ = Lanes(0.0);
@@ -161,9 +162,11 @@ class MomentBlock {
       for (int j = 1; j <= order; ++j) {
         Lanes* x = x_.data() + stride * (j - 1);
         const Lanes* before = x - stride;
+        // Most calls have the scale 1, and rewards are read for every row.
         const auto rhs = [&](std::int32_t v) {
-          if (j == 1) return reward_[v] * scale_;
-          return (j * reward_[v]) * (scale_ * before[prc.value_slot[v]]);
+          if (j == 1) return scaled ? reward_[v] * scale_ : Lanes(reward_[v]);
+          const Lanes& lower = before[prc.value_slot[v]];
+          return (j * reward_[v]) * (scaled ? scale_ * lower : lower);
         };
         replay_.solve_in_place(component, rhs, x);
         for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
