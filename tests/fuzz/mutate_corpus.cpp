@@ -1,5 +1,5 @@
-// Runs a reader over its corpus and over mutations of it, the same ones every time: what every build can do. Usage:
-// PROGRAM SECONDS FILE_OR_FOLDER... A finding ends it by a signal, after the input was written to finding.bin.
+// Runs a reader over its corpus and over mutations of it, which the seed decides. Usage:
+// PROGRAM SECONDS SEED FILE_OR_FOLDER... A finding ends it by a signal, after the input was written to finding.bin.
 #include <unistd.h>
 
 #include <algorithm>
@@ -81,14 +81,14 @@ Bytes mutated(Bytes bytes, const Bytes& other, std::mt19937_64& random) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) return 2;
+  if (argc < 4) return 2;
   for (const int number : {SIGABRT, SIGSEGV, SIGFPE, SIGBUS, SIGILL, SIGALRM}) std::signal(number, save_and_die);
   std::vector<Bytes> corpus;
   const auto add = [&](const std::filesystem::path& path) {
     std::ifstream file(path, std::ios::binary);
     corpus.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
   };
-  for (int i = 2; i < argc; ++i) {
+  for (int i = 3; i < argc; ++i) {
     if (!std::filesystem::is_directory(argv[i])) {
       add(argv[i]);
       continue;
@@ -99,11 +99,11 @@ int main(int argc, char** argv) {
     for (const auto& path : files) add(path);
   }
   if (corpus.empty()) {
-    std::fprintf(stderr, "no corpus in %s\n", argv[2]);
+    std::fprintf(stderr, "no corpus in %s\n", argv[3]);
     return 2;
   }
   for (const Bytes& input : corpus) run(input);
-  std::mt19937_64 random(1);
+  std::mt19937_64 random(std::strtoull(argv[2], nullptr, 10));
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(std::atof(argv[1]));
   std::size_t num_runs = 0;
   for (; std::chrono::steady_clock::now() < end; ++num_runs) {

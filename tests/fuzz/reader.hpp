@@ -10,7 +10,7 @@
 namespace sojourn::fuzz {
 
 /// One reader of the program on any bytes. It may throw an Error; anything else is a finding. Each `*_fuzz.cpp` defines
-/// it, and is linked with libFuzzer (`scripts/fuzz`) or with the mutations of mutate_corpus.cpp (ctest).
+/// it, and is linked with mutate_corpus.cpp.
 void read(std::span<const unsigned char> bytes);
 
 inline std::string_view text_of(std::span<const unsigned char> bytes) {
