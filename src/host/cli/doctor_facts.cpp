@@ -253,11 +253,7 @@ MachineFacts machine_facts(const std::string& results) {
   std::ifstream driver("/proc/driver/nvidia/version");
   facts.driver = driver_version(std::string(std::istreambuf_iterator<char>(driver), {}));
   facts.asks_for_gpu = variable("SOJOURN_DEVICE").starts_with("cuda");
-  if (mpi_back_end.library != nullptr) {
-    facts.mpi_library = mpi_back_end.library();
-    // Open MPI counts the byte that ends its text.
-    facts.mpi_library.erase(facts.mpi_library.find_last_not_of(std::string("\0 \n", 3)) + 1);
-  }
+  if (mpi_back_end.library != nullptr) facts.mpi_library = mpi_back_end.library();
   if (mpi_back_end.takes_device_memory != nullptr) facts.mpi_cuda = mpi_back_end.takes_device_memory();
   facts.cuda_aware_mpi = variable("SOJOURN_CUDA_AWARE_MPI");
   if (!found_in_path("mpirun").empty())

@@ -228,8 +228,9 @@ class Elimination {
     return pattern_of_[component] < 0 ? nullptr : &factors_[pattern_of_[component]].factor;
   }
 
-  /// Rows in elimination order, their groups, and room for the factor programs.
-  void lay_out() {
+  /// Rows in elimination order, their groups, and room for the factor programs. Returns where the pairs of each pattern
+  /// begin.
+  std::vector<std::int64_t> lay_out() {
     arrays_ = std::make_shared<PrcArrays>();
     PrcArrays& arrays = *arrays_;
     arrays.num_rates = graph_.num_rates();
@@ -295,6 +296,7 @@ class Elimination {
       for (std::int32_t r = list_.begin[c]; r < list_.begin[c + 1]; ++r) num_sums += num_internal_terms(arrays.rows[r]);
     }
     arrays.sums.resize(num_sums);
+    return pair_begin;
   }
 
   std::int64_t num_internal_terms(const PrcRow& row) const {
@@ -306,9 +308,8 @@ class Elimination {
 
   /// Fills the arrays but for what `finish_arrays` adds. @return false where a factor of the cache was replaced.
   bool assemble() {
-    lay_out();
     // Components of one pattern share its multiply-adds.
-    std::vector<std::int64_t> pair_begin(patterns_.size(), 0);
+    const std::vector<std::int64_t> pair_begin = lay_out();
     std::vector<std::int32_t> with_entries;
     for (std::int32_t c = 0; c < components_.num_components; ++c) {
       const PrcComponent& component = arrays_->components[c];
@@ -317,7 +318,6 @@ class Elimination {
         row.entry_begin = row.entry_middle = row.entry_end = component.entry_begin;
         row.sum_end = component.sum_begin;
       } else {
-        pair_begin[pattern_of_[c]] = component.pair_begin;
         with_entries.push_back(c);
       }
     }
