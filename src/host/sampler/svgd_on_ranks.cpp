@@ -1,9 +1,9 @@
-#include <bit>
 #include <cstdint>
 #include <exception>
 #include <string>
 #include <vector>
 
+#include "graph/content_hash.hpp"
 #include "sampler/kernel_sum.hpp"
 #include "sampler/sharded_target.hpp"
 #include "sampler/svgd_fields.hpp"
@@ -12,39 +12,31 @@
 namespace sojourn {
 namespace {
 
-/// Mixes 64-bit words (FNV-1a): ranks that were given different things shall notice, nobody attacks here.
-class WordHash {
- public:
-  void add(std::uint64_t word) { value_ = (value_ ^ word) * 0x100000001B3ULL; }
-  void add(double value) { add(std::bit_cast<std::uint64_t>(value)); }
-  void add(std::int64_t value) { add(static_cast<std::uint64_t>(value)); }
-  void add(const std::string& text) {
-    for (const char letter : text) add(static_cast<std::uint64_t>(static_cast<unsigned char>(letter)));
-  }
-  template <class T>
-  void add(const std::vector<T>& values) {
-    for (const T& value : values) add(value);
-  }
-  void add(const Matrix<double>& matrix) { add(matrix.values()); }
-  void add(const HistoryFrame& frame) {
-    add(frame.iteration);
-    add(frame.particles);
-  }
-  [[nodiscard]] std::string text() const { return std::to_string(value_); }
-
- private:
-  std::uint64_t value_ = 0xCBF29CE484222325ULL;
-};
+// Parts of a state, bit by bit: -0 is not 0 here, as the runs that follow are compared by their bits too.
+void add_part(ContentHash& hash, std::int64_t value) { hash.add(value); }
+void add_part(ContentHash& hash, double value) { hash.add_bytes(&value, sizeof value); }
+void add_part(ContentHash& hash, const std::string& text) { hash.add(text); }
+void add_part(ContentHash& hash, const HistoryFrame& frame);
+template <class T>
+void add_part(ContentHash& hash, const std::vector<T>& values) {
+  hash.add(std::ssize(values));
+  for (const T& value : values) add_part(hash, value);
+}
+void add_part(ContentHash& hash, const Matrix<double>& matrix) { add_part(hash, matrix.values()); }
+void add_part(ContentHash& hash, const HistoryFrame& frame) {
+  add_part(hash, frame.iteration);
+  add_part(hash, frame.particles);
+}
 
 std::string digest_of(const SvgdControl& control) {
-  WordHash hash;
+  ContentHash hash;
   hash.add(control.report_every);
   if (control.resume != nullptr)
     visit_state(*control.resume, [&](const char* name, const auto& value) {
-      hash.add(std::string(name));
-      hash.add(value);
+      hash.add(std::string_view(name));
+      add_part(hash, value);
     });
-  return hash.text();
+  return std::to_string(hash.digest().low64);
 }
 
 /// phi of all rows, of which each rank sums its own; rows travel as they are.
