@@ -1,0 +1,265 @@
+#pragma once
+
+#include "common/lane_complex.hpp"
+#include "common/prc_replay.hpp"
+#include "common/strided.hpp"
+
+/// Laplace transforms of one lane, a pair (particle, contour node), as a device thread computes them and a host loop
+/// does in tests. Continuous time, and every transient state earns: nothing is passed through.
+namespace sojourn {
+
+/// Complex slots of one lane by purpose. `factor` holds one component's factors at a time.
+struct TransformLaneSlots {
+  std::int64_t factor = 0;    ///< entries, exits and inverse pivots of the largest component
+  std::int64_t solution = 0;  ///< of every transform; visits and the gradient's sums where there is one
+  [[nodiscard]] SOJOURN_HD std::int64_t total() const { return factor + solution; }
+};
+
+/// What every lane shares.
+struct TransformLaneShape {
+  bool density = false, survival = false;  ///< transforms D, G of `TransformReplay`; at least one
+  bool gradient = false;
+  bool has_fronts = false;           ///< some component is factored by fronts
+  std::int32_t num_value_slots = 0;  ///< per transform, where only the start's value is wanted
+  std::int32_t most_rows = 0;        ///< of a component
+  std::int64_t most_entries = 0;     ///< of a component
+
+  [[nodiscard]] SOJOURN_HD int num_transforms() const { return (density ? 1 : 0) + (survival ? 1 : 0); }
+  /// Whether transform number `t` is G. D comes first.
+  [[nodiscard]] SOJOURN_HD bool is_survival(int t) const { return t == 1 || !density; }
+  [[nodiscard]] SOJOURN_HD std::int64_t solution_stride(const PrcView& prc) const {
+    return gradient ? prc.num_rows : num_value_slots;
+  }
+  [[nodiscard]] SOJOURN_HD TransformLaneSlots slots(const PrcView& prc) const {
+    const std::int64_t num_extended = 1 + prc.num_rates + prc.num_forms;
+    return {most_entries + 2 * std::int64_t{most_rows},
+            num_transforms() * solution_stride(prc) +
+                (gradient ? prc.num_rows + (num_transforms() + 1) * num_extended : 0)};
+  }
+};
+
+/// Extended rates and their reciprocals, [num_extended, num_particles] each: real, and shared by a particle's nodes.
+struct LaneRates {
+  const double* rate;
+  const double* inverse_rate;
+};
+
+/// The nodes of a batch: node k of particle i is nodes[k] - tilts[window[k], i].
+struct LaneNodes {
+  const LaneComplex* nodes;    ///< [num_nodes]
+  const std::int32_t* window;  ///< [num_nodes]
+  const double* tilts;         ///< [windows, num_particles]
+
+  [[nodiscard]] SOJOURN_HD LaneComplex at(std::int64_t node, std::int64_t particle, std::int64_t num_particles) const {
+    return LaneComplex(nodes[node].re - tilts[window[node] * num_particles + particle], nodes[node].im);
+  }
+};
+
+/// Results of n lanes, lane-minor; lane = node * num_particles + particle.
+struct TransformLaneOutput {
+  LaneComplex* values;     ///< [num_transforms, n]
+  LaneComplex* gradients;  ///< [num_transforms, num_rates, n], or null
+  /// [num_transforms, num_rates, n] what the terms of each derivative add up to without signs, or null. Rounding leaves
+  /// an error of a few epsilon times this.
+  double* sizes;
+};
+
+/// Transforms at one node and their gradients from products: dF = sum c y_i (x_j - x_i). `Local` holds the factors,
+/// `Wide` the solutions: arrays of `LaneComplex` with `from`, such as `Strided`. Without `kFronts` the shape has none;
+/// their code takes a kilobyte of a thread's stack.
+template <bool kFronts, class Rates, class Local, class Wide>
+class TransformLane {
+ public:
+  /// `reward` [rows], by row, all > 0.
+  SOJOURN_HD TransformLane(const PrcView& prc, const TransformLaneShape& shape, const double* reward, Rates rate,
+                           const LaneComplex& shift, Local factor, Wide solution)
+      : prc_(prc),
+        shape_(shape),
+        reward_(reward),
+        rate_(rate),
+        shift_(shift),
+        entry_(factor),
+        exit_(factor.from(shape.most_entries)),
+        inverse_(factor.from(shape.most_entries + shape.most_rows)),
+        x_(solution),
+        y_(solution.from(shape.num_transforms() * shape.solution_stride(prc))),
+        sums_(y_.from(prc.num_rows)) {}
+
+  /// `values` [num_transforms].
+  template <class Values>
+  SOJOURN_HD void values(const Values& values) {
+    solve<ValueSlots>(values);
+  }
+
+  /// `gradients` and `sizes` [num_transforms * num_rates].
+  template <class InverseRates, class Values, class Gradients, class Sizes>
+  SOJOURN_HD void values_and_gradients(const InverseRates& inverse_rate, const Values& values,
+                                       const Gradients& gradients, const Sizes& sizes) {
+    solve<OwnSlots>(values);
+    const std::int32_t num_extended = 1 + prc_.num_rates + prc_.num_forms;
+    for (std::int32_t i = 0; i < (shape_.num_transforms() + 1) * num_extended; ++i) sums_[i] = LaneComplex(0.0);
+    for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) {
+      const PrcComponent& component = prc_.components[c];
+      factor(component);
+      solve_visits(component);
+      for (int t = 0; t < shape_.num_transforms(); ++t) add_sums(component, inverse_rate, t);
+    }
+    fold_sizes();
+    for (int t = 0; t < shape_.num_transforms(); ++t) {
+      const Wide sums = sums_of(t);
+      fold_forms(prc_, sums);
+      for (std::int32_t r = 0; r < prc_.num_rates; ++r) {
+        gradients[t * prc_.num_rates + r] = sums[1 + r];
+        sizes[t * prc_.num_rates + r] = t == 0 ? size_sums()[1 + r].re : size_sums()[1 + r].im;
+      }
+    }
+  }
+
+ private:
+  [[nodiscard]] SOJOURN_HD LaneComplex kill(std::int32_t v) const { return reward_[v] * shift_; }
+  [[nodiscard]] SOJOURN_HD double exit_weight(std::int32_t v) const {
+    double sum = 0;
+    for (std::int64_t g = prc_.rows[v].group_begin; g < prc_.rows[v].group_middle; ++g)
+      add_product(sum, prc_.groups[g].absorbing, rate_[prc_.groups[g].rate]);
+    return sum;
+  }
+  [[nodiscard]] SOJOURN_HD Wide x(int t) const { return x_.from(t * shape_.solution_stride(prc_)); }
+  [[nodiscard]] SOJOURN_HD Wide sums_of(int t) const {
+    return sums_.from(t * std::int64_t{1 + prc_.num_rates + prc_.num_forms});
+  }
+  /// Real numbers: those of the first transform in `re`, of the second in `im`.
+  [[nodiscard]] SOJOURN_HD Wide size_sums() const { return sums_of(shape_.num_transforms()); }
+
+  SOJOURN_HD void factor(const PrcComponent& component) {
+    factor_component<LaneComplex, kFronts>(
+        prc_, component, rate_, [this](std::int32_t v) { return kill(v); }, entry_, exit_, inverse_, IgnorePivots{});
+  }
+
+  /// All transforms of a component while its factors are at hand.
+  template <class Slots, class Values>
+  SOJOURN_HD void solve(const Values& values) {
+    LaneComplex sum[2] = {LaneComplex(0.0), LaneComplex(0.0)};
+    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
+      const PrcComponent& component = prc_.components[c];
+      factor(component);
+      for (int t = 0; t < shape_.num_transforms(); ++t) {
+        const Wide solution = x(t);
+        const bool survival = shape_.is_survival(t);
+        const auto rhs = [&](std::int32_t v) { return LaneComplex(survival ? reward_[v] : exit_weight(v)); };
+        if (component.row_end - component.row_begin == 1) {
+          const std::int32_t v = component.row_begin;
+          solution[Slots::of_row(prc_, v)] =
+              solve_single_row<Slots, LaneComplex>(prc_, prc_.rows[v], rate_, inverse_[0], rhs(v), solution);
+        } else {
+          solve_component<Slots, LaneComplex>(prc_, component, rate_, entry_, inverse_, rhs, solution);
+        }
+        for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+          if (prc_.alpha[v] == 0) continue;
+          const LaneComplex& value = solution[Slots::of_row(prc_, v)];
+          // Chosen rather than indexed, so that both stay in registers.
+          if (t == 0) {
+            add_product(sum[0], prc_.alpha[v], value);
+          } else {
+            add_product(sum[1], prc_.alpha[v], value);
+          }
+        }
+      }
+    }
+    values[0] = sum[0];
+    if (shape_.num_transforms() == 2) values[1] = sum[1];
+  }
+
+  SOJOURN_HD void solve_visits(const PrcComponent& component) {
+    for (std::int32_t v = component.row_begin; v < component.row_end; ++v) y_[v] = LaneComplex(prc_.alpha[v]);
+    if (component.row_end - component.row_begin == 1) {
+      const std::int32_t v = component.row_begin;
+      y_[v] = transposed_solve_single_row<LaneComplex>(prc_, prc_.rows[v], rate_, inverse_[0], y_[v], y_);
+    } else {
+      transposed_solve_component<LaneComplex>(prc_, component, rate_, entry_, inverse_, y_);
+    }
+  }
+
+  template <class InverseRates>
+  SOJOURN_HD void add_sums(const PrcComponent& component, const InverseRates& inverse_rate, int t) {
+    const Wide solution = x(t), sums = sums_of(t), sizes = size_sums();
+    const bool survival = shape_.is_survival(t);
+    const auto add = [&](std::int32_t rate, const LaneComplex& visits, const LaneComplex& slope, double size) {
+      add_product(sums[rate], visits, slope);
+      LaneComplex& sum = sizes[rate];
+      (t == 0 ? sum.re : sum.im) += size_of(visits) * size;
+    };
+    for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+      const PrcRow& row = prc_.rows[v];
+      const LaneComplex visits = y_[v], own = solution[v];
+      const double own_size = size_of(own);
+      if (row.group_end - row.group_begin == 1) {
+        // A row with a single rate: by its own equation rate * sum c (x_j - x_v) = (s r) x_v, less r_v for G.
+        const PrcGroup& group = prc_.groups[row.group_begin];
+        if (group.rate == 0) continue;
+        const double inverse = inverse_rate[group.rate];
+        const LaneComplex stopped = kill(v) * own;
+        if (!survival) {
+          add(group.rate, visits, inverse * stopped, inverse * size_of(stopped));
+          continue;
+        }
+        const double size = inverse * (size_of(stopped) + reward_[v]);
+        if (size < 2 * group.total * own_size) {
+          add(group.rate, visits, inverse * LaneComplex(stopped.re - reward_[v], stopped.im), size);
+          continue;
+        }
+      }
+      for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
+        const PrcGroup& group = prc_.groups[g];
+        if (group.rate == 0) continue;
+        LaneComplex target(survival ? 0.0 : group.absorbing);
+        for (std::int64_t k = group.term_begin; k < group.term_end; ++k)
+          add_product(target, prc_.terms[k].coefficient, solution[prc_.terms[k].column]);
+        const double size = size_of(target) + group.total * own_size;
+        add_product(target, -group.total, own);
+        add(group.rate, visits, target, size);
+      }
+    }
+  }
+
+  /// Sizes of the forms' sums go to the rates they are made of, coefficients without signs.
+  SOJOURN_HD void fold_sizes() {
+    const Wide sizes = size_sums();
+    for (std::int32_t f = 0; f < prc_.num_forms; ++f) {
+      for (std::int64_t k = prc_.forms[f].term_begin; k < prc_.forms[f].term_end; ++k) {
+        const PrcFormTerm& term = prc_.form_terms[k];
+        add_product(sizes[term.rate], absolute(term.coefficient), sizes[1 + prc_.num_rates + f]);
+      }
+    }
+  }
+
+  const PrcView& prc_;
+  const TransformLaneShape& shape_;
+  const double* reward_;
+  Rates rate_;
+  LaneComplex shift_;
+  Local entry_, exit_, inverse_;
+  Wide x_, y_, sums_;
+};
+
+/// The whole work of one device thread for one lane of a batch.
+template <bool kFronts, class Local, class Wide>
+SOJOURN_HD inline void transform_lane(const PrcView& prc, const TransformLaneShape& shape, const double* reward,
+                                      const LaneRates& rates, const LaneNodes& nodes, std::int64_t num_particles,
+                                      std::int64_t num_lanes, std::int64_t lane, Local factor, Wide solution,
+                                      const TransformLaneOutput& output) {
+  const std::int64_t node = lane / num_particles, particle = lane - node * num_particles;
+  const Strided<const double> rate{rates.rate + particle, num_particles};
+  TransformLane<kFronts, Strided<const double>, Local, Wide> work(
+      prc, shape, reward, rate, nodes.at(node, particle, num_particles), factor, solution);
+  const Strided<LaneComplex> values{output.values + lane, num_lanes};
+  if (!shape.gradient) {
+    work.values(values);
+    return;
+  }
+  const Strided<LaneComplex> gradients{output.gradients + lane, num_lanes};
+  const Strided<double> sizes{output.sizes + lane, num_lanes};
+  const Strided<const double> inverse_rate{rates.inverse_rate + particle, num_particles};
+  work.values_and_gradients(inverse_rate, values, gradients, sizes);
+}
+
+}  // namespace sojourn
