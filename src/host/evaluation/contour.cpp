@@ -17,24 +17,8 @@ constexpr std::int32_t kLargestNumNodes = 64;
 /// Lanes of a wide pack of nodes with four doubles to a register: fewer would cost as much.
 constexpr std::int32_t kNodeGrain = 16;
 
-/// How far the check nodes are turned towards the axis, as a part of the whole way. Nearer to the poles their bound is
-/// lower, but half as many check nodes as nodes would step over the peak that a cluster of eight poles makes.
-constexpr double kCheckShift = 0.82;
-
-constexpr double kSmallestTransform = 1e-250;
-
 /// Where a tilted law should be flat, as a part of a window's last time: a law falls faster beyond than before.
 constexpr double kReferencePart = 0.5;
-
-// Factors of the error bound, set so that it stays above the true error on all chains of the tests with real spectrum.
-constexpr double kRoundingFactor = 8;
-constexpr double kTruncationFactor = 2;
-constexpr double kTurnFactor = 4;
-constexpr double kDiscretisationFactor = 80;
-/// A part of an error bound is not refined where it is below this share of the others.
-constexpr double kSmallPart = 1;
-/// 2 by the theorem of the trapezoid rule; the rest for sampling the turned hyperbola at half as many places.
-constexpr double kProvedFactor = 20;
 
 /// Logarithm of the worst relative error over the window, after the estimates of Weideman and Trefethen (2007).
 double log_error(double alpha, double step, double vertex, double ratio, double last_node, double pole_margin) {
@@ -80,16 +64,6 @@ std::complex<Real> hyperbola(Real mu, Real alpha, Real u) {
 template <class Real>
 std::complex<Real> hyperbola_slope(Real mu, Real alpha, Real u) {
   return {mu * std::cos(alpha) * std::cosh(u), mu * std::sin(alpha) * std::sinh(u)};
-}
-
-/// exp(-X) (e X / m)^m for a growth of (1 - kCheckShift)^-m: the smallest over d' < d of the bound
-/// (1 - d' / d)^-m exp(-X d' / d). Beyond m = X no shift helps.
-double inner_error(double exponent, double growth) {
-  constexpr double kLeastOrder = 1;
-  const double order = std::max(kLeastOrder, std::log(growth) / -std::log(1 - kCheckShift));
-  if (!(order < exponent)) return std::numeric_limits<double>::infinity();
-  // The factor in front covers what the bound leaves out; it was found on Erlang laws of order 2 to 50.
-  return (1 + order * order / 2) * std::exp(order * (1 + std::log(exponent / order)) - exponent);
 }
 
 /// Dot products of rows [first, first + count) of a matrix with one vector, together: a single one would wait for its
@@ -214,8 +188,8 @@ SharedContour::Window SharedContour::make_window(const ContourShape& shape, std:
   window.num_nodes = static_cast<std::size_t>(shape.num_nodes);
   window.check_begin = check_nodes_.size();
   window.num_checks = (window.num_nodes / 2 + kNodeGrain - 1) / kNodeGrain * kNodeGrain;
-  window.inner_exponent = 2 * kPi * (kPi / 2 - shape.alpha) / shape.step;
-  window.check_exponential = std::exp(-kCheckShift * window.inner_exponent);
+  const double inner_exponent = 2 * kPi * (kPi / 2 - shape.alpha) / shape.step;
+  const double check_exponential = std::exp(-contour_bound::kCheckShift * inner_exponent);
   window.times = std::move(group);
   window.reference_time = kReferencePart * times[window.times.back()];
   const Real mu = static_cast<Real>(shape.vertex) / times[window.times.back()];
@@ -227,7 +201,7 @@ SharedContour::Window SharedContour::make_window(const ContourShape& shape, std:
     nodes_.emplace_back(hyperbola(mu, alpha, u));
     outer.push_back(hyperbola_slope(mu, alpha, u) * (step / std::numbers::pi_v<Real> * (k == 0 ? Real(0.5) : Real(1))));
   }
-  const double check_alpha = shape.alpha + kCheckShift * (kPi / 2 - shape.alpha);
+  const double check_alpha = shape.alpha + contour_bound::kCheckShift * (kPi / 2 - shape.alpha);
   const double check_step = shape.step * static_cast<double>(window.num_nodes) / static_cast<double>(window.num_checks);
   std::vector<double> check_outer;
   for (std::size_t k = 0; k < window.num_checks; ++k) {
@@ -240,7 +214,6 @@ SharedContour::Window SharedContour::make_window(const ContourShape& shape, std:
   for (std::size_t n = 0; n < num_times; ++n) {
     place_[window.times[n]] = {position, n};
     const double t = times[window.times[n]];
-    window.exact_times.push_back(t);
     double* const row = window.weights.data() + 2 * window.num_nodes * n;
     for (std::size_t k = 0; k < window.num_nodes; ++k) {
       // The node as stored, so that its rounding moves transform and exponential alike.
@@ -253,9 +226,12 @@ SharedContour::Window SharedContour::make_window(const ContourShape& shape, std:
     for (std::size_t k = 0; k < window.num_checks; ++k) {
       window.check_sizes.push_back(check_outer[k] * std::exp(check_nodes_[window.check_begin + k].real() * t));
     }
-    window.decay.push_back(std::exp(-nodes_[window.node_begin].real() * t));
-    window.check_decay.push_back(std::exp(-static_cast<double>(mu) * (1 - std::sin(check_alpha)) * t));
-    window.outer.push_back(std::exp(static_cast<double>(mu) * t - 2 * kPi * shape.alpha / shape.step));
+    window.places.push_back({.inner_exponent = inner_exponent,
+                             .check_exponential = check_exponential,
+                             .time = t,
+                             .decay = std::exp(-nodes_[window.node_begin].real() * t),
+                             .check_decay = std::exp(-static_cast<double>(mu) * (1 - std::sin(check_alpha)) * t),
+                             .outer = std::exp(static_cast<double>(mu) * t - 2 * kPi * shape.alpha / shape.step)});
   }
   return window;
 }
@@ -305,27 +281,11 @@ void SharedContour::invert_on<kThisSet>(std::span<const std::complex<double>> tr
         const double* const weight_sizes = window.sizes.data() + n * num_nodes;
         const double last =
             weight_sizes[num_nodes - 1] * sizes[num_nodes - 1] + weight_sizes[num_nodes - 2] * sizes[num_nodes - 2];
-        // Where the transform underflows, sizes say nothing.
-        const double scale =
-            largest > kSmallestTransform ? size * window.decay[n] : std::numeric_limits<double>::infinity();
-        // A tilted node is rounded to epsilon times the tilt, which turns exp(s t) by that times t; so do the roundings
-        // of the decay rates themselves.
-        const double roundings =
-            kRoundingFactor + transform_roundings + kTurnFactor * std::abs(tilts[w]) * window.exact_times[n];
-        const double others = roundings * std::numeric_limits<double>::epsilon() * size + kTruncationFactor * last +
-                              kDiscretisationFactor * window.outer[n] * scale;
-        // The turned hyperbola proves one bound by its own size; the growth up to it foretells how much further turning
-        // would lower it, which is worth more for few poles than for many. Its logarithms cost as much as the sums, and
-        // where the proved bound is small beside the others nothing is gained by them.
-        double towards_poles = kProvedFactor * check_size * window.check_exponential;
-        if (!(towards_poles <= kSmallPart * others)) {
-          const double growth = check_size * window.check_decay[n] / scale;
-          towards_poles =
-              std::min(towards_poles, kDiscretisationFactor * inner_error(window.inner_exponent, growth) * scale);
-        }
+        const double bound =
+            contour_bound::error(window.places[n], {size, check_size, last, largest}, tilts[w], transform_roundings);
         const std::size_t time = window.times[n];
         value[time] = sums[n - first];
-        error[time] = others + towards_poles;
+        error[time] = bound;
       }
     }
   }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/contour_bound.hpp"
 #include "evaluation/instruction_set.hpp"
 
 namespace sojourn {
@@ -43,6 +44,19 @@ ContourShape best_contour_shape(double ratio, std::int32_t num_nodes, double pol
 /// looked at.
 class SharedContour {
  public:
+  /// Times that share nodes, numbered as the caller's, and what multiplies a transform at the nodes.
+  struct Window {
+    std::size_t node_begin = 0, num_nodes = 0;
+    std::size_t check_begin = 0, num_checks = 0;
+    double reference_time = 0;
+    double height = 0;
+    std::vector<std::size_t> times;            ///< indices into the caller's times
+    std::vector<contour_bound::Place> places;  ///< per time
+    std::vector<double> weights;               ///< per time [2 num_nodes]: Re E, then -Im E
+    std::vector<double> sizes;                 ///< per time [num_nodes]: |E|
+    std::vector<double> check_sizes;           ///< per time [num_checks]: the same on the turned hyperbola
+  };
+
   SharedContour() = default;
   /// `times` [N], finite and > 0, in any order. The number of nodes follows from `rtol`.
   SharedContour(std::span<const double> times, double rtol);
@@ -55,6 +69,7 @@ class SharedContour {
   /// Where `invert` wants the transform's value besides.
   [[nodiscard]] std::span<const std::complex<double>> check_nodes() const { return check_nodes_; }
   [[nodiscard]] std::size_t num_times() const { return num_times_; }
+  [[nodiscard]] std::span<const Window> windows() const { return windows_; }
   [[nodiscard]] std::size_t num_windows() const { return windows_.size(); }
   [[nodiscard]] std::size_t window_of(std::size_t time) const { return place_[time].first; }
   /// The time around which a tilted law should be flat.
@@ -100,22 +115,6 @@ class SharedContour {
   void add_gradient_on(std::size_t time, double by_value, std::span<const std::complex<double>> transform_gradient,
                        std::span<double> gradient) const;
 
-  struct Window {
-    std::size_t node_begin = 0, num_nodes = 0;
-    std::size_t check_begin = 0, num_checks = 0;
-    double reference_time = 0;
-    double height = 0;
-    double inner_exponent = 0;        ///< X = 2 pi d / h towards the poles
-    double check_exponential = 0;     ///< exp(-2 pi d' / h) up to the turned hyperbola
-    std::vector<std::size_t> times;   ///< indices into the caller's times
-    std::vector<double> exact_times;  ///< the times themselves
-    std::vector<double> weights;      ///< per time [2 num_nodes]: Re E, then -Im E
-    std::vector<double> sizes;        ///< per time [num_nodes]: |E|
-    std::vector<double> check_sizes;  ///< per time [num_checks]: the same on the turned hyperbola
-    std::vector<double> decay;        ///< per time: exp(-s_0 t), takes the vertex's growth out of the sizes
-    std::vector<double> check_decay;  ///< per time: the same on the turned hyperbola
-    std::vector<double> outer;        ///< per time: exp(mu t - 2 pi alpha / h), the error on the side without poles
-  };
   template <class Real>
   Window make_window(const ContourShape& shape, std::vector<std::size_t> group, std::span<const double> times,
                      std::size_t position);

@@ -4,42 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include "common/likelihood_terms.hpp"
+
 namespace sojourn {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// Intervals of at most this many counts are summed mass by mass.
 constexpr double kLongestMassSum = 64;
-
-/// Neumaier's compensated sum: rounding does not grow with the number of observations.
-class CompensatedSum {
- public:
-  void add(double x) {
-    const double next = sum_ + x;
-    rest_ += std::abs(sum_) >= std::abs(x) ? (sum_ - next) + x : (x - next) + sum_;
-    sum_ = next;
-  }
-  [[nodiscard]] double value() const { return sum_ + rest_; }
-
- private:
-  double sum_ = 0, rest_ = 0;
-};
-
-/// log(1 - exp(-d)), d > 0. Source: Maechler (2012), "Accurately computing log(1 - exp(-|a|))".
-double log1m_exp(double d) { return d < 0.69314718055994531 ? std::log(-std::expm1(-d)) : std::log1p(-std::exp(-d)); }
-
-/// An interval's probability as a difference of the two tails that are smaller.
-struct Difference {
-  bool by_cdf;       ///< F(u) - F(l), else S(l) - S(u)
-  double log_large;  ///< log of the minuend
-  double gap;        ///< log minuend - log subtrahend
-};
-
-Difference smaller_difference(double log_survival_lower, double log_survival_upper, double log_cdf_lower,
-                              double log_cdf_upper) {
-  if (log_cdf_upper < log_survival_lower) return {true, log_cdf_upper, log_cdf_upper - log_cdf_lower};
-  return {false, log_survival_lower, log_survival_lower - log_survival_upper};
-}
 
 }  // namespace
 
@@ -186,7 +158,7 @@ double Likelihood::evaluate(std::span<const double> log_density, std::span<const
       for (std::int32_t p = l + 1; p <= u; ++p) by_density[p] += interval.weight * std::exp(log_density[p] - log_sum);
       continue;
     }
-    const Difference difference = smaller_difference(log_survival[l], log_survival[u], log_cdf[l], log_cdf[u]);
+    const IntervalDifference difference = smaller_difference(log_survival[l], log_survival[u], log_cdf[l], log_cdf[u]);
     if (difference.log_large == -kInfinity) {
       zero = true;
       continue;
@@ -195,9 +167,9 @@ double Likelihood::evaluate(std::span<const double> log_density, std::span<const
       if (report.unresolved_item < 0) report.unresolved_item = interval.item;
       continue;
     }
-    sum.add(interval.weight * (difference.log_large + log1m_exp(difference.gap)));
-    const double by_large = -1 / std::expm1(-difference.gap);
-    const double by_small = -1 / std::expm1(difference.gap);
+    sum.add(interval.weight * difference.log_probability());
+    const double by_large = difference.by_large();
+    const double by_small = difference.by_small();
     std::span<double> by = difference.by_cdf ? by_cdf : by_survival;
     by[difference.by_cdf ? u : l] += interval.weight * by_large;
     by[difference.by_cdf ? l : u] += interval.weight * by_small;

@@ -5,16 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "common/likelihood_terms.hpp"
 #include "evaluation/law.hpp"
 #include "expects.hpp"
 #include "posterior/likelihood.hpp"
 #include "sojourn/posterior.hpp"
 
 namespace sojourn {
-
-/// Largest relative error an interval's probability may carry: error bound of the law times the interval's
-/// cancellation.
-inline constexpr double kIntervalTolerance = 1e-4;
 
 /// Which parameters move, and the natural values of those that do not.
 struct ParameterSet {
