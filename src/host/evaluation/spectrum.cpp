@@ -10,7 +10,6 @@ namespace sojourn {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kLargestMiss = 1e-9;
 
 /// Edge from -> to, or -1.
 std::int64_t find_edge(const StateGraph& graph, std::int32_t from, std::int32_t to) {

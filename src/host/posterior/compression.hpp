@@ -35,6 +35,15 @@ inline constexpr std::array<CompressionShape, 3> kCompressionShapes = {
 /// Practice, chapters 3 and 4.
 class CompressedLikelihood {
  public:
+  /// Nodes of one law in one piece.
+  struct Piece {
+    int law;                        ///< 0 density, 1 survival, 2 cdf
+    std::int32_t first, last;       ///< exact points replaced: those of this law in [first, last)
+    std::size_t node_begin, count;  ///< places in the points of `likelihood_`
+    double weight;                  ///< sum of |w_i|
+    std::vector<double> offset;     ///< [count] what g subtracts from the log value
+  };
+
   /// None where the points would not be at least halved. Cost: O(points * num_nodes).
   static std::optional<CompressedLikelihood> make(const Likelihood& exact, const LawSupport& support,
                                                   TimeKind time_kind, const CompressionShape& shape);
@@ -54,22 +63,17 @@ class CompressedLikelihood {
   /// Sum of the absolute weights of all linear terms, compressed or not.
   [[nodiscard]] double total_weight() const { return total_weight_; }
   [[nodiscard]] std::size_t num_nodes() const { return num_nodes_; }
+  [[nodiscard]] std::span<const Piece> pieces() const { return pieces_; }
+  /// [kNumTailCoefficients, nodes of a piece]: from values to the last Chebyshev coefficients.
+  [[nodiscard]] std::span<const double> tail() const { return tail_; }
 
  private:
-  /// Nodes of one law in one piece.
-  struct Piece {
-    int law;                        ///< 0 density, 1 survival, 2 cdf
-    std::int32_t first, last;       ///< exact points replaced: those of this law in [first, last)
-    std::size_t node_begin, count;  ///< places in the points of `likelihood_`
-    double weight;                  ///< sum of |w_i|
-    std::vector<double> offset;     ///< [count] what g subtracts from the log value
-  };
   explicit CompressedLikelihood(Likelihood likelihood) : likelihood_(std::move(likelihood)) {}
 
   Likelihood likelihood_;
   std::vector<Piece> pieces_;
   std::vector<std::int32_t> kept_;  ///< per exact point: its place among the points of `likelihood_`, or -1
-  std::vector<double> tail_;        ///< [kNumTailCoefficients, nodes of a piece]: values to Chebyshev coefficients
+  std::vector<double> tail_;
   double total_weight_ = 0;
   std::size_t num_nodes_ = 0;
 };

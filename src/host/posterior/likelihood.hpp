@@ -32,6 +32,13 @@ struct LikelihoodReport {
 /// a fixed order.
 class Likelihood {
  public:
+  struct Interval {
+    std::int32_t lower, upper;  ///< point indices
+    std::int64_t item;
+    double weight;
+    bool masses;  ///< the points after lower up to upper are all its counts
+  };
+
   Likelihood(const Observations& observations, const LawSupport& support, TimeKind time_kind);
 
   /// Distinct values in increasing order, each with the laws it is asked for.
@@ -40,6 +47,9 @@ class Likelihood {
   [[nodiscard]] std::array<std::span<const double>, 3> weights() const {
     return {density_weight_, survival_weight_, cdf_weight_};
   }
+  [[nodiscard]] std::span<const Interval> intervals() const { return intervals_; }
+  /// What is added whatever the law.
+  [[nodiscard]] double constant() const { return constant_; }
   /// Points that intervals read, [points].
   [[nodiscard]] std::vector<char> in_intervals() const;
 
@@ -67,12 +77,6 @@ class Likelihood {
   /// Where an item's term is read: a point index per role, -1 where it has none.
   struct Term {
     std::int32_t density = -1, survival = -1, cdf = -1, interval = -1, entry = -1;
-  };
-  struct Interval {
-    std::int32_t lower, upper;  ///< point indices
-    std::int64_t item;
-    double weight;
-    bool masses;  ///< the points after lower up to upper are all its counts
   };
   /// log of the summed masses of a short interval of counts.
   [[nodiscard]] static double log_mass(const Interval& interval, std::span<const double> log_density);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <numeric>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -237,7 +238,19 @@ void LikelihoodEngine::evaluate(MatrixView<const double> theta, std::span<double
       num_thetas, theta.num_cols(), value.size(), gradient.num_rows(), gradient.num_cols(), num_parameters,
       num_parameters);
   status.assign(num_thetas, {});
-  for_particles(num_thetas, [&](std::size_t k, Workspace& workspace, Outcome& outcome) {
+  std::vector<std::size_t> open;
+  if (has_device()) {
+    std::vector<double> compression_error(num_thetas);
+    std::vector<char> answered(num_thetas, 0);
+    answer_on_device(theta, value, gradient, compression_error, answered);
+    for (std::size_t k = 0; k < num_thetas; ++k)
+      if (answered[k] == 0) open.push_back(k);
+  } else {
+    open.resize(num_thetas);
+    std::iota(open.begin(), open.end(), std::size_t{0});
+  }
+  for_particles(open.size(), [&](std::size_t place, Workspace& workspace, Outcome& outcome) {
+    const std::size_t k = open[place];
     const std::span<double> row = gradient.empty() ? std::span<double>{} : gradient.row(k);
     value[k] = at(theta.row(k), row, workspace, outcome, status[k]);
   });
@@ -264,6 +277,8 @@ void DataLikelihood::evaluate(MatrixView<const double> theta, std::span<double> 
   engine_->evaluate(theta, value, gradient, status);
 }
 
+void DataLikelihood::use_device(std::shared_ptr<LikelihoodDevice> device) { engine_->use_device(std::move(device)); }
+DeviceReport DataLikelihood::device_report() const { return engine_->device_report(); }
 RouteCounts DataLikelihood::route_counts() const { return engine_->route_counts(); }
 CompressionReport DataLikelihood::compression() const { return engine_->compression(); }
 

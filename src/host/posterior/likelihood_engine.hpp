@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "common/likelihood_terms.hpp"
 #include "evaluation/law.hpp"
 #include "posterior/compression.hpp"
 #include "posterior/likelihood.hpp"
+#include "sojourn/likelihood_device.hpp"
 #include "sojourn/posterior.hpp"
 
 namespace sojourn {
@@ -21,9 +23,7 @@ namespace sojourn {
 /// many. A parameter vector takes the first whose error estimate passes; which one that is depends on it alone.
 class LikelihoodEngine {
  public:
-  /// A log likelihood near zero by cancellation is held to this part of its total weight: 1e-12 an observation by
-  /// default, about what rounding leaves of a log density.
-  static constexpr double kLeastScale = 1e-3;
+  static constexpr double kLeastScale = kLeastLikelihoodScale;
 
   /// @throws as `checked_likelihood` does. Cost: one elimination.
   LikelihoodEngine(Model model_in, Observations observations_in, std::span<const double> reward_in,
@@ -82,6 +82,16 @@ class LikelihoodEngine {
   [[nodiscard]] RouteCounts route_counts() const;
   [[nodiscard]] CompressionReport compression() const;
 
+  /// As `Posterior::use_device`.
+  void use_device(std::shared_ptr<LikelihoodDevice> device);
+  [[nodiscard]] bool has_device() const { return device_ != nullptr; }
+  [[nodiscard]] DeviceReport device_report() const;
+  /// Value and gradient [K, P] (may be empty) of those rows of theta [K, P] that the device can answer, with
+  /// `answered` 1, and their compression errors; other rows are left as they are. Needs a device.
+  /// @throws DeviceError.
+  void answer_on_device(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
+                        std::span<double> compression_error, std::span<char> answered) const;
+
   Model model;
   Observations observations;
   std::vector<double> reward;
@@ -113,6 +123,13 @@ class LikelihoodEngine {
   double likelihood_at(std::span<double> by_phi, Workspace& workspace, Outcome& outcome,
                        LikelihoodReport& report) const;
 
+  /// Compares the first answers of a device with the CPU's. @throws DeviceError where they differ by more than both
+  /// may be off.
+  void check_device(MatrixView<const double> theta, std::span<const double> value, MatrixView<double> gradient,
+                    std::span<const char> answered) const;
+  /// Level number `level` on the device, uploaded when first asked for; null where it is too large.
+  DeviceLevel* device_level(std::size_t level) const;
+
   DataCompression mode_;
   std::vector<Level> levels_;
   mutable std::once_flag exact_made_;
@@ -121,6 +138,13 @@ class LikelihoodEngine {
   mutable std::vector<std::unique_ptr<Workspace>> idle_;
   mutable RouteCounts routes_;
   mutable CompressionReport report_;
+
+  std::shared_ptr<LikelihoodDevice> device_;
+  mutable std::mutex device_mutex_;                                  ///< one batch at a time
+  mutable std::vector<std::unique_ptr<DeviceLevel>> device_levels_;  ///< as `levels_`, then the exact one
+  mutable DeviceReport device_report_;
+  mutable DeviceValues device_values_;
+  mutable bool device_checked_ = false;
 };
 
 }  // namespace sojourn

@@ -57,6 +57,11 @@ struct Posterior::Impl {
   /// Adds prior and Jacobian to a likelihood and its derivatives by z, or says why the sum is not finite.
   void finish(std::span<const double> z, double likelihood, std::span<const double> by_z, double& log_density,
               std::span<double> score, std::string& status) const;
+  /// Gives what the device answers for rows `places` of z [n, d] to `answer(row, likelihood, by_z, compression error)`,
+  /// several at a time; returns the other rows. Without a device these are all.
+  template <class Answer>
+  std::vector<std::size_t> answer_on_device(MatrixView<const double> z, std::vector<std::size_t> places, bool gradient,
+                                            Answer&& answer) const;
   /// Answers what polynomials can answer; returns the other particles.
   std::vector<std::size_t> answer_on_line(MatrixView<const double> z, std::span<double> log_density,
                                           MatrixView<double> score, std::vector<std::string>& status) const;
@@ -168,6 +173,38 @@ void Posterior::Impl::finish(std::span<const double> z, double likelihood, std::
   std::fill(score.begin(), score.end(), kNan);
 }
 
+template <class Answer>
+std::vector<std::size_t> Posterior::Impl::answer_on_device(MatrixView<const double> z, std::vector<std::size_t> places,
+                                                           bool gradient, Answer&& answer) const {
+  if (!engine.has_device() || places.empty()) return places;
+  const std::size_t count = places.size(), num_parameters = parameters.base.size();
+  Matrix<double> theta(count, num_parameters), by_theta(gradient ? count : 0, num_parameters);
+  const auto size = static_cast<std::int64_t>(count);
+#pragma omp parallel for schedule(static) if (size > kManyParticles)
+  for (std::int64_t i = 0; i < size; ++i) to_theta(z.row(places[i]), theta.row(i));
+  std::vector<double> value(count), compression_error(count);
+  std::vector<char> answered(count, 0);
+  engine.answer_on_device(theta.view(), value, gradient ? by_theta.view() : MatrixView<double>(), compression_error,
+                          answered);
+#pragma omp parallel if (size > kManyParticles)
+  {
+    std::vector<double> by_z(gradient ? parameters.free.size() : 0);
+#pragma omp for schedule(static)
+    for (std::int64_t i = 0; i < size; ++i) {
+      if (answered[i] == 0) continue;
+      for (std::size_t j = 0; j < by_z.size(); ++j) {
+        const Free& free = parameters.free[j];
+        by_z[j] = by_theta(i, free.parameter) * free.transform.derivative(z(places[i], j));
+      }
+      answer(places[i], value[i], std::span<const double>(by_z), compression_error[i]);
+    }
+  }
+  std::vector<std::size_t> open;
+  for (std::size_t i = 0; i < count; ++i)
+    if (answered[i] == 0) open.push_back(places[i]);
+  return open;
+}
+
 std::vector<std::size_t> Posterior::Impl::answer_on_line(MatrixView<const double> z, std::span<double> log_density,
                                                          MatrixView<double> score,
                                                          std::vector<std::string>& status) const {
@@ -178,14 +215,24 @@ std::vector<std::size_t> Posterior::Impl::answer_on_line(MatrixView<const double
   for (std::size_t i = 0; i < n; ++i)
     if (std::isfinite(z(i, 0))) places.push_back(z(i, 0));
   line->prepare(places, [&](std::span<const double> nodes, std::span<LikelihoodOnLine::Sample> samples) {
-    engine.for_particles(
-        nodes.size(), [&](std::size_t k, LikelihoodEngine::Workspace& workspace, LikelihoodEngine::Outcome& outcome) {
-          LikelihoodOnLine::Sample& sample = samples[k];
-          std::string why;
-          sample.value = likelihood_at({&nodes[k], 1}, {&sample.slope, 1}, workspace, outcome, why);
-          sample.error = outcome.compression_error;
-          sample.ok = why.empty() && std::isfinite(sample.value) && std::isfinite(sample.slope);
-        });
+    std::vector<std::size_t> left(nodes.size());
+    std::iota(left.begin(), left.end(), std::size_t{0});
+    left = answer_on_device({nodes.data(), nodes.size(), 1}, std::move(left), true,
+                            [&](std::size_t k, double value, std::span<const double> by_z, double error) {
+                              samples[k].value = value;
+                              samples[k].slope = by_z[0];
+                              samples[k].error = error;
+                              samples[k].ok = true;
+                            });
+    engine.for_particles(left.size(), [&](std::size_t place, LikelihoodEngine::Workspace& workspace,
+                                          LikelihoodEngine::Outcome& outcome) {
+      const std::size_t k = left[place];
+      LikelihoodOnLine::Sample& sample = samples[k];
+      std::string why;
+      sample.value = likelihood_at({&nodes[k], 1}, {&sample.slope, 1}, workspace, outcome, why);
+      sample.error = outcome.compression_error;
+      sample.ok = why.empty() && std::isfinite(sample.value) && std::isfinite(sample.slope);
+    });
   });
   std::vector<char> answered(n, 0);
   const auto count = static_cast<std::int64_t>(n);
@@ -231,6 +278,11 @@ void Posterior::evaluate(MatrixView<const double> z, std::span<double> log_densi
     open.resize(n);
     std::iota(open.begin(), open.end(), std::size_t{0});
   }
+  open = impl_->answer_on_device(z, std::move(open), !score.empty(),
+                                 [&](std::size_t i, double value, std::span<const double> by_z, double) {
+                                   const std::span<double> row = score.empty() ? std::span<double>() : score.row(i);
+                                   impl_->finish(z.row(i), value, by_z, log_density[i], row, status[i]);
+                                 });
   impl_->engine.for_particles(
       open.size(), [&](std::size_t k, LikelihoodEngine::Workspace& workspace, LikelihoodEngine::Outcome& outcome) {
         const std::size_t i = open[k];
@@ -261,6 +313,8 @@ void Posterior::log_likelihood(MatrixView<const double> theta, std::span<double>
   impl_->engine.evaluate(theta, value, gradient, status);
 }
 
+void Posterior::use_device(std::shared_ptr<LikelihoodDevice> device) { impl_->engine.use_device(std::move(device)); }
+DeviceReport Posterior::device_report() const { return impl_->engine.device_report(); }
 RouteCounts Posterior::route_counts() const { return impl_->engine.route_counts(); }
 CompressionReport Posterior::compression() const {
   CompressionReport report = impl_->engine.compression();

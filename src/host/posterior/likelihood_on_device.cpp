@@ -1,0 +1,186 @@
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "common/likelihood_lanes.hpp"
+#include "posterior/likelihood_engine.hpp"
+#include "posterior/likelihood_tables.hpp"
+#include "posterior/posterior_parts.hpp"
+
+namespace sojourn {
+namespace {
+
+/// Distinct points of an exact level that is worth its place on a device: with more, the levels before it serve nearly
+/// all particles, and its weights alone would take gigabytes.
+constexpr std::size_t kMostExactPoints = 10'000;
+/// First answers of a device that the CPU computes as well: a driver or a compiler that does not do what this program
+/// was tested with shows at once.
+constexpr int kNumChecked = 4;
+constexpr double kGradientAllowance = 1e-6;
+/// A team of threads costs more than the rates of fewer particles.
+[[maybe_unused]] constexpr std::int64_t kManyParticles = 4096;
+
+bool all_finite(std::span<const double> values) {
+  return std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
+}
+
+std::int64_t& count_of(LaneOutcome outcome, DeviceReport& report) {
+  switch (outcome) {
+    case LaneOutcome::kDone:
+      return report.num_served;
+    case LaneOutcome::kCoarse:
+      return report.num_coarse;
+    case LaneOutcome::kNotReal:
+      return report.num_not_real;
+    case LaneOutcome::kUncertified:
+      return report.num_uncertified;
+    case LaneOutcome::kInterval:
+      return report.num_narrow;
+    case LaneOutcome::kInDoubt:
+      return report.num_in_doubt;
+    case LaneOutcome::kBadRates:
+      break;
+  }
+  return report.num_bad_rates;
+}
+
+}  // namespace
+
+void LikelihoodEngine::use_device(std::shared_ptr<LikelihoodDevice> device) {
+  const std::string why = LikelihoodTables::why_not(
+      model.graph, reward, levels_.empty() ? likelihood : levels_.front().data.likelihood(), options);
+  SOJOURN_EXPECTS(why.empty(), DeviceError, "{}: this likelihood is not evaluated on a device: {}; use --device cpu",
+                  device->name(), why);
+  const std::scoped_lock lock(device_mutex_);
+  device_ = std::move(device);
+  device_levels_.clear();
+  device_levels_.resize(levels_.size() + 1);
+  device_checked_ = false;
+  device_report_ = {};
+  device_report_.name = device_->name();
+}
+
+DeviceReport LikelihoodEngine::device_report() const {
+  const std::scoped_lock lock(device_mutex_);
+  return device_report_;
+}
+
+DeviceLevel* LikelihoodEngine::device_level(std::size_t level) const {
+  std::unique_ptr<DeviceLevel>& loaded = device_levels_[level];
+  if (loaded) return loaded.get();
+  const bool exact = level == levels_.size();
+  if (exact && level > 0 && likelihood.points().size() > kMostExactPoints) return nullptr;
+  const CompressedLikelihood* const compressed = exact ? nullptr : &levels_[level].data;
+  const Likelihood& own = exact ? likelihood : compressed->likelihood();
+  loaded = device_->load(prc.arrays(), LikelihoodTables(model.graph, prc, reward, own, compressed, options));
+  return loaded.get();
+}
+
+void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::span<double> value,
+                                        MatrixView<double> gradient, std::span<double> compression_error,
+                                        std::span<char> answered) const {
+  const std::size_t num_thetas = theta.num_rows(), num_rates = static_cast<std::size_t>(model.graph.num_rates());
+  const std::scoped_lock device_lock(device_mutex_);
+  Matrix<double> phi(num_thetas, num_rates);
+  std::vector<char> usable(num_thetas, 0);
+  const auto count = static_cast<std::int64_t>(num_thetas);
+#pragma omp parallel for schedule(static) if (count > kManyParticles)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    if (!all_finite(theta.row(k))) continue;
+    try {
+      model.rates.evaluate(theta.row(k), phi.row(k));
+      usable[k] = all_finite(phi.row(k)) ? 1 : 0;
+    } catch (const std::exception&) {
+      // The CPU finds the words for it.
+    }
+  }
+  std::vector<std::size_t> open, next;
+  for (std::size_t k = 0; k < num_thetas; ++k) {
+    if (usable[k] != 0) {
+      open.push_back(k);
+    } else {
+      ++device_report_.num_bad_rates;
+    }
+  }
+  DeviceValues& values = device_values_;
+  for (std::size_t level = 0; !open.empty(); ++level) {
+    DeviceLevel* const loaded = level <= levels_.size() ? device_level(level) : nullptr;
+    if (loaded == nullptr) {
+      device_report_.num_coarse += static_cast<std::int64_t>(open.size());
+      return;
+    }
+    const bool all = open.size() == num_thetas;
+    Matrix<double> some(all ? 0 : open.size(), num_rates);
+    for (std::size_t i = 0; !all && i < open.size(); ++i)
+      std::copy_n(phi.row(open[i]).begin(), num_rates, some.row(i).begin());
+    loaded->evaluate(all ? std::as_const(phi).view() : std::as_const(some).view(), !gradient.empty(), values);
+    next.clear();
+    const auto num_points = static_cast<std::int64_t>(level < levels_.size() ? levels_[level].plan.points().size()
+                                                                             : likelihood.points().size());
+    const std::scoped_lock lock(mutex_);
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      const std::size_t k = open[i];
+      auto outcome = static_cast<LaneOutcome>(values.outcome[i]);
+      if (outcome == LaneOutcome::kCoarse) {
+        next.push_back(k);
+        continue;
+      }
+      const std::span<const double> by_rate =
+          gradient.empty() ? std::span<const double>()
+                           : std::span<const double>(values.by_rate).subspan(i * num_rates, num_rates);
+      if (outcome == LaneOutcome::kDone && !gradient.empty()) {
+        model.rates.pull_back(theta.row(k), by_rate, gradient.row(k));
+        if (!all_finite(gradient.row(k))) outcome = LaneOutcome::kInDoubt;
+      }
+      ++count_of(outcome, device_report_);
+      if (outcome != LaneOutcome::kDone) continue;
+      value[k] = values.value[i];
+      compression_error[k] = values.compression_error[i];
+      answered[k] = 1;
+      routes_.contour += num_points;
+      routes_.worst_error_bound = std::max(routes_.worst_error_bound, values.error_bound[i]);
+      if (level < levels_.size()) {
+        ++report_.level_count[level];
+        report_.worst_error = std::max(report_.worst_error, values.compression_error[i]);
+      } else {
+        ++report_.num_exact;
+      }
+    }
+    std::swap(open, next);
+  }
+  check_device(theta, value, gradient, answered);
+}
+
+void LikelihoodEngine::check_device(MatrixView<const double> theta, std::span<const double> value,
+                                    MatrixView<double> gradient, std::span<const char> answered) const {
+  if (device_checked_ || gradient.empty()) return;
+  double weight = 0;
+  for (const Observation& item : observations.items) weight += item.weight;
+  Lease lease(*this);
+  std::vector<double> slopes(gradient.num_cols());
+  int num_checked = 0;
+  for (std::size_t k = 0; k < theta.num_rows() && num_checked < kNumChecked; ++k) {
+    if (answered[k] == 0) continue;
+    Outcome outcome;
+    std::string status;
+    const double wanted = at(theta.row(k), slopes, lease.get(), outcome, status);
+    if (!status.empty()) continue;
+    ++num_checked;
+    device_checked_ = true;
+    // Every law's value may be off by rtol on either side, and as much again may lie in the compression.
+    const double allowed = 4 * options.rtol * (std::abs(wanted) + weight);
+    SOJOURN_EXPECTS(std::abs(value[k] - wanted) <= allowed, DeviceError,
+                    "{}: the log likelihood is {} there and {} on the CPU at {}; use --device cpu and report this",
+                    device_->name(), value[k], wanted, describe_theta(model, theta.row(k)));
+    for (std::size_t p = 0; p < slopes.size(); ++p) {
+      const double scale = std::abs(slopes[p] * theta(k, p)) + weight;
+      SOJOURN_EXPECTS(std::abs((gradient(k, p) - slopes[p]) * theta(k, p)) <= kGradientAllowance * scale, DeviceError,
+                      "{}: the derivative by {} is {} there and {} on the CPU at {}; use --device cpu and report this",
+                      device_->name(), model.parameters[p].name, gradient(k, p), slopes[p],
+                      describe_theta(model, theta.row(k)));
+    }
+  }
+}
+
+}  // namespace sojourn
