@@ -208,12 +208,18 @@ SOJOURN_HD SOJOURN_FORCE_INLINE Real transposed_solve_single_row(const PrcView& 
   return acc * inverse;
 }
 
+/// Takes each row's solution of a transposed solve; the default leaves it alone.
+struct IgnoreRows {
+  template <class Real>
+  SOJOURN_HD void operator()(std::int32_t, const Real&) const {}
+};
+
 /// Solves A^T y = u on one component once its predecessors are solved. `y` [rows] holds u on entry and the solution on
-/// return.
-template <class Real, class RateArray, class FactorArray, class RealArray>
+/// return. `done(v, y_v)` is called for each row while its solution is at hand.
+template <class Real, class RateArray, class FactorArray, class RealArray, class RowDone = IgnoreRows>
 SOJOURN_HD inline void transposed_solve_component(const PrcView& prc, const PrcComponent& component,
                                                   const RateArray& rate, const FactorArray& entry,
-                                                  const FactorArray& inverse, RealArray&& y) {
+                                                  const FactorArray& inverse, RealArray&& y, RowDone&& done = {}) {
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
     Real acc = y[v];
     for (std::int64_t g = prc.rows[v].arrival_begin; g < prc.rows[v].arrival_end; ++g) {
@@ -241,6 +247,7 @@ SOJOURN_HD inline void transposed_solve_component(const PrcView& prc, const PrcC
     for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
       add_product(y[prc.entry_column[e]], entry[e - base], value);
     }
+    done(v, value);
   }
 }
 
@@ -250,6 +257,24 @@ template <class RealArray>
 struct GradientSums {
   RealArray gained, lost;
 };
+
+/// Adds the gradient of the pair (visits, x) at one row; no kill, and x is 0 at absorption.
+template <class Real, class XArray, class RealArray>
+SOJOURN_HD SOJOURN_FORCE_INLINE void add_row_gradient_sums(const PrcView& prc, std::int32_t v, const XArray& x,
+                                                           const Real& visits, GradientSums<RealArray> sums) {
+  const PrcRow& row = prc.rows[v];
+  const Real left = visits * x[v];
+  for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
+    const PrcGroup& group = prc.groups[g];
+    if (group.rate == 0) continue;
+    Real target(0.0);
+    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+      add_product(target, prc.terms[t].coefficient, x[prc.terms[t].column]);
+    }
+    add_product(sums.gained[group.rate], visits, target);
+    add_product(sums.lost[group.rate], group.total, left);
+  }
+}
 
 /// Adds the gradient of the pair (factor * y, x) on one component. `rhs` is the right-hand side of x; no kill, and x is
 /// 0 at absorption. A row with a single rate has slope -r_v / rate by its own equation, without any subtraction.
@@ -264,18 +289,29 @@ SOJOURN_HD inline void add_gradient_sums(const PrcView& prc, const PrcComponent&
     return;
   }
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
+    add_row_gradient_sums<Real>(prc, v, x, factor * y[v], sums);
+  }
+}
+
+/// Adds the gradient of the pair (y, x) as one sum of products, and to `size` [extended rates] the size of what cancels
+/// in it: what rounding leaves of the sum is a small multiple of eps * size. x is `absorbing` at absorption.
+template <class Real, class XArray, class YArray, class GradientArray, class SizeArray>
+SOJOURN_HD inline void add_gradient_products(const PrcView& prc, const XArray& x, const YArray& y, double absorbing,
+                                             GradientArray&& gradient, SizeArray&& size) {
+  for (std::int32_t v = 0; v < prc.num_rows; ++v) {
     const PrcRow& row = prc.rows[v];
-    const Real visits = factor * y[v];
-    const Real left = visits * x[v];
+    const Real value = x[v], visits = y[v];
+    const auto lost = size_of(value) * size_of(visits);
     for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
       const PrcGroup& group = prc.groups[g];
       if (group.rate == 0) continue;
-      Real target(0.0);
+      Real slope(group.absorbing * absorbing);
+      add_product(slope, -group.total, value);
       for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-        add_product(target, prc.terms[t].coefficient, x[prc.terms[t].column]);
+        add_product(slope, prc.terms[t].coefficient, x[prc.terms[t].column]);
       }
-      add_product(sums.gained[group.rate], visits, target);
-      add_product(sums.lost[group.rate], group.total, left);
+      add_product(gradient[group.rate], visits, slope);
+      add_product(size[group.rate], group.total, lost);
     }
   }
 }

@@ -136,25 +136,36 @@ class LaneReplay {
   /// Prepares solves with an extra exit rate `kill(row)` per lane.
   template <class Kill>
   void factor(Kill&& kill) {
-    factor_again_ = false;
+    first_kept_ = 0;
+    kept_are_there_ = true;
     for (std::int32_t c = 0; c < prc_.num_components; ++c) factor_component_at(prc_.components[c], kill, true);
   }
-  /// Prepares solves without one. Factors that would not stay in the core's cache are computed again on each sweep
-  /// instead: arithmetic is cheaper than the trip to memory, and the bits are the same.
+  /// Prepares solves without one: the first sweep factors each component where it is used. The factors of the last
+  /// components, with which a sweep back begins, are kept as far as they stay in the core's cache; the others are
+  /// computed again on each sweep: arithmetic is cheaper than the trip to memory, and the bits are the same.
   void factor() {
-    factor_again_ = num_entries_ * sizeof(Lanes) > kFactorCacheBytes;
+    first_kept_ = prc_.num_components;
+    std::size_t bytes = 0;
+    while (first_kept_ > 0) {
+      const PrcComponent& component = prc_.components[first_kept_ - 1];
+      bytes += static_cast<std::size_t>(component.entry_end - component.entry_begin) * sizeof(Lanes);
+      if (bytes > kFactorCacheBytes) break;
+      --first_kept_;
+    }
+    kept_are_there_ = false;
     in_place_ = nullptr;
-    if (!factor_again_) factor(NoKill{});
   }
 
   /// Visits the components, successors first (or last): body(component, entry, exit, inverse) with their factors.
   template <class Body>
   void forward(Body&& body) {
-    for (std::int32_t c = 0; c < prc_.num_components; ++c) visit(prc_.components[c], body);
+    for (std::int32_t c = 0; c < prc_.num_components; ++c) visit(c, body);
+    kept_are_there_ = true;
   }
   template <class Body>
   void backward(Body&& body) {
-    for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) visit(prc_.components[c], body);
+    for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) visit(c, body);
+    kept_are_there_ = true;
   }
 
   /// The same for one component alone, its factors overwriting those of the component before: the form that keeps the
@@ -187,13 +198,17 @@ class LaneReplay {
       solve_component<Slots, Lanes>(prc_, component, rate(), entry, inverse, rhs, x);
     }
   }
-  /// One component's part of y = A^-T y, its factors as `backward` hands them out.
-  void transposed_solve_part(const PrcComponent& component, const Lanes* entry, const Lanes* inverse, Lanes* y) const {
+  /// One component's part of y = A^-T y, its factors as `backward` hands them out. `done(v, y_v)` is called for each
+  /// row.
+  template <class RowDone = IgnoreRows>
+  void transposed_solve_part(const PrcComponent& component, const Lanes* entry, const Lanes* inverse, Lanes* y,
+                             RowDone&& done = {}) const {
     const std::int32_t v = component.row_begin;
     if (component.row_end - v == 1) {
       y[v] = transposed_solve_single_row<Lanes>(prc_, prc_.rows[v], rate(), inverse[0], y[v], y);
+      done(v, y[v]);
     } else {
-      transposed_solve_component<Lanes>(prc_, component, rate(), entry, inverse, y);
+      transposed_solve_component<Lanes>(prc_, component, rate(), entry, inverse, y, done);
     }
   }
 
@@ -273,18 +288,22 @@ class LaneReplay {
                             inverse_.data() + row, IgnorePivots{});
   }
   template <class Body>
-  void visit(const PrcComponent& component, Body&& body) {
+  void visit(std::int32_t c, Body&& body) {
+    const PrcComponent& component = prc_.components[c];
+    const bool kept = c >= first_kept_;
+    if (kept && !kept_are_there_) factor_component_at(component, NoKill{}, true);
     // A sweep begins with the component that the one before it ended with.
-    if (factor_again_ && in_place_ != &component) factor_in_place(component);
-    const std::int64_t entry = factor_again_ ? 0 : component.entry_begin;
-    const std::int32_t row = factor_again_ ? 0 : component.row_begin;
+    if (!kept && in_place_ != &component) factor_in_place(component);
+    const std::int64_t entry = kept ? component.entry_begin : 0;
+    const std::int32_t row = kept ? component.row_begin : 0;
     body(component, static_cast<const Lanes*>(entry_.data() + entry), static_cast<const Lanes*>(exit_.data() + row),
          static_cast<const Lanes*>(inverse_.data() + row));
   }
 
   PrcView prc_;
   std::size_t num_entries_;
-  bool factor_again_ = false;
+  std::int32_t first_kept_ = 0;  ///< component from which on factors have places of their own
+  bool kept_are_there_ = false;
   const PrcComponent* in_place_ = nullptr;  ///< whose factors stand at the front of the arrays
   PackArray<Lanes> rate_, inverse_rate_, entry_, exit_, inverse_;
 };

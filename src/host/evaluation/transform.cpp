@@ -16,6 +16,10 @@ constexpr int kNarrowNodes = kVectorDoubles;
 /// A shift this large stops every earning row before it does anything else.
 constexpr double kStopShift = 1e280;
 
+/// Relative error that products may leave of a node's derivative: contours add nodes up with weights that cancel, so it
+/// is a tenth of what a gradient may lose.
+constexpr double kNodeTolerance = 0.1 * kGradientTolerance;
+
 /// Remembers the smallest pivot of each lane: the shift lies right of -lambda_1 exactly when all pivots are positive.
 template <class Real>
 struct LowestPivot {
@@ -53,6 +57,8 @@ struct Impl {
   bool has_zero_reward = false;
   double defect = 0;
   bool discrete = false;
+  /// What rounding leaves of a gradient by products at most, as a share of its size.
+  double gradient_share = 0;
 };
 
 template <class T>
@@ -115,7 +121,8 @@ SetTransform::SetTransform(const StateGraph& graph, const Prc& prc, std::span<co
             {},
             false,
             graph.defect(),
-            graph.time_kind() == TimeKind::kDiscrete} {
+            graph.time_kind() == TimeKind::kDiscrete,
+            GradientJudge(prc.arrays(), 1).share()} {
   SOJOURN_EXPECTS(std::cmp_equal(reward.size(), graph.num_states()), ShapeError,
                   "transform: reward has {} values; the model has {} states", reward.size(), graph.num_states());
   impl_.reward.resize(impl_.view.num_rows);
@@ -253,43 +260,115 @@ double SetTransform::density_at_zero(TransformReplay::Workspace& of, std::span<d
   return value;
 }
 
+/// What `evaluate` fills, density first, then survival; empty where it is not asked for.
+struct NodeResults {
+  std::span<std::complex<double>> value[2], gradient[2];
+  [[nodiscard]] bool with_gradient() const { return !gradient[0].empty() || !gradient[1].empty(); }
+};
+
+/// The nodes of one block: `count` of its lanes, which begin at node `first` of the call.
 template <int Lanes>
-void evaluate_block(TransformNodes<ComplexPack<Lanes>>& nodes, const TransformParticle& particle, bool discrete,
-                    std::span<const std::complex<double>> s, std::size_t first, std::int32_t num_rates,
-                    std::span<std::complex<double>> density, std::span<std::complex<double>> survival,
-                    std::span<std::complex<double>> density_gradient,
-                    std::span<std::complex<double>> survival_gradient) {
-  ComplexPack<Lanes> shift(0.0);
-  const std::size_t count = std::min<std::size_t>(Lanes, s.size() - first);
-  for (int lane = 0; lane < Lanes; ++lane) {
-    const std::complex<double> at = s[first + std::min<std::size_t>(lane, count - 1)];
-    const std::complex<double> node = discrete ? exponential_minus_one(at) : at;
-    shift.re.lane(lane) = node.real();
-    shift.im.lane(lane) = node.imag();
-  }
-  nodes.factor(particle, shift, IgnorePivots{});
-  const auto store = [&](const ComplexPack<Lanes>& value, std::span<std::complex<double>> out, std::size_t stride,
-                         std::size_t offset) {
-    for (std::size_t lane = 0; lane < count; ++lane) {
-      out[(first + lane) * stride + offset] = {value.re.lane(static_cast<int>(lane)),
-                                               value.im.lane(static_cast<int>(lane))};
+class NodeBlock {
+ public:
+  NodeBlock(TransformNodes<ComplexPack<Lanes>>& nodes, const Impl& impl, const TransformParticle& particle,
+            std::span<const std::complex<double>> s, std::size_t first, const NodeResults& results)
+      : nodes_(nodes),
+        num_rates_(impl.view.num_rates),
+        share_(impl.gradient_share),
+        first_(first),
+        count_(std::min<std::size_t>(Lanes, s.size() - first)),
+        results_(results) {
+    ComplexPack<Lanes> shift(0.0);
+    for (int lane = 0; lane < Lanes; ++lane) {
+      const std::complex<double> at = s[first + std::min<std::size_t>(lane, count_ - 1)];
+      const std::complex<double> node = impl.discrete ? exponential_minus_one(at) : at;
+      shift.re.lane(lane) = node.real();
+      shift.im.lane(lane) = node.imag();
     }
-  };
-  if (!density.empty()) {
-    store(density_gradient.empty() ? nodes.solve_density() : nodes.solve_density_differences(), density, 1, 0);
+    nodes_.factor(particle, shift, IgnorePivots{});
   }
-  if (!survival.empty()) {
-    store(survival_gradient.empty() ? nodes.solve_survival() : nodes.solve_survival_differences(), survival, 1, 0);
+
+  void values() {
+    if (!results_.value[0].empty()) store(nodes_.solve_density(), results_.value[0], 1, 0);
+    if (!results_.value[1].empty()) store(nodes_.solve_survival(), results_.value[1], 1, 0);
   }
-  if (density_gradient.empty() && survival_gradient.empty()) return;
-  nodes.solve_visits();
-  for (const bool is_survival : {false, true}) {
-    const auto out = is_survival ? survival_gradient : density_gradient;
-    if (out.empty()) continue;
-    const auto& gradient = nodes.gradient(is_survival);
-    for (std::int32_t k = 0; k < num_rates; ++k) store(gradient[1 + k], out, num_rates, k);
+  /// Gradients by products, and by differences where these are in doubt; the values are there. False where all were.
+  bool gradients_by_products() {
+    bool any_kept = false;
+    nodes_.solve_visits();
+    for (const bool survival : {false, true}) {
+      if (results_.gradient[survival].empty()) continue;
+      const auto& gradient = nodes_.gradient_by_products(survival);
+      bool any_in_doubt = false;
+      for (std::size_t lane = 0; lane < count_; ++lane) {
+        wanted_[lane] = in_doubt(gradient, nodes_.gradient_size(), static_cast<int>(lane));
+        (wanted_[lane] ? any_in_doubt : any_kept) = true;
+      }
+      store_gradient(gradient, survival, false);
+      if (!any_in_doubt) continue;
+      if (survival) {
+        nodes_.solve_survival_differences();
+      } else {
+        nodes_.solve_density_differences();
+      }
+      store_gradient(nodes_.gradient(survival), survival, true);
+    }
+    return any_kept;
   }
-}
+  /// Values, and gradients by differences.
+  void gradients_by_differences() {
+    if (!results_.value[0].empty()) {
+      store(results_.gradient[0].empty() ? nodes_.solve_density() : nodes_.solve_density_differences(),
+            results_.value[0], 1, 0);
+    }
+    if (!results_.value[1].empty()) {
+      store(results_.gradient[1].empty() ? nodes_.solve_survival() : nodes_.solve_survival_differences(),
+            results_.value[1], 1, 0);
+    }
+    nodes_.solve_visits();
+    std::fill_n(wanted_, count_, true);
+    for (const bool survival : {false, true}) {
+      if (!results_.gradient[survival].empty()) store_gradient(nodes_.gradient(survival), survival, true);
+    }
+  }
+
+ private:
+  /// Whether products may have lost digits of some derivative of a node that matter. A zero size is an exact zero.
+  [[nodiscard]] bool in_doubt(const PackArray<ComplexPack<Lanes>>& gradient, const PackArray<Pack<Lanes>>& size,
+                              int lane) const {
+    for (std::int32_t r = 1; r <= num_rates_; ++r) {
+      const double left = std::hypot(gradient[r].re.lane(lane), gradient[r].im.lane(lane));
+      // Gained and lost are alike where they cancel. Written so that what is not a number is in doubt.
+      if (!(2 * share_ * size[r].lane(lane) <= kNodeTolerance * left)) return true;
+    }
+    return false;
+  }
+  void store(const ComplexPack<Lanes>& value, std::span<std::complex<double>> out, std::size_t stride,
+             std::size_t offset) const {
+    for (std::size_t lane = 0; lane < count_; ++lane) store_lane(value, out, stride, offset, lane);
+  }
+  void store_lane(const ComplexPack<Lanes>& value, std::span<std::complex<double>> out, std::size_t stride,
+                  std::size_t offset, std::size_t lane) const {
+    out[(first_ + lane) * stride + offset] = {value.re.lane(static_cast<int>(lane)),
+                                              value.im.lane(static_cast<int>(lane))};
+  }
+  /// Of the lanes whose `wanted_` is the given one.
+  void store_gradient(const PackArray<ComplexPack<Lanes>>& gradient, bool survival, bool wanted) const {
+    for (std::size_t lane = 0; lane < count_; ++lane) {
+      if (wanted_[lane] != wanted) continue;
+      for (std::int32_t k = 0; k < num_rates_; ++k) {
+        store_lane(gradient[1 + k], results_.gradient[survival], num_rates_, k, lane);
+      }
+    }
+  }
+
+  TransformNodes<ComplexPack<Lanes>>& nodes_;
+  std::int32_t num_rates_;
+  double share_;
+  std::size_t first_, count_;
+  const NodeResults& results_;
+  bool wanted_[Lanes] = {};  ///< lanes that differences serve
+};
 
 void SetTransform::evaluate(std::span<const std::complex<double>> s, std::span<std::complex<double>> density,
                             std::span<std::complex<double>> survival, std::span<std::complex<double>> density_gradient,
@@ -298,13 +377,21 @@ void SetTransform::evaluate(std::span<const std::complex<double>> s, std::span<s
   SOJOURN_EXPECTS((density_gradient.empty() || !density.empty()) && (survival_gradient.empty() || !survival.empty()),
                   UsageError, "transform: a gradient is asked for without its value");
   const std::int32_t num_rates = impl_.view.num_rates;
+  const NodeResults results{{density, survival}, {density_gradient, survival_gradient}};
+  const bool with_gradient = results.with_gradient();
+  // Where products fail at all nodes of a block, the next ones are not tried.
+  bool by_products = true;
   std::size_t first = 0;
   const auto run = [&](auto& nodes, std::size_t num_nodes) {
-    evaluate_block(nodes, workspace.particle, impl_.discrete, s, first, num_rates, density, survival, density_gradient,
-                   survival_gradient);
+    NodeBlock block(nodes, impl_, workspace.particle, s, first, results);
+    if (with_gradient && !by_products) {
+      block.gradients_by_differences();
+    } else {
+      block.values();
+      if (with_gradient) by_products = block.gradients_by_products();
+    }
     first += num_nodes;
   };
-  const bool with_gradient = !density_gradient.empty() || !survival_gradient.empty();
   while (first < s.size()) {
     const std::size_t left = s.size() - first;
     if (left <= (with_gradient ? 1 : 2) * kNarrowNodes) {

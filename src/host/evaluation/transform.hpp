@@ -66,7 +66,8 @@ class TransformReplay {
   double density_at_zero(Workspace& workspace, std::span<double> gradient) const;
 
   /// Complex replay. `s` [M]; density and survival [M], or empty; gradients [M, num_rates], or empty.
-  /// The result at a node does not depend on the other nodes of the call.
+  /// Gradients come from products of visits and solution where these keep digits enough, else from differences
+  /// (decisions 0012 and 0023). Which of them a node takes, and so its last bits, may depend on the nodes before it.
   void evaluate(std::span<const std::complex<double>> s, std::span<std::complex<double>> density,
                 std::span<std::complex<double>> survival, std::span<std::complex<double>> density_gradient,
                 std::span<std::complex<double>> survival_gradient, Workspace& workspace) const;

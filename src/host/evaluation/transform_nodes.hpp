@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "evaluation/lane_replay.hpp"
@@ -25,6 +27,8 @@ struct TransformParticle {
 /// Factors and solutions at a pack of nodes that share one particle; `Real` is a pack or a scaled number.
 template <class Real>
 class TransformNodes {
+  using Size = std::remove_cvref_t<decltype(size_of(std::declval<const Real&>()))>;
+
  public:
   TransformNodes(const Prc& prc, const LazyDifferenceProgram& differences)
       : arrays_(&prc.arrays()),
@@ -59,7 +63,7 @@ class TransformNodes {
   }
   /// The same with the differences that `gradient` needs.
   Real solve_density_differences() {
-    solve_differences([&](std::int32_t v) { return Real(particle_.exit[v]); }, particle_.instant == nullptr ? 1.0 : 0.0,
+    solve_differences([&](std::int32_t v) { return Real(particle_.exit[v]); }, absorbing_density(),
                       density_differences_);
     return dot_start(density_differences_->view().x);
   }
@@ -87,20 +91,23 @@ class TransformNodes {
   }
   /// Gradient by extended rate of the density or survival transform; needs the differences and `solve_visits`.
   const PackArray<Real>& gradient(bool survival) {
-    for (std::int32_t k = 0; k < 1 + prc_.num_rates + prc_.num_forms; ++k) gradient_[k] = Real(0.0);
     const Differences<Real*> solution = (survival ? survival_differences_ : density_differences_)->view();
-    const bool pass_through = particle_.instant != nullptr;
-    if (pass_through) {
-      if (!survival) {
-        for (std::int32_t v = 0; v < prc_.num_rows; ++v) add_instant_gradient(v);
-      }
-      for (std::int32_t v = 0; v < prc_.num_rows; ++v) visits_[v] += Real(particle_.visits[v]);
-    }
-    add_gradient<Real>(prc_, solution.slope, visits_.data(), gradient_.data());
-    if (pass_through) solve_visits();
-    fold_forms(prc_, gradient_.data());
+    return gather_gradient(survival,
+                           [&] { add_gradient<Real>(prc_, solution.slope, visits_.data(), gradient_.data()); });
+  }
+  /// The same from the solution alone, which loses what products lose; `gradient_size` says of what size they were.
+  const PackArray<Real>& gradient_by_products(bool survival) {
+    const std::int32_t num_rates = 1 + prc_.num_rates + prc_.num_forms;
+    size_.resize(num_rates);
+    for (std::int32_t k = 0; k < num_rates; ++k) size_[k] = Size(0.0);
+    gather_gradient(survival, [&] {
+      add_gradient_products<Real>(prc_, (survival ? survival_ : density_).data(), visits_.data(),
+                                  survival ? 0.0 : absorbing_density(), gradient_.data(), size_.data());
+    });
+    fold_forms(prc_, GradientSums<Size*>{size_.data(), size_.data()});
     return gradient_;
   }
+  [[nodiscard]] const PackArray<Size>& gradient_size() const { return size_; }
 
  private:
   [[nodiscard]] auto kill() const {
@@ -125,6 +132,23 @@ class TransformNodes {
                                         exit_.data() + component.row_begin, inverse_.data() + component.row_begin, rhs,
                                         kill(), absorbing, solution->view(), rises);
     }
+  }
+  /// The density transform at absorption; where states earn nothing, `add_instant_gradient` has its part.
+  [[nodiscard]] double absorbing_density() const { return particle_.instant == nullptr ? 1.0 : 0.0; }
+  template <class AddGradient>
+  const PackArray<Real>& gather_gradient(bool survival, AddGradient&& add) {
+    for (std::int32_t k = 0; k < 1 + prc_.num_rates + prc_.num_forms; ++k) gradient_[k] = Real(0.0);
+    const bool pass_through = particle_.instant != nullptr;
+    if (pass_through) {
+      if (!survival) {
+        for (std::int32_t v = 0; v < prc_.num_rows; ++v) add_instant_gradient(v);
+      }
+      for (std::int32_t v = 0; v < prc_.num_rows; ++v) visits_[v] += Real(particle_.visits[v]);
+    }
+    add();
+    if (pass_through) solve_visits();
+    fold_forms(prc_, gradient_.data());
+    return gradient_;
   }
   /// The edge's effect through absorption without earning: visits * coefficient * (instant_j - instant_v).
   void add_instant_gradient(std::int32_t v) {
@@ -154,6 +178,7 @@ class TransformNodes {
   TransformParticle particle_;
   Real shift_{};
   PackArray<Real> entry_, exit_, inverse_, density_, survival_, again_, visits_, gradient_;
+  PackArray<Size> size_;
   std::optional<SolutionArrays<Real>> density_differences_, survival_differences_;
   std::optional<RiseArrays<Real>> rises_;
 };
