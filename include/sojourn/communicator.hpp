@@ -56,6 +56,8 @@ class Communicator {
   [[nodiscard]] virtual int size() const = 0;
   /// "serial", "threads", "mpi".
   [[nodiscard]] virtual std::string name() const = 0;
+  /// Whether what is sent and received may lie in the memory of a CUDA device.
+  [[nodiscard]] virtual bool takes_device_memory() const { return false; }
   /// A communicator of the same ranks whose messages never meet those of this one. All ranks call it.
   [[nodiscard]] virtual std::unique_ptr<Communicator> duplicate() = 0;
 
@@ -154,6 +156,7 @@ class Communicator {
 
  protected:
   friend class WrappedCommunicator;
+  friend class DirectDeviceCommunicator;  // gives these calls pointers of a device
   enum class Scope : std::uint8_t { kAll, kRoot, kUpToRank };
   using Bytes = std::span<const std::byte>;
   using MutableBytes = std::span<std::byte>;

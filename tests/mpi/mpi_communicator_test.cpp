@@ -7,8 +7,11 @@
 #define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 
+#include "comm/mpi/mpi_device_memory.hpp"
 #include "comm/wrapped_communicator.hpp"
 #include "communicator_checks.hpp"
+#include "device/comm/fake_nccl.hpp"
+#include "device/comm/host_route.hpp"
 #include "host/sampler/analytic_targets.hpp"
 #include "sojourn/svgd.hpp"
 
@@ -137,6 +140,59 @@ TEST_F(Mpi, SvgdHasTheBitsOfOneProcess) {
   EXPECT_EQ(together.particles.values(), alone.particles.values());
   EXPECT_EQ(together.score.values(), alone.score.values());
   EXPECT_EQ(together.trace_step, alone.trace_step);
+}
+
+/// As if it took device memory; host memory is what MPI then meets.
+class TakesDeviceMemory final : public WrappedCommunicator {
+ public:
+  using WrappedCommunicator::WrappedCommunicator;
+  [[nodiscard]] bool takes_device_memory() const override { return true; }
+  [[nodiscard]] std::unique_ptr<Communicator> duplicate() override { return duplicate_inner(); }
+
+ protected:
+  void around(const CommCall&, const std::function<void()>& work) override { work(); }
+};
+
+/// Device arrays by MPI itself and through the host: the same bits, in place and not, in one message or many.
+TEST_F(Mpi, DeviceArraysGoBothWays) {
+  fake_nccl::FakeMemory memory(rank_);
+  TakesDeviceMemory aware(comm_->duplicate());
+  const std::size_t count = 1001, ranks = static_cast<std::size_t>(size_),
+                    place = count * static_cast<std::size_t>(rank_);
+  std::vector<double> all;
+  for (int r = 0; r < size_; ++r) {
+    const std::vector<double> part = values_of(r, count);
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  const std::vector<double> own = values_of(rank_, count);
+  for (const auto& routed :
+       {make_host_route(aware, memory, CudaAwareMpi::kAuto), make_host_route(aware, memory, CudaAwareMpi::kOff),
+        make_staged_device_communicator(aware, memory, 1024)}) {
+    SCOPED_TRACE(routed->name());
+    std::vector<double> gathered(count * ranks), same(count * ranks), values = own, sum(count), rows(count * ranks);
+    routed->all_gather(own.data(), gathered.data(), count * sizeof(double));
+    std::ranges::copy(own, same.begin() + static_cast<std::ptrdiff_t>(place));
+    routed->all_gather(same.data() + place, same.data(), count * sizeof(double));
+    routed->broadcast(values.data(), count * sizeof(double), size_ - 1);
+    routed->all_reduce(own.data(), sum.data(), count, Reduction::kMax);
+    std::ranges::copy(own, rows.begin() + static_cast<std::ptrdiff_t>(place));
+    routed->gather_rows(rows.data(), static_cast<std::int64_t>(ranks), 1, count);
+    routed->wait();
+    EXPECT_EQ(gathered, all);
+    EXPECT_EQ(same, all);
+    EXPECT_EQ(values, values_of(size_ - 1, count));
+    EXPECT_EQ(sum, values_of(size_ - 1, count));
+    EXPECT_EQ(rows, all);
+  }
+}
+
+/// What this MPI says of CUDA decides, unless the switch forces it.
+TEST_F(Mpi, CudaAwarenessIsAskedOfTheLibrary) {
+  EXPECT_EQ(comm_->takes_device_memory(), mpi_takes_device_memory().value_or(false));
+  if (comm_->takes_device_memory()) GTEST_SKIP() << "this MPI takes device memory";
+  fake_nccl::FakeMemory memory(rank_);
+  EXPECT_EQ(make_host_route(*comm_, memory, CudaAwareMpi::kAuto)->name(), "host");
+  EXPECT_THROW(make_host_route(*comm_, memory, CudaAwareMpi::kOn), CommError);
 }
 
 TEST_F(Mpi, SaysWhichLibraryItIs) { EXPECT_FALSE(mpi_library_version().empty()); }

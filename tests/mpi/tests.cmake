@@ -1,21 +1,61 @@
-# Communicators over MPI, against MPI's own calls, for several numbers of ranks on this machine.
-if(TARGET sojourn_mpi AND MPIEXEC_EXECUTABLE)
-  add_executable(test_mpi ${CMAKE_CURRENT_LIST_DIR}/mpi_communicator_test.cpp)
+# What only ranks started by a launcher show. Root in a container, more ranks than cores: Open MPI 4 and 5 want to be
+# told; MPICH ignores these.
+set(mpi_environment OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+    PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe)
+
+# Communicators over the MPI of `library`, against MPI's own calls: tests `prefix`.communicator_N for each N of ARGN.
+function(sojourn_add_communicator_tests target library prefix launcher)
+  add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/mpi/mpi_communicator_test.cpp)
   get_property(rooms_up_to_sampler GLOBAL PROPERTY SOJOURN_ROOMS_UP_TO_sampler)
   foreach(room ${rooms_up_to_sampler})
     get_property(objects GLOBAL PROPERTY SOJOURN_OBJECTS_OF_${room})
-    target_sources(test_mpi PRIVATE ${objects})
+    target_sources(${target} PRIVATE ${objects})
   endforeach()
-  target_include_directories(test_mpi PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/tests/host/comm)
-  target_link_libraries(test_mpi PRIVATE sojourn_mpi GTest::gmock GTest::gtest)
-  foreach(num_ranks 1 2 3 4 7)
-    add_test(NAME mpi.communicator_${num_ranks}
-             COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${num_ranks} ${MPIEXEC_PREFLAGS} $<TARGET_FILE:test_mpi>
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/tests/host/comm)
+  target_link_libraries(${target} PRIVATE sojourn_device_comm ${library} GTest::gmock GTest::gtest)
+  foreach(num_ranks ${ARGN})
+    add_test(NAME ${prefix}.communicator_${num_ranks}
+             COMMAND ${launcher} ${MPIEXEC_NUMPROC_FLAG} ${num_ranks} ${MPIEXEC_PREFLAGS} $<TARGET_FILE:${target}>
                      ${MPIEXEC_POSTFLAGS})
-    # Root in a container, more ranks than cores: Open MPI 4 and 5 want to be told; MPICH ignores these.
-    set_tests_properties(
-      mpi.communicator_${num_ranks}
-      PROPERTIES LABELS unit TIMEOUT 300 PROCESSORS 2
-                 ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1;PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe")
+    set_tests_properties(${prefix}.communicator_${num_ranks} PROPERTIES LABELS unit TIMEOUT 300 PROCESSORS 2
+                         ENVIRONMENT "${mpi_environment}")
   endforeach()
+endfunction()
+
+if(TARGET sojourn_mpi AND MPIEXEC_EXECUTABLE)
+  sojourn_add_communicator_tests(test_mpi sojourn_mpi mpi ${MPIEXEC_EXECUTABLE} 1 2 3 4 7)
+
+  # Whole rooms, each by two processes of one launcher at once: nothing may depend on being alone on the machine or on
+  # the launcher's variables. `scripts/test-ranks` does it for all rooms; here stand those that are quick.
+  foreach(room model graph elimination comm sampler cli)
+    if(TARGET test_${room})
+      add_test(NAME ranks2.${room} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} 2 ${MPIEXEC_PREFLAGS}
+                                           $<TARGET_FILE:test_${room}> --gtest_brief=1)
+      set_tests_properties(ranks2.${room} PROPERTIES LABELS "unit;mpi2" TIMEOUT 600 PROCESSORS 2
+                           ENVIRONMENT "${mpi_environment};SOJOURN_DISABLE_CACHE=1")
+    endif()
+  endforeach()
+endif()
+
+# The same communicator and program over Debian's MPICH, where it stands beside another MPI.
+find_program(SOJOURN_MPICH_LAUNCHER mpiexec.mpich DOC "Launcher of a second MPI, for tests")
+pkg_check_modules(MPICH QUIET IMPORTED_TARGET mpich)
+if(TARGET sojourn_mpi AND MPICH_FOUND AND SOJOURN_MPICH_LAUNCHER AND NOT MPI_CXX_LIBRARIES MATCHES mpich)
+  get_target_property(mpi_sources sojourn_mpi SOURCES)
+  list(TRANSFORM mpi_sources PREPEND ${PROJECT_SOURCE_DIR}/src/)
+  add_library(sojourn_mpich STATIC ${mpi_sources})
+  target_link_libraries(sojourn_mpich PUBLIC sojourn_settings PkgConfig::MPICH)
+  sojourn_add_communicator_tests(test_mpich sojourn_mpich mpich ${SOJOURN_MPICH_LAUNCHER} 2 3)
+  set(mpich_cases particles_are_those_of_one_process an_error_of_one_rank_ends_all a_rank_that_is_killed_ends_all)
+  if(TARGET sojourn_program AND Python3_FOUND)
+    add_executable(sojourn_program_mpich ${PROJECT_SOURCE_DIR}/src/host/cli/main.cpp)
+    target_compile_definitions(sojourn_program_mpich PRIVATE SOJOURN_HAVE_MPI)
+    target_link_libraries(sojourn_program_mpich PRIVATE sojourn sojourn_settings sojourn_mpich)
+    # A few of the tests that the other MPI passes whole.
+    list(TRANSFORM mpich_cases PREPEND ranks_test.Ranks.test_)
+    add_test(NAME mpich.program COMMAND ${Python3_EXECUTABLE} -B -m unittest -v ${mpich_cases}
+             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/cli)
+    set_tests_properties(mpich.program PROPERTIES TIMEOUT 600 LABELS unit PROCESSORS 2
+                         ENVIRONMENT "SOJOURN_PROGRAM=$<TARGET_FILE:sojourn_program_mpich>;SOJOURN_MPIEXEC=${SOJOURN_MPICH_LAUNCHER};SOJOURN_RANK_COUNTS=2 3")
+  endif()
 endif()

@@ -23,6 +23,7 @@ class WrappedCommunicator : public Communicator {
   [[nodiscard]] int rank() const override { return inner_->rank(); }
   [[nodiscard]] int size() const override { return inner_->size(); }
   [[nodiscard]] std::string name() const override { return inner_->name(); }
+  [[nodiscard]] bool takes_device_memory() const override { return inner_->takes_device_memory(); }
   void barrier() override;
 
  protected:

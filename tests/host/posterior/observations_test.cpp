@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdio>
@@ -221,7 +222,7 @@ TEST(Observations, OfExactValues) {
 }
 
 TEST(Observations, Files) {
-  const auto folder = std::filesystem::temp_directory_path() / "sojourn_observations_test";
+  const auto folder = std::filesystem::temp_directory_path() / ("sojourn_observations_" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   const std::string path = folder / "times with blanks.csv";
   std::ofstream(path) << "time\n1\n2\n";

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "comm/mpi/mpi_device_memory.hpp"
 #include "expects.hpp"
 
 namespace sojourn {
@@ -104,27 +105,35 @@ class MpiCommunicator final : public Communicator {
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
   [[nodiscard]] std::string name() const override { return "mpi"; }
+  [[nodiscard]] bool takes_device_memory() const override { return mpi_takes_device_memory().value_or(false); }
   [[nodiscard]] std::unique_ptr<Communicator> duplicate() override { return std::make_unique<MpiCommunicator>(comm_); }
   void barrier() override { check(MPI_Barrier(comm_), "MPI_Barrier", rank_); }
 
  protected:
+  // Empty arrays have no address, and MPICH takes two missing ones for the same buffer. A barrier keeps every rank from
+  // running ahead.
   void all_gather_bytes(Bytes own, MutableBytes all) override {
+    if (own.empty()) return barrier();
     const MessageType type(own.size());
     check(MPI_Allgather(own.data(), 1, type.get(), all.data(), 1, type.get(), comm_), "MPI_Allgather", rank_);
   }
   void all_to_all_bytes(Bytes blocks, MutableBytes received) override {
+    if (blocks.empty()) return barrier();
     const MessageType type(blocks.size() / static_cast<std::size_t>(size_));
     check(MPI_Alltoall(blocks.data(), 1, type.get(), received.data(), 1, type.get(), comm_), "MPI_Alltoall", rank_);
   }
   void broadcast_bytes(MutableBytes values, int root) override {
+    if (values.empty()) return barrier();
     const MessageType type(values.size());
     check(MPI_Bcast(values.data(), 1, type.get(), root, comm_), "MPI_Bcast", rank_);
   }
   void gather_bytes(Bytes own, MutableBytes all, int root) override {
+    if (own.empty()) return barrier();
     const MessageType type(own.size());
     check(MPI_Gather(own.data(), 1, type.get(), all.data(), 1, type.get(), root, comm_), "MPI_Gather", rank_);
   }
   void scatter_bytes(Bytes blocks, MutableBytes own, int root) override {
+    if (own.empty()) return barrier();
     const MessageType type(own.size());
     check(MPI_Scatter(blocks.data(), 1, type.get(), own.data(), 1, type.get(), root, comm_), "MPI_Scatter", rank_);
   }
@@ -132,11 +141,10 @@ class MpiCommunicator final : public Communicator {
                        Reduction reduction, int root) override {
     const auto* const from = static_cast<const std::byte*>(own);
     auto* const to = static_cast<std::byte*>(result);
-    // Every rank makes one call even for an empty array, so that none runs ahead.
-    std::size_t first = 0;
-    do {
+    if (num_elements == 0) return barrier();
+    for (std::size_t first = 0; first < num_elements;) {
       const int count = static_cast<int>(std::min(kReducedAtOnce, num_elements - first));
-      const std::byte* const part = from == nullptr ? nullptr : from + first * size_of(type);
+      const std::byte* const part = from + first * size_of(type);
       std::byte* const place = to == nullptr ? nullptr : to + first * size_of(type);
       switch (scope) {
         case Scope::kAll:
@@ -152,7 +160,7 @@ class MpiCommunicator final : public Communicator {
           break;
       }
       first += static_cast<std::size_t>(count);
-    } while (first < num_elements);
+    }
   }
   void send_bytes(Bytes values, int to, int tag) override {
     const MessageType type(values.size());

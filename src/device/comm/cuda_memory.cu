@@ -1,0 +1,51 @@
+#include <array>
+
+#include "device/comm/cuda_memory.hpp"
+#include "device/support/check.cuh"
+
+namespace sojourn {
+namespace {
+
+class CudaMemory final : public DeviceMemory {
+ public:
+  CudaMemory(int index, void* stream) : stream_(static_cast<cudaStream_t>(stream)) {
+    SOJOURN_CUDA_TRY(cudaSetDevice(index));
+    std::array<char, 64> bus{};
+    SOJOURN_CUDA_TRY(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), index));
+    bus_ = bus.data();
+  }
+  void to_host(void* host, const void* device, std::size_t num_bytes) override {
+    move(host, device, num_bytes);
+    synchronize();
+  }
+  void to_device(void* device, const void* host, std::size_t num_bytes) override {
+    move(device, host, num_bytes);
+    synchronize();  // the host's memory is the caller's again
+  }
+  void copy(void* to, const void* from, std::size_t num_bytes) override { move(to, from, num_bytes); }
+  [[nodiscard]] bool is_idle() override {
+    const cudaError_t status = cudaStreamQuery(stream_);
+    if (status == cudaErrorNotReady) return false;
+    SOJOURN_CUDA_TRY(status);
+    return true;
+  }
+  void synchronize() override { SOJOURN_CUDA_TRY(cudaStreamSynchronize(stream_)); }
+  [[nodiscard]] void* stream() const override { return stream_; }
+  [[nodiscard]] std::string bus_id() const override { return bus_; }
+
+ private:
+  void move(void* to, const void* from, std::size_t num_bytes) {
+    if (num_bytes > 0) SOJOURN_CUDA_TRY(cudaMemcpyAsync(to, from, num_bytes, cudaMemcpyDefault, stream_));
+  }
+
+  cudaStream_t stream_;
+  std::string bus_;
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceMemory> make_cuda_memory(int index, void* stream) {
+  return std::make_unique<CudaMemory>(index, stream);
+}
+
+}  // namespace sojourn
