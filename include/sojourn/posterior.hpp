@@ -13,7 +13,7 @@
 #include "sojourn/evaluator.hpp"
 #include "sojourn/likelihood_device.hpp"
 #include "sojourn/model.hpp"
-#include "sojourn/target.hpp"
+#include "sojourn/parted_target.hpp"
 
 namespace sojourn {
 
@@ -173,7 +173,9 @@ class DataLikelihood {
 };
 
 /// log p(data | theta) + log p(theta) + log |d theta/d z| over the free parameters on the unconstrained scale.
-class Posterior final : public Target {
+///
+/// A data set of more than 16,384 distinct observations that is not compressed has parts, of as many neighbours each.
+class Posterior final : public PartedTarget {
  public:
   struct Free {
     std::int32_t parameter;  ///< index in the model
@@ -209,6 +211,13 @@ class Posterior final : public Target {
   void evaluate(MatrixView<const double> z, std::span<double> log_density, MatrixView<double> score,
                 std::vector<std::string>& status) const override;
   void sample_prior(std::uint64_t seed, MatrixView<double> z) const override;
+
+  [[nodiscard]] std::int64_t num_parts() const override;
+  void evaluate_parts(MatrixView<const double> z, std::int64_t first, std::int64_t last, MatrixView<double> terms,
+                      std::vector<std::string>& status) const override;
+  void join_parts(MatrixView<const double> z, MatrixView<const double> terms, std::span<const std::string> part_status,
+                  std::span<double> log_density, MatrixView<double> score,
+                  std::vector<std::string>& status) const override;
 
   /// As `DataLikelihood::evaluate`.
   void log_likelihood(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,

@@ -92,6 +92,15 @@ struct SvgdState {
   double seconds_start = 0, seconds_scores = 0, seconds_kernel = 0, seconds_total = 0;
 };
 
+/// An iteration of a run on several ranks beside what one of them would take alone. Zeros where it was not measured:
+/// on one rank, and where a run was stopped.
+struct RankEfficiency {
+  double seconds_iteration = 0;  ///< wall clock, mean over the iterations of this call
+  double seconds_alone = 0;      ///< of one rank with as many threads
+  double efficiency = 0;         ///< seconds_alone / (ranks * seconds_iteration)
+  std::int64_t particle_shares = 1, part_shares = 1;  ///< the mesh of ranks; told of stopped runs too
+};
+
 struct SvgdResult {
   Matrix<double> particles;         ///< [n, d] unconstrained, in particle order
   std::vector<double> log_density;  ///< [n] at the end
@@ -105,6 +114,7 @@ struct SvgdResult {
   bool interrupted = false;
   /// Of all parts of a run that was resumed.
   double seconds_start = 0, seconds_scores = 0, seconds_kernel = 0, seconds_total = 0;
+  RankEfficiency on_ranks;
 };
 
 /// During the start `iteration` is 0, and what is not known yet is NaN.
@@ -132,6 +142,9 @@ struct SvgdControl {
   /// Goes on from here instead of from a start; the same options but for `num_iterations`, which may be more, and
   /// `num_threads`. Read before `svgd` returns, never kept.
   const SvgdState* resume = nullptr;
+  /// Of several ranks: how many share out the parts of the same particles' work among them (`PartedTarget`); divides
+  /// the number of ranks. 0: as many as end an iteration soonest. The bits are the same for any.
+  std::int64_t num_part_shares = 0;
 };
 
 /// A particle whose log density is not finite, after every remedy.
@@ -164,6 +177,10 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdCont
 /// target and the rows of phi, and exchange both once an iteration. Every rank holds all particles and returns the same
 /// result, bit for bit that of `svgd` for any number of ranks and threads. `progress` may be given on some ranks alone;
 /// all are asked at the same moments, and any of them ends the run. Communication: 16 n (1 + d) bytes an iteration.
+///
+/// At the end of a whole run the first rank evaluates its own particles once more while the others wait: its seconds a
+/// particle, times all particles, with the rows of phi of all ranks as they took in the run and what every rank does
+/// itself, are what an iteration would take one rank (`on_ranks`).
 /// @throws as `svgd`, on every rank; CommError where a rank fails alone.
 SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& communicator,
                 const SvgdProgressFunction& progress = {});

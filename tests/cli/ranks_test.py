@@ -10,6 +10,8 @@ import unittest
 from program_case import PROGRAM, RUN, ProgramCase
 
 MPIEXEC = os.environ.get("SOJOURN_MPIEXEC") or shutil.which("mpirun")
+# In a shell that a launcher started: of Open MPI, else of MPICH.
+RANK = "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"
 # Root in a container, more ranks than cores: Open MPI 4 and 5 want to be told.
 LAUNCHER = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
@@ -37,7 +39,7 @@ class Ranks(ProgramCase):
 
     def test_particles_are_those_of_one_process(self):
         self.good("infer", "run.yaml", "--output", "alone", "--threads", "1")
-        for num_ranks in (1, 2, 3, 7):
+        for num_ranks in map(int, os.environ.get("SOJOURN_RANK_COUNTS", "1 2 3 7").split()):
             output = f"on{num_ranks}"
             result = self.launch(num_ranks, PROGRAM, "infer", "run.yaml", "--output", output, "--threads", "1")
             self.assertEqual(result.returncode, 0, result.stderr)
@@ -51,12 +53,41 @@ class Ranks(ProgramCase):
             said = summary["communication"]
             if num_ranks == 1:
                 self.assertEqual(said, {"calls": 0, "bytes": 0, "seconds": 0.0, "share": 0.0})
+                self.assertEqual(summary["scaling"], {"efficiency": None, "iteration_seconds": None,
+                                                      "iteration_seconds_of_one_rank": None, "mesh": [1, 1]})
             else:
                 self.assertTrue(0 < said["share"] < 1 and said["seconds"] > 0, said)
                 # Every iteration gathers a log density, a score and a direction of each particle at least.
                 sampler = summary["sampler"]
                 self.assertGreaterEqual(said["bytes"], 24 * sampler["particles"] * sampler["iterations"])
                 self.assertGreaterEqual(said["calls"], 2 * sampler["iterations"])
+                scaling = summary["scaling"]
+                self.assertGreater(scaling["iteration_seconds_of_one_rank"], 0)
+                self.assertAlmostEqual(scaling["efficiency"], scaling["iteration_seconds_of_one_rank"] /
+                                       (num_ranks * scaling["iteration_seconds"]), delta=1e-12)
+                self.assertIn(f"{num_ranks} ranks: ", result.stdout)
+
+    def test_ranks_may_share_out_observations_too(self):
+        # More than one part: large, and not compressed.
+        self.write("many.csv", "time\n" + "".join(f"{(i + 1) / 10000:.4f}\n" for i in range(20000)))
+        run = RUN.replace("times.csv", "many.csv").replace("svgd,", "svgd, start: prior,") + "data_compression: off\n"
+        self.write("mesh.yaml", run)
+        short = ["--threads", "1", "--particles", "6", "--iterations", "5"]
+        self.good("infer", "mesh.yaml", "--output", "whole", *short)
+        for num_ranks, shares, mesh in ((2, "2", [1, 2]), (4, "auto", [2, 2])):
+            output = f"mesh{num_ranks}"
+            result = self.launch(num_ranks, PROGRAM, "infer", "mesh.yaml", "--output", output, *short,
+                                 "--observation-shares", shares)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(self.particles(output), self.particles("whole"))
+            self.assertIn(f"ranks: {mesh[0]} x {mesh[1]} (particles x observations)", result.stderr)
+            summary = json.loads((self.folder / output / "summary.json").read_text(encoding="utf-8"))
+            self.assertEqual(summary["scaling"]["mesh"], mesh)
+        self.write("three.yaml", run + "observation_shares: 3\n")
+        result = self.launch(2, PROGRAM, "infer", "three.yaml", "--output", "three", *short)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+        self.assertIn("2 ranks cannot stand in 3 shares of the observations; give a divisor of 2", result.stderr)
 
     def test_ranks_of_one_machine_share_its_cores(self):
         cores = len(os.sched_getaffinity(0))
@@ -79,7 +110,7 @@ class Ranks(ProgramCase):
 
     def test_an_error_of_one_rank_ends_all(self):
         # Rank 1 is given a run file that is not there.
-        result = self.launch(3, "sh", "-c", f'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then RUN=none.yaml; else RUN=run.yaml; fi; '
+        result = self.launch(3, "sh", "-c", f'if [ "{RANK}" = 1 ]; then RUN=none.yaml; else RUN=run.yaml; fi; '
                                             f'exec {PROGRAM} infer $RUN --output one')
         self.assertEqual(result.returncode, 5, result.stderr)
         self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
@@ -91,7 +122,7 @@ class Ranks(ProgramCase):
         self.write("data.yaml", RUN.replace("times.csv", "other.csv"))
         self.write("seed.yaml", RUN.replace("seed: 1", "seed: 2"))
         for other, what in (("data", "data"), ("seed", "config")):
-            result = self.launch(3, "sh", "-c", f'if [ "$OMPI_COMM_WORLD_RANK" = 2 ]; then RUN={other}; else RUN=run; fi; '
+            result = self.launch(3, "sh", "-c", f'if [ "{RANK}" = 2 ]; then RUN={other}; else RUN=run; fi; '
                                                 f'exec {PROGRAM} infer $RUN.yaml --output mixed')
             self.assertEqual(result.returncode, 6, result.stderr)
             self.assertIn(f"{what} hash differs: rank 2", result.stderr)
@@ -134,7 +165,7 @@ class Ranks(ProgramCase):
 
     def test_a_rank_that_hangs_ends_all_within_the_deadline(self):
         # Rank 1 stops as soon as it is started: it never comes to the first call.
-        result = self.launch(2, "sh", "-c", f'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then sleep 2 && kill -STOP $$ & fi; '
+        result = self.launch(2, "sh", "-c", f'if [ "{RANK}" = 1 ]; then sleep 2 && kill -STOP $$ & fi; '
                                             f'exec {PROGRAM} infer run.yaml --output hung --iterations 100000000',
                              SOJOURN_COMM_TIMEOUT="3")
         self.assertNotEqual(result.returncode, 0)
@@ -143,7 +174,7 @@ class Ranks(ProgramCase):
 
     def test_a_rank_that_is_killed_ends_all(self):
         start = time.monotonic()
-        result = self.launch(3, "sh", "-c", f'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then sleep 1.5 && kill -KILL $$ & fi; '
+        result = self.launch(3, "sh", "-c", f'if [ "{RANK}" = 1 ]; then sleep 1.5 && kill -KILL $$ & fi; '
                                             f'exec {PROGRAM} infer run.yaml --output killed --iterations 100000000')
         self.assertNotEqual(result.returncode, 0)
         self.assertLess(time.monotonic() - start, 60)

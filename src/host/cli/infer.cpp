@@ -22,6 +22,7 @@
 #include "cli/verb.hpp"
 #include "expects.hpp"
 #include "model/document.hpp"
+#include "sampler/sharded_target.hpp"
 #include "sojourn/checkpoint.hpp"
 #include "sojourn/info.hpp"
 
@@ -304,8 +305,14 @@ class Inference {
   std::optional<ExitCode> move_particles() {
     Progress progress(Progress::style_of_stderr(quiet()));
     const bool resumes = resumed_ && resumed_->stage == static_cast<std::int64_t>(stage_);
+    if (ranks_.size() > 1 && posterior_->num_parts() > 1) {
+      const RankMesh mesh = choose_mesh(stages_[stage_].sampler.num_particles, posterior_->num_parts(), ranks_.size(),
+                                        run_.observation_shares);
+      say(fmt::format("ranks: {} x {} (particles x observations)", mesh.row_shares, mesh.part_shares));
+    }
     SvgdControl control{.report_every = run_.checkpoint.every_iterations,
-                        .resume = resumes ? &resumed_->state : nullptr};
+                        .resume = resumes ? &resumed_->state : nullptr,
+                        .num_part_shares = run_.observation_shares};
     control.progress = [&](const SvgdProgress& now) {
       if (is_first()) progress.update(now);
       const bool last = now.iteration == now.num_iterations;

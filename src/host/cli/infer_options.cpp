@@ -47,6 +47,12 @@ void add_infer_options(CLI::App& app, InferOptions& options) {
       ->type_name("MODE")
       ->check(CLI::IsMember({"auto", "off"}))
       ->group(sampler);
+  app.add_option("--observation-shares", options.observation_shares,
+                 "How many ranks share out the observations of the same particles: auto, or a divisor of the ranks "
+                 "(1: each rank has its particles to itself). Matters for data that are not compressed; the particles "
+                 "are the same for any")
+      ->type_name("N")
+      ->group(sampler);
   add_device_option(app, options.common);
   add_thread_option(app, options.common);
   add_cache_option(app);
@@ -95,6 +101,8 @@ RunFile read_run(const InferOptions& options) {
     run.data_compression = data_compression_from(options.data_compression);
     for (StageEntry& stage : run.stages) stage.data_compression.reset();
   }
+  if (!options.observation_shares.empty())
+    run.observation_shares = parse_shares("--observation-shares", options.observation_shares);
   if (!options.seed.empty()) run.sampler.seed = parse_seed("--seed", options.seed);
   return run;
 }
@@ -109,6 +117,7 @@ std::string command_text(const InferOptions& options) {
   add("--iterations", options.iterations);
   add("--seed", options.seed);
   add("--data-compression", options.data_compression);
+  add("--observation-shares", options.observation_shares);
   add("--threads", options.common.threads);
   add("--device", options.common.device);
   add("--max-seconds", options.max_seconds);

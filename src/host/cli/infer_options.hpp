@@ -10,7 +10,8 @@ namespace sojourn::cli {
 /// What `sojourn infer` is given.
 struct InferOptions {
   CommonOptions common;
-  std::string run, output = "sojourn-result", seed, particles, iterations, max_seconds, data_compression;
+  std::string run, output = "sojourn-result", seed, particles, iterations, max_seconds, data_compression,
+                   observation_shares;
   bool overwrite = false, plan = false, strict = false, resume = false, keep_going = false, json = false, quiet = false;
 };
 

@@ -11,9 +11,18 @@ namespace sojourn::cli {
 std::string result_text(const InferenceResult& result, const std::string& folder) {
   const auto seconds = result.seconds.find("total");
   std::string text =
-      fmt::format("{}: {} particles, {} iterations in {} (seed {}, {})\n\n", result.model_name,
+      fmt::format("{}: {} particles, {} iterations in {} (seed {}, {})\n", result.model_name,
                   result.particles.num_rows(), result.svgd.iterations_done,
                   format_duration(seconds == result.seconds.end() ? 0 : seconds->second), result.seed, result.device);
+  if (const RankEfficiency& on_ranks = result.svgd.on_ranks; on_ranks.seconds_iteration > 0) {
+    const std::string mesh = on_ranks.part_shares == 1 ? ""
+                                                       : fmt::format(", {} x {} (particles x observations)",
+                                                                     on_ranks.particle_shares, on_ranks.part_shares);
+    text +=
+        fmt::format("{} ranks{}: {:.3g} ms an iteration, {:.3g} ms on one, efficiency {:.0f} %\n", result.num_ranks,
+                    mesh, 1e3 * on_ranks.seconds_iteration, 1e3 * on_ranks.seconds_alone, 100 * on_ranks.efficiency);
+  }
+  text += '\n';
   TextTable table({"parameter", "mean", "sd", "2.5 %", "50 %", "97.5 %", "prior"});
   for (const ParameterSummary& parameter : result.parameters) {
     table.add({parameter.name, format_short(parameter.mean), format_short(parameter.sd), format_short(parameter.q025),

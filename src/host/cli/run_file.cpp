@@ -6,6 +6,7 @@
 #include "cli/numbers.hpp"
 #include "cli/sampler_block.hpp"
 #include "cli/theta.hpp"
+#include "comm/launcher.hpp"
 #include "expects.hpp"
 #include "graph/load_model.hpp"
 #include "model/suggest.hpp"
@@ -88,12 +89,20 @@ void read_checkpoint(const Document::Value& block, CheckpointPolicy& policy) {
   if (seconds) policy.every_seconds = seconds->as_double(0, 1e9);
 }
 
+}  // namespace
+
+std::int64_t parse_shares(const std::string& name, const std::string& text) {
+  return text == "auto" ? 0 : parse_whole(name, text, 1, kMostProcesses);
+}
+
+namespace {
+
 RunFile read_run(const Document& document, const std::string& path) {
   const Document::Value root = document.root();
   root.expect(ValueKind::kMapping);
   check_schema(root);
   root.expect_keys({"schema", "name", "model", "data", "rewards", "priors", "fixed", "sampler", "checkpoint", "seed",
-                    "data_compression"});
+                    "data_compression", "observation_shares"});
   RunFile run;
   run.path = path;
   run.name = path == "-" ? "run" : std::filesystem::path(path).stem().string();
@@ -118,6 +127,10 @@ RunFile read_run(const Document& document, const std::string& path) {
     const std::string name = mode->as_string();
     if (name != "off" && name != "auto") mode->fail(fmt::format("'{}' is unknown; it is auto or off", name));
     run.data_compression = data_compression_from(name);
+  }
+  if (const auto shares = root.find("observation_shares")) {
+    shares->expect(ValueKind::kScalar);
+    run.observation_shares = parse_shares(shares->where() + ": " + shares->path(), std::string(shares->text()));
   }
   if (!run.initial_path.empty()) run.initial_path = beside(path, run.initial_path);
   if (const auto checkpoint = root.find("checkpoint")) read_checkpoint(*checkpoint, run.checkpoint);

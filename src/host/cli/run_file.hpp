@@ -54,10 +54,14 @@ struct RunFile {
   std::vector<StageEntry> stages;  ///< coarse to fine; none: one stage, the sampler as it stands
   CheckpointPolicy checkpoint;
   DataCompression data_compression = DataCompression::kAuto;
+  std::int64_t observation_shares = 0;  ///< of several ranks, see `SvgdControl::num_part_shares`
 
   [[nodiscard]] std::map<std::string, Prior> prior_map() const;
   [[nodiscard]] std::map<std::string, double> fixed_map() const;
 };
+
+/// Of how many ranks share out the observations: "auto" (0) or a whole number from 1. @throws UsageError with `name`.
+std::int64_t parse_shares(const std::string& name, const std::string& text);
 
 /// Reads a run file strictly; paths in it are relative to its folder. `-` is standard input (paths: current folder).
 /// @throws IoError, ModelError (file:line:column, path of the key), UsageError for sampler values and seeds out of

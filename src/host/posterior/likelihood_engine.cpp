@@ -58,33 +58,61 @@ LikelihoodEngine::LikelihoodEngine(Model model_in, Observations observations_in,
     levels_.push_back({std::move(*data), std::move(law)});
   }
   report_.level_count.assign(levels_.size(), 0);
-  if (levels_.empty()) (void)exact_plan();
+  make_parts();
 }
 
-const LawPlan& LikelihoodEngine::exact_plan() const {
-  std::call_once(exact_made_, [this] { exact_plan_.emplace(model.graph, prc, reward, likelihood.points(), options); });
-  return *exact_plan_;
+void LikelihoodEngine::make_parts() {
+  const auto num_items = static_cast<std::int64_t>(observations.items.size());
+  if (!levels_.empty() || num_items <= kItemsPerPart) {
+    parts_.push_back(std::make_unique<Part>());
+    if (levels_.empty()) (void)exact_plan(*parts_.front());
+    return;
+  }
+  // Neighbours share a contour's window.
+  std::vector<std::int64_t> order(observations.items.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::ranges::stable_sort(order, {}, [this](std::int64_t item) { return observations.items[item].lower; });
+  const std::int64_t num_parts = (num_items + kItemsPerPart - 1) / kItemsPerPart;
+  const LawSupport support = law_support(model.graph, reward);
+  for (std::int64_t k = 0; k < num_parts; ++k) {
+    auto part = std::make_unique<Part>();
+    part->items.assign(order.begin() + num_items * k / num_parts, order.begin() + num_items * (k + 1) / num_parts);
+    Observations own;
+    own.counts = observations.counts;
+    for (const std::int64_t item : part->items) own.items.push_back(observations.items[item]);
+    part->own.emplace(own, support, model.graph.time_kind());
+    parts_.push_back(std::move(part));
+  }
 }
 
 std::unique_ptr<LikelihoodEngine::Workspace> LikelihoodEngine::make_workspace() const {
   auto workspace = std::make_unique<Workspace>();
-  workspace->law.resize(levels_.size() + 1);
+  workspace->law.resize(levels_.size() + parts_.size());
   workspace->phi.resize(model.graph.num_rates());
   workspace->by_phi.resize(model.graph.num_rates());
   return workspace;
 }
 
-const LawPlan& LikelihoodEngine::plan(std::size_t level, Workspace& workspace, LawPlan::Workspace*& law) const {
-  const LawPlan& plan = level < levels_.size() ? levels_[level].plan : exact_plan();
-  if (!workspace.law[level]) workspace.law[level] = plan.make_workspace();
-  law = workspace.law[level].get();
+LawPlan LikelihoodEngine::plan_of(const Part& part) const {
+  return {model.graph, prc, reward, likelihood_of(part).points(), options};
+}
+
+const LawPlan& LikelihoodEngine::exact_plan(Part& part) const {
+  std::call_once(part.made, [&] { part.plan.emplace(plan_of(part)); });
+  return *part.plan;
+}
+
+const LawPlan& LikelihoodEngine::plan(std::size_t index, Workspace& workspace, LawPlan::Workspace*& law) const {
+  const LawPlan& plan = index < levels_.size() ? levels_[index].plan : exact_plan(*parts_[index - levels_.size()]);
+  if (!workspace.law[index]) workspace.law[index] = plan.make_workspace();
+  law = workspace.law[index].get();
   return plan;
 }
 
 double LikelihoodEngine::Reading::operator()(std::span<const double> log_density, std::span<const double> log_survival,
                                              std::span<const double> log_cdf, std::span<double> by_density,
                                              std::span<double> by_survival, std::span<double> by_cdf) {
-  const Likelihood& likelihood = compressed != nullptr ? compressed->likelihood() : engine->likelihood;
+  const Likelihood& likelihood = compressed != nullptr ? compressed->likelihood() : *exact;
   const double value = likelihood.evaluate(log_density, log_survival, log_cdf, by_density, by_survival, by_cdf, report);
   if (compressed == nullptr) return value;
   if (value == -std::numeric_limits<double>::infinity()) {
@@ -96,18 +124,65 @@ double LikelihoodEngine::Reading::operator()(std::span<const double> log_density
   return value;
 }
 
-double LikelihoodEngine::likelihood_at(std::span<double> by_phi, Workspace& workspace, Outcome& outcome,
-                                       LikelihoodReport& report) const {
-  for (std::size_t level = 0;; ++level) {
-    const bool exact = level == levels_.size();
-    Reading reading{this, exact ? nullptr : &levels_[level].data, {}};
+double LikelihoodEngine::exact_at(std::int64_t first, std::int64_t last, std::span<double> by_phi, Workspace& workspace,
+                                  Outcome& outcome, LikelihoodReport& report) const {
+  double sum = 0;
+  for (std::int64_t k = first; k < last; ++k) {
+    const Part& part = *parts_[k];
+    Reading reading{this, nullptr, &likelihood_of(part), {}};
     LawPlan::Workspace* law = nullptr;
     double value = kNan;
+    // The first part's derivatives come to their place at once; a data set that is not cut has no other.
+    workspace.by_phi_part.resize(k == first ? 0 : by_phi.size());
+    const std::span<double> by = k == first ? by_phi : std::span<double>(workspace.by_phi_part);
+    const LawOutcome found = plan(levels_.size() + static_cast<std::size_t>(k), workspace, law)
+                                 .objective(workspace.phi, std::ref(reading), value, by, *law);
+    for (std::int64_t* const item :
+         {&reading.report.impossible_item, &reading.report.unresolved_item, &reading.report.amplified_item}) {
+      if (*item >= 0 && !part.items.empty()) *item = part.items[*item];
+    }
+    if (k == first) {
+      outcome.law = found;
+      report = reading.report;
+      sum = value;
+      if (!found.ok) return kNan;
+      continue;
+    }
+    LawOutcome& all = outcome.law;
+    all.num_contour += found.num_contour;
+    all.num_saddlepoint += found.num_saddlepoint;
+    all.num_uniformization += found.num_uniformization;
+    all.num_stepping += found.num_stepping;
+    all.num_closed += found.num_closed;
+    all.error_bound = std::max(all.error_bound, found.error_bound);
+    if (!found.ok) {
+      all.ok = false;
+      all.message = found.message;
+      return kNan;
+    }
+    if (report.impossible_item < 0) report.impossible_item = reading.report.impossible_item;
+    if (report.unresolved_item < 0) report.unresolved_item = reading.report.unresolved_item;
+    if (reading.report.amplification > report.amplification) {
+      report.amplification = reading.report.amplification;
+      report.amplified_item = reading.report.amplified_item;
+    }
+    sum += value;
+    for (std::size_t r = 0; r < by_phi.size(); ++r) by_phi[r] += by[r];
+  }
+  return sum;
+}
+
+double LikelihoodEngine::likelihood_at(std::int64_t first, std::int64_t last, std::span<double> by_phi,
+                                       Workspace& workspace, Outcome& outcome, LikelihoodReport& report) const {
+  for (std::size_t level = 0;; ++level) {
     outcome.level = static_cast<std::int32_t>(level);
+    if (level == levels_.size()) return exact_at(first, last, by_phi, workspace, outcome, report);
+    Reading reading{this, &levels_[level].data, nullptr, {}};
+    LawPlan::Workspace* law = nullptr;
+    double value = kNan;
     // By reference, which needs no memory of its own.
     outcome.law = plan(level, workspace, law).objective(workspace.phi, std::ref(reading), value, by_phi, *law);
     report = reading.report;
-    if (exact) return value;
     // What a compressed likelihood cannot answer, or not surely, goes on, and the exact plan finds the words for it.
     if (!outcome.law.ok) continue;
     if (value == -std::numeric_limits<double>::infinity() && report.impossible_item >= 0) return value;
@@ -121,25 +196,53 @@ double LikelihoodEngine::likelihood_at(std::span<double> by_phi, Workspace& work
 
 bool LikelihoodEngine::mark_possible(std::span<const double> phi, std::span<char> possible,
                                      Workspace& workspace) const {
-  const CompressedLikelihood* const compressed = levels_.empty() ? nullptr : &levels_.front().data;
-  const LawObjective mark = [&](std::span<const double> log_density, std::span<const double> log_survival,
-                                std::span<const double> log_cdf, std::span<double>, std::span<double>,
-                                std::span<double>) {
-    if (compressed == nullptr) {
-      likelihood.mark_possible(log_density, log_survival, log_cdf, possible);
-    } else {
-      const auto zero = compressed->where_zero(log_density, log_survival, log_cdf);
-      likelihood.mark_possible(zero[0], zero[1], zero[2], possible);
-    }
-    return 0.0;
-  };
   LawPlan::Workspace* law = nullptr;
   double value = 0;
-  return plan(0, workspace, law).objective(phi, mark, value, {}, *law).ok;
+  if (!levels_.empty()) {
+    const CompressedLikelihood& compressed = levels_.front().data;
+    const LawObjective mark = [&](std::span<const double> log_density, std::span<const double> log_survival,
+                                  std::span<const double> log_cdf, std::span<double>, std::span<double>,
+                                  std::span<double>) {
+      const auto zero = compressed.where_zero(log_density, log_survival, log_cdf);
+      likelihood.mark_possible(zero[0], zero[1], zero[2], possible);
+      return 0.0;
+    };
+    return plan(0, workspace, law).objective(phi, mark, value, {}, *law).ok;
+  }
+  if (parts_.size() == 1) {
+    const LawObjective mark = [&](std::span<const double> log_density, std::span<const double> log_survival,
+                                  std::span<const double> log_cdf, std::span<double>, std::span<double>,
+                                  std::span<double>) {
+      likelihood.mark_possible(log_density, log_survival, log_cdf, possible);
+      return 0.0;
+    };
+    return plan(0, workspace, law).objective(phi, mark, value, {}, *law).ok;
+  }
+  // Plans are made for this and let go: which parts this process will evaluate is not known yet.
+  for (const std::unique_ptr<Part>& part : parts_) {
+    std::vector<char> own(part->items.size(), 0);
+    const LawObjective mark = [&](std::span<const double> log_density, std::span<const double> log_survival,
+                                  std::span<const double> log_cdf, std::span<double>, std::span<double>,
+                                  std::span<double>) {
+      likelihood_of(*part).mark_possible(log_density, log_survival, log_cdf, own);
+      return 0.0;
+    };
+    const LawPlan once = plan_of(*part);
+    if (!once.objective(phi, mark, value, {}, *once.make_workspace()).ok) return false;
+    for (std::size_t i = 0; i < own.size(); ++i)
+      if (own[i] != 0) possible[part->items[i]] = 1;
+  }
+  return true;
 }
 
 double LikelihoodEngine::at(std::span<const double> theta, std::span<double> gradient, Workspace& workspace,
                             Outcome& outcome, std::string& status) const {
+  return at(theta, 0, num_parts(), gradient, workspace, outcome, status);
+}
+
+double LikelihoodEngine::at(std::span<const double> theta, std::int64_t first, std::int64_t last,
+                            std::span<double> gradient, Workspace& workspace, Outcome& outcome,
+                            std::string& status) const {
   std::fill(gradient.begin(), gradient.end(), kNan);
   outcome = {};
   const auto at_theta = [&] { return describe_theta(model, theta); };
@@ -153,7 +256,7 @@ double LikelihoodEngine::at(std::span<const double> theta, std::span<double> gra
     }
     LikelihoodReport report;
     const std::span<double> by_phi = gradient.empty() ? std::span<double>() : workspace.by_phi;
-    const double value = likelihood_at(by_phi, workspace, outcome, report);
+    const double value = likelihood_at(first, last, by_phi, workspace, outcome, report);
     if (!outcome.law.ok) {
       status = fmt::format("{} at {}", outcome.law.message, at_theta());
       return kNan;

@@ -24,6 +24,9 @@ namespace sojourn {
 class LikelihoodEngine {
  public:
   static constexpr double kLeastScale = kLeastLikelihoodScale;
+  /// A larger data set that is not compressed is cut into parts of so many observations. Each pays for the contour of
+  /// its own times, less than a tenth of what these many cost themselves.
+  static constexpr std::int64_t kItemsPerPart = 16384;
 
   /// @throws as `checked_likelihood` does. Cost: one elimination.
   LikelihoodEngine(Model model_in, Observations observations_in, std::span<const double> reward_in,
@@ -31,8 +34,8 @@ class LikelihoodEngine {
 
   /// What one thread evaluates with.
   struct Workspace {
-    std::vector<LawPlan::WorkspacePtr> law;  ///< of each level, then of the exact plan; made on first use
-    std::vector<double> phi, by_phi, theta, by_theta, by_z;
+    std::vector<LawPlan::WorkspacePtr> law;  ///< of each level, then of each part's exact plan; made on first use
+    std::vector<double> phi, by_phi, by_phi_part, theta, by_theta, by_z;
   };
   /// What became of one parameter vector.
   struct Outcome {
@@ -74,6 +77,12 @@ class LikelihoodEngine {
   /// Log likelihood and its gradient by theta [P] (may be empty); never throws. `status` stays empty where all is well.
   double at(std::span<const double> theta, std::span<double> gradient, Workspace& workspace, Outcome& outcome,
             std::string& status) const;
+  /// Parts of the data set whose terms can be evaluated apart; they depend on the data alone. 1 unless the data set
+  /// is large and not compressed.
+  [[nodiscard]] std::int64_t num_parts() const { return static_cast<std::int64_t>(parts_.size()); }
+  /// The term of parts [first, last), summed in this order.
+  double at(std::span<const double> theta, std::int64_t first, std::int64_t last, std::span<double> gradient,
+            Workspace& workspace, Outcome& outcome, std::string& status) const;
   /// `at` for the rows of theta [K, P]; gradient [K, P] may be empty. @throws ShapeError.
   void evaluate(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
                 std::vector<std::string>& status) const;
@@ -104,10 +113,20 @@ class LikelihoodEngine {
     CompressedLikelihood data;
     LawPlan plan;
   };
+  /// Observations whose law is evaluated together and exactly: all, or such as lie close by.
+  struct Part {
+    std::vector<std::int64_t> items;  ///< of `observations`; none: all
+    std::optional<Likelihood> own;    ///< of these items; none: the whole one
+    /// Made when first asked for: for millions of observations it is large, and rarely used beside compressed ones; a
+    /// rank that shares parts with others needs only its own.
+    std::once_flag made;
+    std::optional<LawPlan> plan;
+  };
   /// A likelihood read from one plan's values.
   struct Reading {
     const LikelihoodEngine* engine;
     const CompressedLikelihood* compressed;  ///< null: exact
+    const Likelihood* exact;                 ///< of the part; null: compressed
     LikelihoodReport report;
     double compression_error = 0;  ///< absolute
     double operator()(std::span<const double> log_density, std::span<const double> log_survival,
@@ -115,13 +134,17 @@ class LikelihoodEngine {
                       std::span<double> by_cdf);
   };
   [[nodiscard]] std::unique_ptr<Workspace> make_workspace() const;
-  /// Made when first asked for: for millions of observations it is large, and rarely used beside compressed ones.
-  [[nodiscard]] const LawPlan& exact_plan() const;
-  /// Plan number `level` (the number of levels: the exact one) with its workspace.
-  const LawPlan& plan(std::size_t level, Workspace& workspace, LawPlan::Workspace*& law) const;
-  /// The value from the first level that passes, else from the exact plan; by_phi [num_rates] or empty.
-  double likelihood_at(std::span<double> by_phi, Workspace& workspace, Outcome& outcome,
-                       LikelihoodReport& report) const;
+  void make_parts();
+  [[nodiscard]] const Likelihood& likelihood_of(const Part& part) const { return part.own ? *part.own : likelihood; }
+  [[nodiscard]] LawPlan plan_of(const Part& part) const;
+  [[nodiscard]] const LawPlan& exact_plan(Part& part) const;
+  /// Plan number `index`, of the levels and then of the parts, with its workspace.
+  const LawPlan& plan(std::size_t index, Workspace& workspace, LawPlan::Workspace*& law) const;
+  /// The value from the first level that passes, else of the parts [first, last); by_phi [num_rates] or empty.
+  double likelihood_at(std::int64_t first, std::int64_t last, std::span<double> by_phi, Workspace& workspace,
+                       Outcome& outcome, LikelihoodReport& report) const;
+  double exact_at(std::int64_t first, std::int64_t last, std::span<double> by_phi, Workspace& workspace,
+                  Outcome& outcome, LikelihoodReport& report) const;
 
   /// Compares the first answers of a device with the CPU's. @throws DeviceError where they differ by more than both
   /// may be off.
@@ -132,8 +155,7 @@ class LikelihoodEngine {
 
   DataCompression mode_;
   std::vector<Level> levels_;
-  mutable std::once_flag exact_made_;
-  mutable std::optional<LawPlan> exact_plan_;
+  std::vector<std::unique_ptr<Part>> parts_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Workspace>> idle_;
   mutable RouteCounts routes_;

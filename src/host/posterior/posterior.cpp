@@ -51,9 +51,11 @@ struct Posterior::Impl {
 
   void check_possible() const;
   void to_theta(std::span<const double> z, std::span<double> theta) const;
-  /// log p(data | theta(z)) and its derivatives by z [d] (may be empty); NaN and a status where it has none.
-  double likelihood_at(std::span<const double> z, std::span<double> by_z, LikelihoodEngine::Workspace& workspace,
-                       LikelihoodEngine::Outcome& outcome, std::string& status) const;
+  /// log p(data | theta(z)) and its derivatives by z [d] (may be empty); NaN and a status where it has none. Of the
+  /// parts [first, last) of the data.
+  double likelihood_at(std::span<const double> z, std::int64_t first, std::int64_t last, std::span<double> by_z,
+                       LikelihoodEngine::Workspace& workspace, LikelihoodEngine::Outcome& outcome,
+                       std::string& status) const;
   /// Adds prior and Jacobian to a likelihood and its derivatives by z, or says why the sum is not finite.
   void finish(std::span<const double> z, double likelihood, std::span<const double> by_z, double& log_density,
               std::span<double> score, std::string& status) const;
@@ -135,9 +137,9 @@ void Posterior::Impl::to_theta(std::span<const double> z, std::span<double> thet
     theta[parameters.free[j].parameter] = parameters.free[j].transform.to_natural(z[j]);
 }
 
-double Posterior::Impl::likelihood_at(std::span<const double> z, std::span<double> by_z,
-                                      LikelihoodEngine::Workspace& workspace, LikelihoodEngine::Outcome& outcome,
-                                      std::string& status) const {
+double Posterior::Impl::likelihood_at(std::span<const double> z, std::int64_t first, std::int64_t last,
+                                      std::span<double> by_z, LikelihoodEngine::Workspace& workspace,
+                                      LikelihoodEngine::Outcome& outcome, std::string& status) const {
   std::vector<double>&theta = workspace.theta, &by_theta = workspace.by_theta;
   theta.resize(parameters.base.size());
   by_theta.resize(by_z.empty() ? 0 : theta.size());
@@ -146,7 +148,7 @@ double Posterior::Impl::likelihood_at(std::span<const double> z, std::span<doubl
     status = "position is not finite or too far out: " + describe_theta(engine.model, theta);
     return kNan;
   }
-  const double value = engine.at(theta, by_theta, workspace, outcome, status);
+  const double value = engine.at(theta, first, last, by_theta, workspace, outcome, status);
   if (!status.empty()) return kNan;
   for (std::size_t j = 0; j < by_z.size(); ++j) {
     const Free& free = parameters.free[j];
@@ -229,7 +231,7 @@ std::vector<std::size_t> Posterior::Impl::answer_on_line(MatrixView<const double
       const std::size_t k = left[place];
       LikelihoodOnLine::Sample& sample = samples[k];
       std::string why;
-      sample.value = likelihood_at({&nodes[k], 1}, {&sample.slope, 1}, workspace, outcome, why);
+      sample.value = likelihood_at({&nodes[k], 1}, 0, engine.num_parts(), {&sample.slope, 1}, workspace, outcome, why);
       sample.error = outcome.compression_error;
       sample.ok = why.empty() && std::isfinite(sample.value) && std::isfinite(sample.slope);
     });
@@ -270,6 +272,13 @@ void Posterior::evaluate(MatrixView<const double> z, std::span<double> log_densi
   status.assign(n, {});
   std::fill(log_density.begin(), log_density.end(), kNan);
   for (std::size_t i = 0; i < score.num_rows(); ++i) std::fill(score.row(i).begin(), score.row(i).end(), kNan);
+  if (num_parts() > 1) {
+    Matrix<double> terms(n * static_cast<std::size_t>(num_parts()), score.empty() ? 1 : 1 + d);
+    std::vector<std::string> part_status;
+    evaluate_parts(z, 0, num_parts(), terms.view(), part_status);
+    join_parts(z, terms.view(), part_status, log_density, score, status);
+    return;
+  }
   std::vector<std::size_t> open;
   if (impl_->line) {
     open = impl_->answer_on_line(z, log_density, score, status);
@@ -288,11 +297,61 @@ void Posterior::evaluate(MatrixView<const double> z, std::span<double> log_densi
         const std::size_t i = open[k];
         std::vector<double>& by_z = workspace.by_z;
         by_z.assign(score.empty() ? 0 : d, 0.0);
-        const double value = impl_->likelihood_at(z.row(i), by_z, workspace, outcome, status[i]);
+        const double value =
+            impl_->likelihood_at(z.row(i), 0, impl_->engine.num_parts(), by_z, workspace, outcome, status[i]);
         if (!status[i].empty()) return;
         const std::span<double> row = score.empty() ? std::span<double>() : score.row(i);
         impl_->finish(z.row(i), value, by_z, log_density[i], row, status[i]);
       });
+}
+
+std::int64_t Posterior::num_parts() const {
+  // What polynomials on a line answer, or a device, has no parts.
+  return impl_->line || impl_->engine.has_device() ? 1 : impl_->engine.num_parts();
+}
+
+void Posterior::evaluate_parts(MatrixView<const double> z, std::int64_t first, std::int64_t last,
+                               MatrixView<double> terms, std::vector<std::string>& status) const {
+  SOJOURN_EXPECTS(first >= 0 && first < last && last <= num_parts(), UsageError, "parts [{}, {}) of {}", first, last,
+                  num_parts());
+  const auto parts = static_cast<std::size_t>(last - first);
+  SOJOURN_EXPECTS(terms.num_rows() == z.num_rows() * parts && z.num_cols() == impl_->parameters.free.size() &&
+                      (terms.num_cols() == 1 || terms.num_cols() == 1 + z.num_cols()),
+                  ShapeError, "evaluate_parts: z is [{}, {}], terms [{}, {}]; they must be [n, {}], [{} n, 1 or {}]",
+                  z.num_rows(), z.num_cols(), terms.num_rows(), terms.num_cols(), impl_->parameters.free.size(), parts,
+                  1 + impl_->parameters.free.size());
+  status.assign(terms.num_rows(), {});
+  impl_->engine.for_particles(terms.num_rows(), [&](std::size_t k, LikelihoodEngine::Workspace& workspace,
+                                                    LikelihoodEngine::Outcome& outcome) {
+    const std::span<double> term = terms.row(k);
+    const std::int64_t part = first + static_cast<std::int64_t>(k % parts);
+    term[0] = impl_->likelihood_at(z.row(k / parts), part, part + 1, term.subspan(1), workspace, outcome, status[k]);
+    if (part > 0) outcome.level = LikelihoodEngine::kNotEvaluated;  // a row counts once
+  });
+}
+
+void Posterior::join_parts(MatrixView<const double> z, MatrixView<const double> terms,
+                           std::span<const std::string> part_status, std::span<double> log_density,
+                           MatrixView<double> score, std::vector<std::string>& status) const {
+  const auto parts = static_cast<std::size_t>(num_parts());
+  std::vector<double> by_z(score.empty() ? 0 : z.num_cols());
+  for (std::size_t i = 0; i < z.num_rows(); ++i) {
+    double value = 0;
+    std::ranges::fill(by_z, 0.0);
+    status[i].clear();
+    for (std::size_t k = i * parts; k < (i + 1) * parts && status[i].empty(); ++k) {
+      status[i] = part_status[k];
+      value += terms(k, 0);
+      for (std::size_t j = 0; j < by_z.size(); ++j) by_z[j] += terms(k, 1 + j);
+    }
+    const std::span<double> row = score.empty() ? std::span<double>() : score.row(i);
+    if (status[i].empty()) {
+      impl_->finish(z.row(i), value, by_z, log_density[i], row, status[i]);
+    } else {
+      log_density[i] = kNan;
+      std::ranges::fill(row, kNan);
+    }
+  }
 }
 
 void Posterior::sample_prior(std::uint64_t seed, MatrixView<double> z) const {

@@ -195,6 +195,12 @@ Json summary_json(const RunFacts& facts) {
                            {"bytes", result.communication.bytes},
                            {"seconds", number(result.communication.seconds, finite)},
                            {"share", number(result.communication_share, finite)}};
+  const RankEfficiency& on_ranks = result.svgd.on_ranks;
+  const bool measured = on_ranks.seconds_iteration > 0;
+  json["scaling"] = {{"iteration_seconds", measured ? number(on_ranks.seconds_iteration, finite) : nullptr},
+                     {"iteration_seconds_of_one_rank", measured ? number(on_ranks.seconds_alone, finite) : nullptr},
+                     {"mesh", {on_ranks.particle_shares, on_ranks.part_shares}},
+                     {"efficiency", measured ? number(on_ranks.efficiency, finite) : nullptr}};
   json["threads"] = result.num_threads;
   json["seed"] = result.seed;
   json["command"] = result.command;

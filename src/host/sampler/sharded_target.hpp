@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "sojourn/communicator.hpp"
-#include "sojourn/target.hpp"
+#include "sojourn/parted_target.hpp"
 
 namespace sojourn {
 
@@ -25,12 +25,31 @@ void gather_rows(Communicator& communicator, std::int64_t count, std::int64_t un
                  const std::function<void(std::int64_t row, double* values)>& own,
                  const std::function<void(std::int64_t row, const double* values)>& take);
 
-/// A target whose rows are shared out among ranks: each evaluates its own block and gets the others' numbers as they
-/// are, so that a batch has the same bits on any number of ranks. All ranks call `evaluate` with the same rows.
+/// What shared work took on one rank.
+struct ShareTimes {
+  double own = 0;         ///< s, the rank's own rows
+  double whole = 0;       ///< s, with the exchange of rows and the wait for other ranks
+  std::int64_t rows = 0;  ///< of all ranks
+};
+
+/// How ranks stand to the work: rank r has the rows of share r / part_shares and, of these, the parts of share
+/// r % part_shares.
+struct RankMesh {
+  std::int64_t row_shares = 1, part_shares = 1;
+};
+/// The mesh on which the busiest rank has the fewest parts of rows to evaluate, with as few part shares as that takes:
+/// sharing out rows alone moves the least. `part_shares` > 0 asks for so many.
+/// @throws UsageError where these do not divide the number of ranks.
+RankMesh choose_mesh(std::int64_t num_rows, std::int64_t num_parts, int num_ranks, std::int64_t part_shares = 0);
+
+/// A target whose work is shared out among ranks, rows and the parts of rows where it has such (`PartedTarget`): each
+/// rank evaluates its own and gets the others' numbers as they are, so that a batch has the same bits on any number of
+/// ranks and any mesh. All ranks call `evaluate` with the same rows.
 class ShardedTarget final : public Target {
  public:
-  /// Both outlive this.
-  ShardedTarget(const Target& target, Communicator& communicator) : target_(target), communicator_(communicator) {}
+  /// Both outlive this. `num_rows` is what a batch mostly has. @throws UsageError as `choose_mesh`.
+  ShardedTarget(const Target& target, Communicator& communicator, std::int64_t num_rows = 1,
+                std::int64_t part_shares = 0);
 
   [[nodiscard]] std::int32_t dimension() const override { return target_.dimension(); }
   /// @throws CommError on every rank where one rank's target throws.
@@ -38,9 +57,24 @@ class ShardedTarget final : public Target {
                 std::vector<std::string>& status) const override;
   void sample_prior(std::uint64_t seed, MatrixView<double> z) const override { target_.sample_prior(seed, z); }
 
+  [[nodiscard]] RankMesh mesh() const { return mesh_; }
+  /// Of all evaluations so far.
+  [[nodiscard]] const ShareTimes& times() const { return times_; }
+  /// Seconds that this rank takes to evaluate its own share of `z`, no other rank asked, for each row that the share
+  /// comes to.
+  [[nodiscard]] double seconds_per_row(MatrixView<const double> z) const;
+
  private:
+  void evaluate_rows(MatrixView<const double> z, std::span<double> log_density, MatrixView<double> score,
+                     std::vector<std::string>& status) const;
+  void evaluate_mesh(MatrixView<const double> z, std::span<double> log_density, MatrixView<double> score,
+                     std::vector<std::string>& status) const;
+
   const Target& target_;
+  const PartedTarget* parted_;  ///< the same, where its parts are shared out
   Communicator& communicator_;
+  RankMesh mesh_;
+  mutable ShareTimes times_;
 };
 
 }  // namespace sojourn

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -31,6 +32,7 @@ void add_part(ContentHash& hash, const HistoryFrame& frame) {
 std::string digest_of(const SvgdControl& control) {
   ContentHash hash;
   hash.add(control.report_every);
+  hash.add(control.num_part_shares);
   if (control.resume != nullptr)
     visit_state(*control.resume, [&](const char* name, const auto& value) {
       hash.add(std::string_view(name));
@@ -39,12 +41,24 @@ std::string digest_of(const SvgdControl& control) {
   return std::to_string(hash.digest().low64);
 }
 
+/// What became of this call's iterations on one rank.
+struct LoopTimes {
+  std::int64_t num_iterations = 0;
+  double begin = 0;          ///< local_clock() at the first direction
+  ShareTimes scores_before;  ///< of the start
+  ShareTimes direction;
+  double agreeing = 0;  ///< s, the common clock and whether to go on
+};
+
 /// phi of all rows, of which each rank sums its own; rows travel as they are.
 void share_direction(Communicator& communicator, Kernel kernel, const ParticleBlock& u, const ParticleBlock& s,
-                     double inverse_h2, int num_threads, ParticleBlock& phi) {
+                     double inverse_h2, int num_threads, ParticleBlock& phi, ShareTimes& times) {
+  const double start = local_clock();
+  double done = start;
   const RankRows own = rows_of_rank(u.count, ParticleBlock::kLanes, communicator.rank(), communicator.size());
   on_every_rank(communicator, [&] {
     if (own.begin < own.end) kernel_direction(kernel, u, s, inverse_h2, own.begin, own.end, num_threads, phi);
+    done = local_clock();
   });
   gather_rows(
       communicator, u.count, ParticleBlock::kLanes, static_cast<std::size_t>(u.dim),
@@ -54,6 +68,30 @@ void share_direction(Communicator& communicator, Kernel kernel, const ParticleBl
       [&](std::int64_t i, const double* values) {
         for (std::int32_t c = 0; c < u.dim; ++c) phi.at(i, c) = values[c];
       });
+  times.own += done - start;
+  times.whole += local_clock() - start;
+}
+
+/// The first rank's own rows once more, while the others wait: what they take when nobody else is at work. All ranks
+/// call it and return the same.
+RankEfficiency measure_efficiency(Communicator& communicator, const ShardedTarget& sharded, const SvgdState& state,
+                                  const LoopTimes& loop) {
+  const double wall = local_clock() - loop.begin;
+  const double direction = communicator.all_reduce(std::span(&loop.direction.own, 1), Reduction::kSum)[0];
+  RankEfficiency found;
+  on_every_rank(communicator, [&] {
+    if (communicator.rank() != 0) return;
+    const double per_row = sharded.seconds_per_row(state.particles.view());
+    const auto iterations = static_cast<double>(loop.num_iterations);
+    const ShareTimes &all = sharded.times(), &before = loop.scores_before;
+    // What every rank does itself: metric, steps, checkpoints of the first one.
+    const double repeated = wall - (all.whole - before.whole) - loop.direction.whole - loop.agreeing;
+    const double scores = per_row * static_cast<double>(all.rows - before.rows);
+    found.seconds_iteration = wall / iterations;
+    found.seconds_alone = (std::max(repeated, 0.0) + scores + direction) / iterations;
+    found.efficiency = found.seconds_alone / (communicator.size() * found.seconds_iteration);
+  });
+  return communicator.broadcast(std::span<const RankEfficiency>(&found, 1), 0)[0];
 }
 
 }  // namespace
@@ -67,11 +105,15 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& 
                 const SvgdControl& control) {
   if (communicator.size() == 1) return svgd(target, options, control);
   expect_same_everywhere(communicator, "progress and state to resume", digest_of(control));
-  const ShardedTarget sharded(target, communicator);
+  const ShardedTarget sharded(target, communicator, options.num_particles, control.num_part_shares);
+  LoopTimes loop;
+  RankEfficiency efficiency;
   // Whatever time decides is decided by rank 0's clock, and whether to go on by all.
   const ClockFunction clock = [&] {
     const double now = local_clock();
-    return communicator.broadcast(std::span(&now, 1), 0)[0];
+    const double common = communicator.broadcast(std::span(&now, 1), 0)[0];
+    loop.agreeing += local_clock() - now;
+    return common;
   };
   SvgdControl common = control;
   common.progress = [&](const SvgdProgress& now) {
@@ -82,16 +124,29 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& 
     } catch (...) {
       failure = std::current_exception();  // the others stop first
     }
+    const double asked = local_clock();
     go_on = communicator.all_reduce(std::span<const std::int32_t>(&go_on, 1), Reduction::kMin)[0];
+    loop.agreeing += local_clock() - asked;
     if (failure) std::rethrow_exception(failure);
     return go_on != 0;
   };
-  return run_svgd(
+  common.finish = [&](const SvgdState& state) {
+    // Who was stopped is in a hurry.
+    if (loop.num_iterations > 0 && state.iteration == options.num_iterations)
+      efficiency = measure_efficiency(communicator, sharded, state, loop);
+    if (control.finish) control.finish(state);
+  };
+  SvgdResult result = run_svgd(
       sharded, options, common,
       [&](const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, ParticleBlock& phi) {
-        share_direction(communicator, options.kernel, u, s, inverse_h2, options.num_threads, phi);
+        if (loop.num_iterations++ == 0) loop = {1, local_clock(), sharded.times(), {}, 0};
+        share_direction(communicator, options.kernel, u, s, inverse_h2, options.num_threads, phi, loop.direction);
       },
       clock, communicator.size());
+  result.on_ranks = efficiency;
+  result.on_ranks.particle_shares = sharded.mesh().row_shares;
+  result.on_ranks.part_shares = sharded.mesh().part_shares;
+  return result;
 }
 
 }  // namespace sojourn
