@@ -174,7 +174,7 @@ class DataLikelihood {
 
 /// log p(data | theta) + log p(theta) + log |d theta/d z| over the free parameters on the unconstrained scale.
 ///
-/// A data set of more than 16,384 distinct observations that is not compressed has parts, of as many neighbours each.
+/// A data set of more than 16,384 distinct observations that is not compressed has parts; of more for a large model.
 class Posterior final : public PartedTarget {
  public:
   struct Free {

@@ -27,7 +27,7 @@ if(TARGET sojourn_mpi AND MPIEXEC_EXECUTABLE)
 
   # Whole rooms, each by two processes of one launcher at once: nothing may depend on being alone on the machine or on
   # the launcher's variables. `scripts/test-ranks` does it for all rooms; here stand those that are quick.
-  foreach(room model graph elimination comm device_comm cli)
+  foreach(room model elimination comm device_comm cli)
     if(TARGET test_${room})
       add_test(NAME ranks2.${room} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} 2 ${MPIEXEC_PREFLAGS}
                                            $<TARGET_FILE:test_${room}> --gtest_brief=1)

@@ -63,7 +63,9 @@ LikelihoodEngine::LikelihoodEngine(Model model_in, Observations observations_in,
 
 void LikelihoodEngine::make_parts() {
   const auto num_items = static_cast<std::int64_t>(observations.items.size());
-  if (!levels_.empty() || num_items <= kItemsPerPart) {
+  const std::int64_t per_part = std::max(
+      kItemsPerPart, kItemsPerMultiplyAdd * (prc.cost().factor_multiply_adds + prc.cost().solve_multiply_adds));
+  if (!levels_.empty() || num_items <= per_part) {
     parts_.push_back(std::make_unique<Part>());
     if (levels_.empty()) (void)exact_plan(*parts_.front());
     return;
@@ -72,7 +74,7 @@ void LikelihoodEngine::make_parts() {
   std::vector<std::int64_t> order(observations.items.size());
   std::iota(order.begin(), order.end(), std::int64_t{0});
   std::ranges::stable_sort(order, {}, [this](std::int64_t item) { return observations.items[item].lower; });
-  const std::int64_t num_parts = (num_items + kItemsPerPart - 1) / kItemsPerPart;
+  const std::int64_t num_parts = (num_items + per_part - 1) / per_part;
   const LawSupport support = law_support(model.graph, reward);
   for (std::int64_t k = 0; k < num_parts; ++k) {
     auto part = std::make_unique<Part>();
