@@ -47,7 +47,9 @@ struct InferenceResult {
   PredictiveCheck predictive;
   Posterior::RouteCounts routes;
   CompressionReport compression;
-  std::string model_name, model_digest, data_digest, device, command;
+  DeviceReport device_work;  ///< of this process and the last stage
+  std::string model_name, model_digest, data_digest, command;
+  std::string device = "cpu";
   std::uint64_t seed = 0;
   int num_threads = 1;
   int num_ranks = 1;

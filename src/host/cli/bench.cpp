@@ -102,7 +102,7 @@ void check_target(const char* flag, const std::string& path, bool overwrite) {
 }
 
 ExitCode bench(const BenchOptions& options) {
-  choose_device(options.common.device);
+  expect_cpu(options.common.device, "the cases of bench are");
   check_target("--plot", options.plot, options.overwrite);
   check_target("--save", options.save, options.overwrite);
   BenchReport report;

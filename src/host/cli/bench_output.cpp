@@ -109,7 +109,7 @@ const char* bench_counting() {
 std::string why_no_device(const BuildInfo& build) {
   if (!build.cuda) return "this program is built without CUDA";
   if (build.devices.empty()) return "no CUDA device is seen";
-  return "this version does not evaluate on CUDA devices yet";
+  return "bench measures no CUDA devices yet; scripts/device-check does";
 }
 
 std::vector<std::string> bench_warnings(const BenchReport& report) {

@@ -33,6 +33,11 @@ struct EvaluateOptions {
     }
     return covariance || sojourn;
   }
+  [[nodiscard]] bool asks_beyond_likelihood() const {
+    EvaluateOptions others = *this;
+    others.loglik.clear();
+    return others.asks_anything();
+  }
   [[nodiscard]] bool asks_anything() const { return !moments.empty() || asks_others_than_moments(); }
 };
 
@@ -150,10 +155,12 @@ class EvaluationBuilder {
         evaluator_.state_probability(thetas(), times.front(), options_.gradient));
   }
 
-  void add_log_likelihood() {
+  /// `device`: null for the CPU.
+  void add_log_likelihood(const std::shared_ptr<LikelihoodDevice>& device) {
     if (options_.loglik.empty()) return;
-    const DataLikelihood likelihood(model(), load_observations(options_.loglik, model().graph.time_kind()), reward(),
-                                    evaluator_.options());
+    DataLikelihood likelihood(model(), load_observations(options_.loglik, model().graph.time_kind()), reward(),
+                              evaluator_.options());
+    if (device) likelihood.use_device(device);
     const std::size_t num_thetas = result_.thetas.num_rows(), num_parameters = model().parameters.size();
     Quantity quantity;
     quantity.values = Matrix<double>(num_thetas, 1);
@@ -163,6 +170,7 @@ class EvaluationBuilder {
       if (status.empty()) status = "ok";
     }
     quantity.gradient = std::move(gradient.values());
+    if (const std::string text = device_text(likelihood.device_report()); !text.empty()) write_stderr(text + '\n');
     const RouteCounts counts = likelihood.route_counts();
     // Of the densities and probabilities that enter the sum, whichever theta and row has the largest.
     quantity.error_bound = Matrix<double>(num_thetas, 1, counts.worst_error_bound);
@@ -222,7 +230,8 @@ ExitCode evaluate(const EvaluateOptions& options) {
   SOJOURN_EXPECTS(
       options.asks_anything(), UsageError,
       "nothing to compute: add a quantity, for example --moments 2 or --pdf 0.5,1,2; see sojourn evaluate --help");
-  choose_device(options.common.device);
+  if (options.asks_beyond_likelihood()) expect_cpu(options.common.device, "quantities other than --loglik are");
+  const std::shared_ptr<LikelihoodDevice> device = open_device(options.common.device);
   const EvaluatorOptions evaluator = evaluator_options(options);
   Model model = load_model(options.model, options.common.limits());
   print_warnings(model);
@@ -241,7 +250,7 @@ ExitCode evaluate(const EvaluateOptions& options) {
   builder.add_quantile();
   builder.add_covariance();
   builder.add_state_quantities();
-  builder.add_log_likelihood();
+  builder.add_log_likelihood(device);
   write_stdout(options.json ? evaluation_json(builder.model(), builder.result())
                             : evaluation_table(builder.model(), builder.result()));
   if (!builder.failed()) return ExitCode::kDone;

@@ -43,7 +43,8 @@ class Inference {
         checkpoints_({options.output, options.resume, options.overwrite, options.keep_going}, run_.checkpoint,
                      [this](const std::string& text) { note(text); }) {
     if (!options.max_seconds.empty()) max_seconds_ = parse_number("--max-seconds", options.max_seconds, 1e-3);
-    result_.device = choose_device(options.common.device);
+    device_ = open_device(options.common.device);
+    if (device_) result_.device = device_->name();
     result_.num_threads = options.common.num_threads();
     if (const std::string warning = oversubscription_warning(result_.num_threads); !warning.empty())
       result_.warnings.push_back(warning);  // printed by num_threads() already
@@ -209,6 +210,7 @@ class Inference {
     // The one before goes only after, so that its elimination serves both.
     posterior_ = std::make_unique<Posterior>(std::move(model), std::move(observations), run_.prior_map(),
                                              run_.fixed_map(), reward, evaluator, stage.compression);
+    if (device_) posterior_->use_device(device_);
   }
 
   /// Makes the posterior of a stage, where it is not that of the one before.
@@ -393,6 +395,8 @@ class Inference {
     result_.routes = posterior_->route_counts();
     result_.compression = posterior_->compression();
     if (const std::string text = compression_text(result_.compression); !text.empty()) say("data compression: " + text);
+    result_.device_work = posterior_->device_report();
+    if (const std::string text = device_text(result_.device_work); !text.empty()) say(text);
     result_.communication = communication_;
     result_.communication_share = communication_.seconds / before;
     result_.seconds["start"] = result_.svgd.seconds_start;
@@ -420,6 +424,7 @@ class Inference {
   Clock::time_point start_ = Clock::now();
   InferenceResult result_;
   RunFile run_;
+  std::shared_ptr<LikelihoodDevice> device_;  ///< null: the CPU
   std::optional<double> max_seconds_;
   RunCheckpoints checkpoints_;
   std::optional<FoundCheckpoint> found_;  ///< on the first rank

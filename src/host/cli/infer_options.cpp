@@ -73,6 +73,8 @@ void add_infer_options(CLI::App& app, InferOptions& options) {
       "  seed: 1\n"
       "  END\n"
       "  sojourn infer run.yaml --output result\n\n"
+      "On a GPU, all particles at once:\n"
+      "  sojourn infer run.yaml --output result --device cuda\n\n"
       "Stop and go on: by time, Ctrl-C, or what a scheduler sends (SIGTERM, SIGUSR1)\n"
       "  sojourn infer run.yaml --output result --max-seconds 3000\n"
       "  sojourn infer run.yaml --output result --resume");

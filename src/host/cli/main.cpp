@@ -9,6 +9,8 @@
 #include "comm/mpi/mpi_device_memory.hpp"
 #endif
 #ifdef SOJOURN_HAVE_CUDA
+#include "cli/verb.hpp"
+#include "device/posterior/cuda_likelihood.hpp"
 #include "device/support/device_list.hpp"
 #include "sojourn/info.hpp"
 #endif
@@ -32,6 +34,7 @@ int main(int argc, char** argv) {
 #ifdef SOJOURN_HAVE_CUDA
   // Only the program knows both sides: the rooms of the host know no device code.
   sojourn::set_device_lister(sojourn::list_cuda_devices);
+  sojourn::cli::set_device_opener(sojourn::open_cuda_device);
 #endif
 #ifdef SOJOURN_HAVE_MPI
   sojourn::cli::set_rank_back_end({open_mpi, abort_mpi});

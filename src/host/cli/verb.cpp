@@ -73,33 +73,6 @@ CLI::Option* add_repeatable(CLI::App& app, const char* flag, std::vector<std::st
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-std::string choose_device(const std::string& requested) {
-  std::string name = requested, source = "--device";
-  if (name.empty()) {
-    const char* variable = std::getenv("SOJOURN_DEVICE");
-    if (variable != nullptr && *variable != '\0') {
-      name = variable;
-      source = "SOJOURN_DEVICE";
-    }
-  }
-  if (name.empty() || name == "auto" || name == "cpu") return "cpu";
-  const bool indexed = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 10 &&
-                       name.find_first_not_of("0123456789", 5) == std::string::npos;
-  SOJOURN_EXPECTS(name == "cuda" || indexed, UsageError,
-                  "{}: unknown device '{}'; allowed: auto, cpu, cuda, cuda:0, ...", source, name);
-  const BuildInfo info = build_info();
-  SOJOURN_EXPECTS(info.cuda, DeviceError,
-                  "{} {}: this build has no CUDA; use --device cpu, or build where a CUDA toolkit is found", source,
-                  name);
-  SOJOURN_EXPECTS(!info.devices.empty(), DeviceError,
-                  "{} {}: no CUDA device is visible; use --device cpu, or check nvidia-smi and CUDA_VISIBLE_DEVICES",
-                  source, name);
-  std::string seen;
-  for (const std::string& device : info.devices) seen += (seen.empty() ? "" : "; ") + device;
-  throw DeviceError(fmt::format(
-      "{} {}: this version does not evaluate on CUDA devices yet (seen: {}); use --device cpu", source, name, seen));
-}
-
 void print_warnings(const Model& model) {
   for (const std::string& warning : model.warnings) warn(warning);
 }

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "sojourn/error.hpp"
+#include "sojourn/likelihood_device.hpp"
 #include "sojourn/model.hpp"
 
 namespace CLI {
@@ -46,9 +48,20 @@ void add_device_option(CLI::App& app, CommonOptions& options);
 CLI::Option* add_repeatable(CLI::App& app, const char* flag, std::vector<std::string>& values, const char* type,
                             const char* help);
 
-/// Names the device that will do the work, from `--device` or SOJOURN_DEVICE: "cpu".
+/// What a program that is linked with device code gives: how to open CUDA device `index`.
+using DeviceOpener = std::shared_ptr<LikelihoodDevice> (*)(int index, LikelihoodDevice::Report report);
+void set_device_opener(DeviceOpener opener);
+
+/// The device that will evaluate likelihoods, from `--device` or SOJOURN_DEVICE; null for the CPU. "cuda" without a
+/// number is the first device, or the next ones for further ranks on this node.
 /// @throws UsageError for a name that is none, DeviceError where the device asked for cannot be used.
-std::string choose_device(const std::string& requested);
+std::shared_ptr<LikelihoodDevice> open_device(const std::string& requested);
+/// For a verb, or a quantity, that devices do not compute. @throws as above, and DeviceError for every device but the
+/// CPU, with `what` they do not compute.
+void expect_cpu(const std::string& requested, const std::string& what);
+
+/// "3,000 likelihoods on cuda:0 ..., 12 on the CPU (9 gradients in doubt, ...)"; empty without a device.
+std::string device_text(const DeviceReport& report);
 
 /// Prints a model's warnings on standard error.
 void print_warnings(const Model& model);

@@ -96,6 +96,19 @@ Json compression_json(const CompressionReport& report, bool& finite) {
   return json;
 }
 
+Json device_json(const DeviceReport& report) {
+  if (report.name.empty()) return nullptr;
+  return {{"served", report.num_served},
+          {"on_cpu", report.num_on_cpu()},
+          {"on_cpu_because",
+           {{"uncertified", report.num_uncertified},
+            {"gradient_in_doubt", report.num_in_doubt},
+            {"poles_not_real", report.num_not_real},
+            {"bad_rates", report.num_bad_rates},
+            {"narrow_interval", report.num_narrow},
+            {"beyond_finest_level", report.num_coarse}}}};
+}
+
 Json build_json() {
   const BuildInfo build = build_facts();
   const auto version_or_null = [](bool there, const std::string& version) {
@@ -189,6 +202,7 @@ Json summary_json(const RunFacts& facts) {
   json["predictive"] = {{"particles", result.predictive.num_particles}, {"notes", result.predictive.notes}};
   json["build"] = build_json();
   json["device"] = result.device;
+  json["device_likelihoods"] = device_json(result.device_work);
   json["instruction_set"] = to_string(instruction_set());
   json["ranks"] = result.num_ranks;
   json["communication"] = {{"calls", result.communication.num_calls},

@@ -102,6 +102,28 @@ TEST(SummaryJson, StagesAndResumes) {
   EXPECT_EQ(json["resumes"]["at_iterations"][1], 640);
 }
 
+TEST(SummaryJson, CountsWhatADeviceLeftToTheCpu) {
+  const auto run = made_up_run();
+  EXPECT_TRUE(summary_json(run->facts)["device_likelihoods"].is_null());
+  run->result.device_work = {.name = "cuda:0",
+                             .num_served = 900,
+                             .num_bad_rates = 1,
+                             .num_not_real = 2,
+                             .num_uncertified = 4,
+                             .num_narrow = 8,
+                             .num_in_doubt = 16,
+                             .num_coarse = 32};
+  const Json json = summary_json(run->facts)["device_likelihoods"];
+  EXPECT_EQ(json["served"], 900);
+  EXPECT_EQ(json["on_cpu"], 63);
+  EXPECT_EQ(json["on_cpu_because"], (Json{{"uncertified", 4},
+                                          {"gradient_in_doubt", 16},
+                                          {"poles_not_real", 2},
+                                          {"bad_rates", 1},
+                                          {"narrow_interval", 8},
+                                          {"beyond_finest_level", 32}}));
+}
+
 TEST(SummaryJson, InterruptedSaysSo) {
   auto run = made_up_run();
   run->result.svgd.interrupted = true;

@@ -1,0 +1,107 @@
+#include <atomic>
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include "cli/streams.hpp"
+#include "cli/text_table.hpp"
+#include "cli/verb.hpp"
+#include "expects.hpp"
+#include "sojourn/info.hpp"
+
+namespace sojourn::cli {
+namespace {
+
+std::atomic<DeviceOpener> device_opener{nullptr};
+
+/// What was asked for and where; -1: the CPU, -2: any CUDA device.
+struct DeviceRequest {
+  std::string source, name;
+  int index = -1;
+};
+constexpr int kCpu = -1, kAnyCuda = -2;
+
+DeviceRequest read_request(const std::string& requested) {
+  DeviceRequest request{"--device", requested, kCpu};
+  if (request.name.empty()) {
+    const char* variable = std::getenv("SOJOURN_DEVICE");
+    if (variable != nullptr && *variable != '\0') request = {"SOJOURN_DEVICE", variable, kCpu};
+  }
+  const std::string& name = request.name;
+  if (name.empty() || name == "auto" || name == "cpu") return request;
+  const bool indexed = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 10 &&
+                       name.find_first_not_of("0123456789", 5) == std::string::npos;
+  SOJOURN_EXPECTS(name == "cuda" || indexed, UsageError,
+                  "{}: unknown device '{}'; allowed: auto, cpu, cuda, cuda:0, ...", request.source, name);
+  const BuildInfo info = build_info();
+  SOJOURN_EXPECTS(info.cuda, DeviceError,
+                  "{} {}: this build has no CUDA; use --device cpu, or build where a CUDA toolkit is found",
+                  request.source, name);
+  SOJOURN_EXPECTS(!info.devices.empty(), DeviceError,
+                  "{} {}: no CUDA device is visible; use --device cpu, or check nvidia-smi and CUDA_VISIBLE_DEVICES",
+                  request.source, name);
+  request.index = kAnyCuda;
+  if (!indexed) return request;
+  std::from_chars(name.data() + 5, name.data() + name.size(), request.index);
+  SOJOURN_EXPECTS(std::cmp_less(request.index, info.devices.size()), DeviceError,
+                  "{} {}: there is no such device; visible are {}; use one of these, or --device cpu", request.source,
+                  name, fmt::join(info.devices, "; "));
+  return request;
+}
+
+/// This rank's number on its node, as its launcher says; 0 without one.
+int rank_on_node() {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "MPI_LOCALRANKID"}) {
+    const char* const value = std::getenv(name);
+    if (value == nullptr) continue;
+    int rank = 0;
+    const std::string_view text(value);
+    if (std::from_chars(text.data(), text.data() + text.size(), rank).ec == std::errc() && rank >= 0) return rank;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void set_device_opener(DeviceOpener opener) { device_opener = opener; }
+
+std::shared_ptr<LikelihoodDevice> open_device(const std::string& requested) {
+  const DeviceRequest request = read_request(requested);
+  if (request.index == kCpu) return nullptr;
+  const DeviceOpener opener = device_opener;
+  SOJOURN_EXPECTS(opener != nullptr, DeviceError, "{} {}: this program is linked without device code; use --device cpu",
+                  request.source, request.name);
+  const auto num_devices = static_cast<int>(build_info().devices.size());
+  const int index = request.index == kAnyCuda ? rank_on_node() % num_devices : request.index;
+  return opener(index, [](const std::string& text) { warn(text); });
+}
+
+void expect_cpu(const std::string& requested, const std::string& what) {
+  const DeviceRequest request = read_request(requested);
+  SOJOURN_EXPECTS(request.index == kCpu, DeviceError,
+                  "{} {}: {} not computed on CUDA devices yet; log likelihoods are; use --device cpu", request.source,
+                  request.name, what);
+}
+
+std::string device_text(const DeviceReport& report) {
+  if (report.name.empty()) return {};
+  std::string text = fmt::format("{} likelihoods on {}", format_count(report.num_served), report.name);
+  if (report.num_on_cpu() == 0) return text;
+  text += fmt::format(", {} on the CPU instead:", format_count(report.num_on_cpu()));
+  const char* separator = " ";
+  const auto add = [&](std::int64_t count, const char* words) {
+    if (count == 0) return;
+    text += fmt::format("{}{} {}", separator, format_count(count), words);
+    separator = ", ";
+  };
+  add(report.num_uncertified, "with values that the shared contour does not certify");
+  add(report.num_in_doubt, "with a gradient in doubt");
+  add(report.num_not_real, "with poles that are not proved real");
+  add(report.num_bad_rates, "with rates that are negative or not finite");
+  add(report.num_narrow, "with an interval too narrow");
+  add(report.num_coarse, "beyond the finest level of data compression there");
+  return text;
+}
+
+}  // namespace sojourn::cli
