@@ -1,5 +1,5 @@
-// Moments on the current CUDA device beside the same on one CPU thread, as shares of what shared memory allows.
-// Usage: device_bench [--lanes N] [--repetitions N]    prints one JSON object
+// Moments and log likelihoods on the current CUDA device beside the same on one CPU thread, as shares of what shared
+// memory allows. Usage: device_bench [--lanes N] [--repetitions N]    prints one JSON object
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include "device/evaluation/moment_kernel.hpp"
 #include "device/support/buffer.cuh"
 #include "device_ceiling.hpp"
+#include "device_likelihood.hpp"
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/moment_replay.hpp"
@@ -140,6 +141,21 @@ int run(std::size_t num_lanes, int repetitions) {
         separator, one.name.c_str(), one.order, one.gradient ? "true" : "false", to_string(row.plan.placement),
         row.plan.lanes_per_block, row.plan.shared_bytes, row.microseconds, row.low, row.high, row.host_microseconds,
         rate, rate / ceiling, row.worst_difference);
+    std::fflush(stdout);
+    separator = ",\n";
+  }
+  std::printf("],\n \"likelihood_rows\": [");
+  separator = "\n";
+  for (const DeviceLikelihoodRow& row : measure_device_likelihoods(num_lanes, repetitions)) {
+    const double rate = row.multiply_adds * static_cast<double>(row.num_particles) / (1e-6 * row.microseconds);
+    // A complex dot product does four multiply-adds where a real one, of half the bytes, does one.
+    std::printf(
+        "%s  {\"case\": \"%s\", \"gradient\": %s, \"microseconds\": %.2f, \"low\": %.2f, \"high\": %.2f,"
+        " \"one_cpu_thread\": %.1f, \"multiply_adds_per_second\": %.4g, \"share_of_complex_dot\": %.3f,"
+        " \"particles_on_cpu\": %lld, \"worst_relative_difference\": %.2g}",
+        separator, row.name.c_str(), row.gradient ? "true" : "false", row.microseconds, row.low, row.high,
+        row.host_microseconds, rate, rate / (2 * ceiling), static_cast<long long>(row.num_on_cpu),
+        row.worst_difference);
     std::fflush(stdout);
     separator = ",\n";
   }

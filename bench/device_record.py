@@ -8,6 +8,9 @@ from pathlib import Path
 HEADER = ["case", "order", "gradient", "slots in", "time, us (range)", "one CPU thread", "ratio", "multiply-adds/s",
           "of the shared-memory dot run", "largest difference"]
 
+LIKELIHOOD_HEADER = ["log likelihood of 1,000 times", "gradient", "time, us (range)", "one CPU thread", "ratio",
+                     "multiply-adds/s", "of the complex dot run", "left to the CPU", "largest difference"]
+
 
 def giga(value):
     return f"{value / 1e9:,.0f} G"
@@ -36,12 +39,22 @@ def main():
             f"{row['microseconds']:.1f} ({row['low']:.1f} to {row['high']:.1f})", f"{row['one_cpu_thread']:,.0f} us",
             f"{row['one_cpu_thread'] / row['microseconds']:,.0f} x", giga(row["multiply_adds_per_second"]),
             f"{100 * row['share_of_shared_dot']:.1f} %", f"{row['worst_relative_difference']:.1e}"]))
+    likelihoods = [line(LIKELIHOOD_HEADER), line(["---"] * len(LIKELIHOOD_HEADER))]
+    for row in record["likelihood_rows"]:
+        likelihoods.append(line([
+            row["case"], "yes" if row["gradient"] else "no",
+            f"{row['microseconds']:.0f} ({row['low']:.0f} to {row['high']:.0f})", f"{row['one_cpu_thread']:,.0f} us",
+            f"{row['one_cpu_thread'] / row['microseconds']:,.0f} x", giga(row["multiply_adds_per_second"]),
+            f"{100 * row['share_of_complex_dot']:.1f} %", row["particles_on_cpu"],
+            f"{row['worst_relative_difference']:.1e}"]))
     text = [f"# {arguments.gpu}, {record['date'][:10]}", "Made by `scripts/device-check`; do not edit.", "",
             f"- Commit {arguments.commit or 'unknown'}; {record['lanes']:,} parameter vectors, kernel time, median of "
             f"{record['repetitions']}.",
             f"- Tests: {record['tests']}. compute-sanitizer: {arguments.sanitizer}. ncu: {arguments.profile}.",
             f"- Dot products from shared memory: {giga(record['shared_dot_multiply_adds_per_second'])} multiply-adds/s.", "",
-            *rows]
+            *rows, "",
+            "Log likelihoods from rates in host memory to values there, transfers included; multiply-adds are those of the "
+            "transforms alone, four real ones a complex one.", "", *likelihoods]
     Path(f"{arguments.stem}.md").write_text("\n".join(text) + "\n")
 
 

@@ -1,0 +1,95 @@
+#include "device_likelihood.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <random>
+
+#include "device/posterior/cuda_likelihood.hpp"
+#include "evaluation/contour.hpp"
+#include "sojourn/families.hpp"
+#include "sojourn/posterior.hpp"
+#include "sojourn/prc.hpp"
+
+namespace sojourn::bench {
+namespace {
+
+constexpr int kNumTimes = 1000;
+
+/// Log-normal times about `middle`.
+Observations some_times(double middle) {
+  std::mt19937_64 random(2);
+  std::lognormal_distribution<double> factor(0, 0.5);
+  std::vector<double> values(kNumTimes);
+  for (double& value : values) value = middle * factor(random);
+  return exact_observations(values, TimeKind::kContinuous, "drawn");
+}
+
+/// Factor and solve at each node, again with the transposed solve and the sums over edges for the gradient; four real
+/// multiply-adds a complex one.
+double multiply_adds(const Prc& prc, const Observations& data, double rtol, bool gradient) {
+  // Compressed levels have as many nodes: their times span the same range.
+  std::vector<double> values;
+  for (const Observation& item : data.items) values.push_back(item.lower);
+  const SharedContour contour(values, rtol);
+  const auto factor = static_cast<double>(prc.cost().factor_multiply_adds);
+  const auto solve = static_cast<double>(prc.cost().solve_multiply_adds);
+  const auto nodes = static_cast<double>(contour.nodes().size());
+  const auto checks = static_cast<double>(contour.check_nodes().size());
+  return 4 * ((nodes + checks) * (factor + solve) + (gradient ? nodes * (factor + 2 * solve) : 0));
+}
+
+template <class Work>
+double microseconds_of(Work&& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return 1e6 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+DeviceLikelihoodRow measure(const std::string& name, const Model& model, double middle, bool gradient,
+                            std::size_t num_particles, int repetitions) {
+  const Observations data = some_times(middle);
+  EvaluatorOptions options;
+  options.num_threads = 1;
+  const DataLikelihood host(model, data, model.graph.unit_reward(), options);
+  DataLikelihood there(model, data, model.graph.unit_reward(), options);
+  there.use_device(open_cuda_device(0, {}));
+  const std::size_t num_parameters = model.parameters.size();
+  Matrix<double> theta(num_particles, num_parameters), slopes(gradient ? num_particles : 0, num_parameters);
+  std::mt19937_64 random(1);
+  std::lognormal_distribution<double> factor(0, 0.2);
+  for (double& value : theta.values()) value = factor(random);
+  std::vector<double> got(num_particles), wanted(num_particles), times;
+  std::vector<std::string> status;
+  constexpr int kWarmUp = 3;
+  for (int repetition = -kWarmUp; repetition < repetitions; ++repetition) {
+    const double one = microseconds_of([&] { there.evaluate(theta.view(), got, slopes.view(), status); });
+    if (repetition >= 0) times.push_back(one);
+  }
+  std::sort(times.begin(), times.end());
+  DeviceLikelihoodRow row{.name = name, .gradient = gradient, .num_particles = num_particles};
+  row.microseconds = times[times.size() / 2];
+  row.low = times.front();
+  row.high = times.back();
+  row.num_on_cpu = there.device_report().num_on_cpu() / (repetitions + kWarmUp);
+  row.multiply_adds = multiply_adds(eliminate(model.graph), data, options.rtol, gradient);
+  row.host_microseconds = microseconds_of([&] { host.evaluate(theta.view(), wanted, slopes.view(), status); });
+  for (std::size_t k = 0; k < num_particles; ++k)
+    row.worst_difference = std::max(row.worst_difference, std::abs(got[k] / wanted[k] - 1));
+  return row;
+}
+
+}  // namespace
+
+std::vector<DeviceLikelihoodRow> measure_device_likelihoods(std::size_t num_particles, int repetitions) {
+  const std::int32_t ten[] = {5, 5};
+  std::vector<DeviceLikelihoodRow> rows;
+  for (const bool gradient : {false, true}) {
+    rows.push_back(measure("coalescent_blocks_20", coalescent_blocks(20), 1.8, gradient, num_particles, repetitions));
+    rows.push_back(
+        measure("two_deme_blocks_10", structured_coalescent_blocks(ten), 3.0, gradient, num_particles, repetitions));
+  }
+  return rows;
+}
+
+}  // namespace sojourn::bench
