@@ -1,38 +1,9 @@
-#include <cstring>
-#include <functional>
-#include <vector>
-
 #include "device/evaluation/device_program.hpp"
+#include "device/support/array_layout.hpp"
 #include "device/support/buffer.cuh"
 #include "elimination/prc_arrays.hpp"
 
 namespace sojourn {
-namespace {
-
-/// Arrays side by side, each on a boundary that any load likes, and the pointers that are to point at them.
-class Layout {
- public:
-  template <class T>
-  void place(const T*& pointer, const std::vector<T>& array) {
-    const std::size_t begin = bytes_.size();
-    bytes_.resize((begin + array.size() * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment);
-    if (!array.empty()) std::memcpy(bytes_.data() + begin, array.data(), array.size() * sizeof(T));
-    point_.push_back(
-        [&pointer, begin](const unsigned char* base) { pointer = reinterpret_cast<const T*>(base + begin); });
-  }
-  [[nodiscard]] const std::vector<unsigned char>& bytes() const { return bytes_; }
-  /// Once the bytes have their place.
-  void point_into(const unsigned char* base) const {
-    for (const auto& point : point_) point(base);
-  }
-
- private:
-  static constexpr std::size_t kAlignment = 256;
-  std::vector<unsigned char> bytes_;
-  std::vector<std::function<void(const unsigned char*)>> point_;
-};
-
-}  // namespace
 
 struct DeviceProgram::Impl {
   DeviceBuffer<unsigned char> buffer;
@@ -42,7 +13,7 @@ struct DeviceProgram::Impl {
 DeviceProgram::DeviceProgram(const PrcArrays& arrays) : impl_(std::make_unique<Impl>()) {
   PrcView& view = impl_->view;
   view = arrays.view();
-  Layout layout;
+  ArrayLayout layout;
   layout.place(view.forms, arrays.forms);
   layout.place(view.form_terms, arrays.form_terms);
   layout.place(view.components, arrays.components);

@@ -1,0 +1,71 @@
+#include "device/evaluation/transform_plan.hpp"
+
+#include <gtest/gtest.h>
+
+namespace sojourn {
+namespace {
+
+constexpr std::size_t kHopper = 227 * 1024;
+
+PrcView program(std::int32_t num_rows) {
+  PrcView prc{};
+  prc.num_rates = 3;
+  prc.num_rows = num_rows;
+  return prc;
+}
+
+TransformLaneShape shape(std::int32_t num_value_slots, std::int64_t most_entries, bool gradient = false) {
+  TransformLaneShape shape;
+  shape.density = true;
+  shape.gradient = gradient;
+  shape.num_value_slots = num_value_slots;
+  shape.most_entries = most_entries;
+  shape.most_rows = most_entries > 0 ? 4 : 1;
+  return shape;
+}
+
+TEST(TransformPlan, CountsComplexSlots) {
+  // 2 slots of factors and 100 of solutions: 102 slots of 128 lanes are 208,896 bytes.
+  const TransformPlan small = plan_transforms(program(100), shape(100, 0), kHopper);
+  EXPECT_EQ(small.placement, SlotPlacement::kShared);
+  EXPECT_EQ(small.lanes_per_block, 128);
+  EXPECT_EQ(small.shared_bytes, 102u * 128 * 16);
+  EXPECT_EQ(small.global_slots, 0);
+  // With gradient a solution and visits for every row, and sums and sizes for the constant and three rates.
+  EXPECT_EQ(plan_transforms(program(1000), shape(20, 100, true), kHopper).global_slots, 2 * 1000 + 2 * 4);
+}
+
+TEST(TransformPlan, MovesSolutionsOutFirst) {
+  const TransformPlan plan = plan_transforms(program(500), shape(500, 100), kHopper);
+  EXPECT_EQ(plan.placement, SlotPlacement::kSharedFactors);
+  EXPECT_EQ(plan.shared_bytes, 108u * 128 * 16);
+  EXPECT_EQ(plan.global_slots, 500);
+  // Room for one warp of factors alone is not taken.
+  const TransformPlan large = plan_transforms(program(500), shape(500, 300), kHopper);
+  EXPECT_EQ(large.placement, SlotPlacement::kGlobal);
+  EXPECT_EQ(large.shared_bytes, 0u);
+  EXPECT_EQ(large.global_slots, 308 + 500);
+}
+
+TEST(TransformPlan, FrontsStayInGlobalMemory) {
+  TransformLaneShape small = shape(50, 30);
+  EXPECT_EQ(plan_transforms(program(50), small, kHopper).placement, SlotPlacement::kShared);
+  small.has_fronts = true;
+  EXPECT_EQ(plan_transforms(program(50), small, kHopper).placement, SlotPlacement::kGlobal);
+}
+
+TEST(TransformPlan, NeverAsksForMoreSharedMemoryThanThereIs) {
+  for (const std::size_t limit : {48u * 1024, 99u * 1024, 163u * 1024, 227u * 1024}) {
+    for (std::int64_t entries = 0; entries < 2000; entries += 37) {
+      for (const bool gradient : {false, true}) {
+        const TransformPlan plan = plan_transforms(program(100), shape(90, entries, gradient), limit);
+        EXPECT_LE(plan.shared_bytes, limit);
+        EXPECT_GE(plan.lanes_per_block, 64);
+        EXPECT_EQ(plan.lanes_per_block % 32, 0);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sojourn
