@@ -5,12 +5,10 @@ namespace {
 
 constexpr int kLargestBlock = 128;
 constexpr int kWarp = 32;
-/// A single warp with shared memory to itself would leave its processor idle most of the time.
-constexpr int kSmallestBlock = 64;
 
-/// The most lanes, whole warps, whose `slots` fit; 0 where these are too few.
+/// The most lanes, whole warps, whose `slots` fit; 0 where not even one warp's do.
 int fitting_lanes(std::int64_t slots, std::size_t bytes) {
-  for (int lanes = kLargestBlock; lanes >= kSmallestBlock; lanes -= kWarp) {
+  for (int lanes = kLargestBlock; lanes >= kWarp; lanes -= kWarp) {
     if (static_cast<std::size_t>(slots) * static_cast<std::size_t>(lanes) * sizeof(LaneComplex) <= bytes) return lanes;
   }
   return 0;

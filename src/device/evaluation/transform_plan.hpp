@@ -16,7 +16,8 @@ struct TransformPlan {
   std::int64_t global_slots = 0;  ///< complex numbers of a resident lane in global memory
 };
 
-/// Factors are read most often and go to shared memory first, where blocks of two warps or more have room for them.
+/// Factors are read most often and go to shared memory first, solutions beside them where all fit, be it for one warp:
+/// a complex lane has two chains of multiply-adds and more loads in flight than a real one.
 /// @param most_shared_bytes  what a block may ask for (227 KiB on compute capability 9.0).
 TransformPlan plan_transforms(const PrcView& prc, const TransformLaneShape& shape, std::size_t most_shared_bytes);
 
