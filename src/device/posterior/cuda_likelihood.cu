@@ -19,10 +19,16 @@ constexpr int kLanesPerBlock = 128;
 /// Blocks a processor should hold, which leaves a thread 128 registers. Left to itself the compiler spills a few for
 /// more blocks than other limits allow.
 constexpr int kResidentBlocks = 4;
+/// Where the rows of a front stand takes more.
+constexpr int kResidentBlocksWithFronts = 3;
+template <class Step>
+constexpr int kResidentBlocksOf = kResidentBlocks;
+template <>
+constexpr int kResidentBlocksOf<PrepareStep<true>> = kResidentBlocksWithFronts;
 
 /// One thread is one lane.
 template <class Step>
-__global__ void __launch_bounds__(kLanesPerBlock, kResidentBlocks)
+__global__ void __launch_bounds__(kLanesPerBlock, kResidentBlocksOf<Step>)
     lane_kernel(const Step step, std::int64_t num_lanes) {
   const std::int64_t lane = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (lane < num_lanes) step(lane);
@@ -30,7 +36,7 @@ __global__ void __launch_bounds__(kLanesPerBlock, kResidentBlocks)
 
 /// Blocks stride over the lanes where fewer are resident than there are.
 template <SlotPlacement kPlacement, bool kFronts>
-__global__ void __launch_bounds__(kLanesPerBlock, kResidentBlocks)
+__global__ void __launch_bounds__(kLanesPerBlock, kFronts ? kResidentBlocksWithFronts : kResidentBlocks)
     transform_kernel(const TransformStep step, LaneComplex* __restrict__ slots) {
   extern __shared__ LaneComplex shared_slots[];
   const std::int64_t resident = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
