@@ -54,7 +54,8 @@ class Ranks(ProgramCase):
             if num_ranks == 1:
                 self.assertEqual(said, {"calls": 0, "bytes": 0, "seconds": 0.0, "share": 0.0})
                 self.assertEqual(summary["scaling"], {"efficiency": None, "iteration_seconds": None,
-                                                      "iteration_seconds_of_one_rank": None, "mesh": [1, 1]})
+                                                      "iteration_seconds_of_one_rank": None, "mesh": [1, 1],
+                                                      "class": None})
             else:
                 self.assertTrue(0 < said["share"] < 1 and said["seconds"] > 0, said)
                 # Every iteration gathers a log density, a score and a direction of each particle at least.
@@ -65,7 +66,8 @@ class Ranks(ProgramCase):
                 self.assertGreater(scaling["iteration_seconds_of_one_rank"], 0)
                 self.assertAlmostEqual(scaling["efficiency"], scaling["iteration_seconds_of_one_rank"] /
                                        (num_ranks * scaling["iteration_seconds"]), delta=1e-12)
-                self.assertIn(f"{num_ranks} ranks: ", result.stdout)
+                self.assertIn(scaling["class"], ("good", "fair", "poor"))
+                self.assertRegex(result.stdout, rf"{num_ranks} ranks: .*, efficiency \d+ % \({scaling['class']}")
 
     def test_ranks_may_share_out_observations_too(self):
         # More than one part: large, and not compressed.

@@ -6,6 +6,7 @@
 
 #include "cli/text_table.hpp"
 #include "expects.hpp"
+#include "result/efficiency_class.hpp"
 
 namespace sojourn::cli {
 std::string result_text(const InferenceResult& result, const std::string& folder) {
@@ -18,9 +19,11 @@ std::string result_text(const InferenceResult& result, const std::string& folder
     const std::string mesh = on_ranks.part_shares == 1 ? ""
                                                        : fmt::format(", {} x {} (particles x observations)",
                                                                      on_ranks.particle_shares, on_ranks.part_shares);
-    text +=
-        fmt::format("{} ranks{}: {:.3g} ms an iteration, {:.3g} ms on one, efficiency {:.0f} %\n", result.num_ranks,
-                    mesh, 1e3 * on_ranks.seconds_iteration, 1e3 * on_ranks.seconds_alone, 100 * on_ranks.efficiency);
+    const std::string advice = efficiency_advice(on_ranks.efficiency);
+    text += fmt::format("{} ranks{}: {:.3g} ms an iteration, {:.3g} ms on one, efficiency {:.0f} % ({}{})\n",
+                        result.num_ranks, mesh, 1e3 * on_ranks.seconds_iteration, 1e3 * on_ranks.seconds_alone,
+                        100 * on_ranks.efficiency, efficiency_class(on_ranks.efficiency),
+                        advice.empty() ? "" : ": " + advice);
   }
   text += '\n';
   TextTable table({"parameter", "mean", "sd", "2.5 %", "50 %", "97.5 %", "prior"});

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "result/build_facts.hpp"
+#include "result/efficiency_class.hpp"
 #include "result/page_text.hpp"
 #include "result/report_figures.hpp"
 
@@ -196,12 +197,12 @@ void add_run(std::string& page, const RunFacts& facts) {
                         static_cast<double>(result.communication.bytes) / 1e6));
   }
   if (const RankEfficiency& on_ranks = result.svgd.on_ranks; on_ranks.seconds_iteration > 0) {
-    add_row(
-        page, "Efficiency",
-        fmt::format("{:.0f} %: an iteration took {:.3g} ms on {} ranks and would take {:.3g} ms on one, whose share "
-                    "of the particles was timed alone",
-                    100 * on_ranks.efficiency, 1e3 * on_ranks.seconds_iteration, result.num_ranks,
-                    1e3 * on_ranks.seconds_alone));
+    add_row(page, "Efficiency",
+            fmt::format(
+                "{:.0f} % ({}): an iteration took {:.3g} ms on {} ranks and would take {:.3g} ms on one, whose share "
+                "of the particles was timed alone",
+                100 * on_ranks.efficiency, efficiency_class(on_ranks.efficiency), 1e3 * on_ranks.seconds_iteration,
+                result.num_ranks, 1e3 * on_ranks.seconds_alone));
   }
   add_row(page, "Model digest", result.model_digest, true);
   add_row(page, "Data digest", result.data_digest, true);

@@ -4,6 +4,7 @@
 #include <initializer_list>
 
 #include "result/build_facts.hpp"
+#include "result/efficiency_class.hpp"
 
 namespace sojourn {
 
@@ -214,7 +215,8 @@ Json summary_json(const RunFacts& facts) {
   json["scaling"] = {{"iteration_seconds", measured ? number(on_ranks.seconds_iteration, finite) : nullptr},
                      {"iteration_seconds_of_one_rank", measured ? number(on_ranks.seconds_alone, finite) : nullptr},
                      {"mesh", {on_ranks.particle_shares, on_ranks.part_shares}},
-                     {"efficiency", measured ? number(on_ranks.efficiency, finite) : nullptr}};
+                     {"efficiency", measured ? number(on_ranks.efficiency, finite) : nullptr},
+                     {"class", measured ? Json(efficiency_class(on_ranks.efficiency)) : nullptr}};
   json["threads"] = result.num_threads;
   json["seed"] = result.seed;
   json["command"] = result.command;
