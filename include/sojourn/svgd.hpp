@@ -95,9 +95,9 @@ struct SvgdState {
 /// An iteration of a run on several ranks beside what one of them would take alone. Zeros where it was not measured:
 /// on one rank, and where a run was stopped.
 struct RankEfficiency {
-  double seconds_iteration = 0;  ///< wall clock, mean over the iterations of this call
-  double seconds_alone = 0;      ///< of one rank with as many threads
-  double efficiency = 0;         ///< seconds_alone / (ranks * seconds_iteration)
+  double seconds_iteration = 0;                       ///< wall clock, mean over the iterations of this call
+  double seconds_alone = 0;                           ///< of one rank with as many threads
+  double efficiency = 0;                              ///< seconds_alone / (ranks * seconds_iteration)
   std::int64_t particle_shares = 1, part_shares = 1;  ///< the mesh of ranks; told of stopped runs too
 };
 
