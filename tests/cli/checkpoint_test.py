@@ -131,7 +131,7 @@ class Resume(CheckpointCase):
         arguments = ["infer", "run.yaml", "--output", "r", "--iterations", str(done + 5)]
         self.bad(2, "--resume.*--overwrite", *arguments)
         self.bad(2, "--resume.*--overwrite", *arguments, env={"SLURM_RESTART_COUNT": "0"})
-        self.bad(6, "SLURM_RESTART_COUNT='often' is not a whole number", *arguments, env={"SLURM_RESTART_COUNT": "often"})
+        self.bad(6, "SLURM_RESTART_COUNT='often' is not a non-negative integer", *arguments, env={"SLURM_RESTART_COUNT": "often"})
         self.bad(3, "seed: 3 there, 4 here", *arguments, "--seed", "4", env={"SLURM_RESTART_COUNT": "1"})
         result = self.ended(0, *arguments, env={"SLURM_RESTART_COUNT": "1"})
         self.assertIn(f"going on after iteration {done}", result.stderr)

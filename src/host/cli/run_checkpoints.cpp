@@ -1,11 +1,10 @@
 #include "cli/run_checkpoints.hpp"
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "cli/interrupt.hpp"
-#include "cli/numbers.hpp"
 #include "cli/run_identity.hpp"
+#include "comm/launcher.hpp"
 #include "expects.hpp"
 #include "result/folder_swap.hpp"
 #include "sojourn/result.hpp"
@@ -16,12 +15,7 @@ RunCheckpoints::RunCheckpoints(FolderWishes wishes, CheckpointPolicy policy,
     : wishes_(std::move(wishes)), policy_(policy), warn_(std::move(warn)), writer_(wishes_.output) {}
 
 bool RunCheckpoints::requeued() const {
-  const char* const text = std::getenv("SLURM_RESTART_COUNT");
-  if (text == nullptr || *text == '\0') return false;
-  const std::optional<double> count = parse_double(text);
-  SOJOURN_EXPECTS(count && *count >= 0 && *count == static_cast<double>(static_cast<std::int64_t>(*count)), CommError,
-                  "SLURM_RESTART_COUNT='{}' is not a whole number; unset it", text);
-  return *count > 0;
+  return whole_variable("SLURM_RESTART_COUNT", 0, "let sbatch set it").value_or(0) > 0;
 }
 
 void RunCheckpoints::check_folder() {
