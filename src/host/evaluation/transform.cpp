@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 
@@ -337,7 +339,7 @@ class NodeBlock {
   [[nodiscard]] bool in_doubt(const PackArray<ComplexPack<Lanes>>& gradient, const PackArray<Pack<Lanes>>& size,
                               int lane) const {
     for (std::int32_t r = 1; r <= num_rates_; ++r) {
-      const double left = std::hypot(gradient[r].re.lane(lane), gradient[r].im.lane(lane));
+      const double left = std::max(std::abs(gradient[r].re.lane(lane)), std::abs(gradient[r].im.lane(lane)));
       // Gained and lost are alike where they cancel. Written so that what is not a number is in doubt.
       if (!(2 * share_ * size[r].lane(lane) <= kNodeTolerance * left)) return true;
     }
