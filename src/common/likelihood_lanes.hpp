@@ -256,10 +256,7 @@ class PrepareLane {
         const auto rhs = [&](std::int32_t v) {
           if (order > 0) return likelihood_.reward[v] * before[prc_.value_slot[v]];
           if (!likelihood_.density) return likelihood_.reward[v];
-          double sum = 0;
-          for (std::int64_t g = prc_.rows[v].group_begin; g < prc_.rows[v].group_middle; ++g)
-            add_product(sum, prc_.groups[g].absorbing, rate_[prc_.groups[g].rate]);
-          return sum;
+          return absorbing_weight<double>(prc_, prc_.rows[v], rate_);
         };
         solve_component<ValueSlots, double>(prc_, component, rate_, entry_, inverse_, rhs, x);
         for (std::int32_t v = component.row_begin; v < component.row_end; ++v)

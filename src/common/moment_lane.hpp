@@ -18,13 +18,10 @@ struct MomentLaneSlots {
 };
 
 /// What every lane shares.
-struct MomentLaneShape {
+struct MomentLaneShape : PrcComponentBounds {
   std::int32_t order = 1;  ///< 1..kMostLaneOrder
   bool gradient = false;
   std::int32_t num_value_slots = 0;  ///< per order, where only the start's value is wanted
-  std::int64_t most_entries = 0;     ///< of a component
-  std::int32_t most_rows = 0;        ///< of a component
-  bool has_fronts = false;           ///< some component is factored by fronts
   /// The error of a derivative is this part of what it was subtracted from (`GradientJudge`).
   double share = 0;
   /// A derivative whose error may be a larger part of it than this is in doubt.
@@ -135,13 +132,7 @@ class MomentLane {
         const auto rhs = [&](std::int32_t v) {
           return j == 1 ? reward_[v] : (j * reward_[v]) * before[Slots::of_row(prc_, v)];
         };
-        if (component.row_end - component.row_begin == 1) {
-          const std::int32_t v = component.row_begin;
-          solution[Slots::of_row(prc_, v)] =
-              solve_single_row<Slots, double>(prc_, prc_.rows[v], rate_, inverse_[0], rhs(v), solution);
-        } else {
-          solve_component<Slots, double>(prc_, component, rate_, entry_, inverse_, rhs, solution);
-        }
+        solve_component<Slots, double>(prc_, component, rate_, entry_, inverse_, rhs, solution);
         for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
           if (prc_.alpha[v] != 0) add_product(mean[j - 1], prc_.alpha[v], solution[Slots::of_row(prc_, v)]);
         }
@@ -157,12 +148,7 @@ class MomentLane {
       for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
         visits[v] = a == 1 ? prc_.alpha[v] : reward_[v] * before[v];
       }
-      if (component.row_end - component.row_begin == 1) {
-        const std::int32_t v = component.row_begin;
-        visits[v] = transposed_solve_single_row<double>(prc_, prc_.rows[v], rate_, inverse_[0], visits[v], visits);
-      } else {
-        transposed_solve_component<double>(prc_, component, rate_, entry_, inverse_, visits);
-      }
+      transposed_solve_component<double>(prc_, component, rate_, entry_, inverse_, visits);
     }
   }
 

@@ -58,6 +58,16 @@ SOJOURN_HD inline Real external_weight(const PrcView& prc, const PrcRow& row, co
   return sum;
 }
 
+/// Weight of one row into absorbing states.
+template <class Real, class RateArray>
+SOJOURN_HD inline Real absorbing_weight(const PrcView& prc, const PrcRow& row, const RateArray& rate) {
+  Real sum(0.0);
+  for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
+    add_product(sum, prc.groups[g].absorbing, rate[prc.groups[g].rate]);
+  }
+  return sum;
+}
+
 /// True where all edges of a component of one row share a rate; its pivot is a multiple of that rate.
 SOJOURN_HD inline bool has_single_rate(const PrcView& prc, const PrcComponent& component) {
   const PrcRow& row = prc.rows[component.row_begin];
@@ -144,10 +154,10 @@ SOJOURN_HD inline void factor_component(const PrcView& prc, const PrcComponent& 
   }
 }
 
-/// Solves A x = r on one component once its successors are solved. `rhs(v)` gives r_v; `Slots` tells where x stands.
+/// `solve_component` for a component of several rows.
 template <class Slots, class Real, class RateArray, class Rhs, class FactorArray, class RealArray>
-SOJOURN_HD inline void solve_component(const PrcView& prc, const PrcComponent& component, const RateArray& rate,
-                                       const FactorArray& entry, const FactorArray& inverse, Rhs&& rhs, RealArray&& x) {
+SOJOURN_HD inline void solve_cycle(const PrcView& prc, const PrcComponent& component, const RateArray& rate,
+                                   const FactorArray& entry, const FactorArray& inverse, Rhs&& rhs, RealArray&& x) {
   const std::int64_t base = component.entry_begin;
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
     const PrcRow& row = prc.rows[v];
@@ -214,12 +224,11 @@ struct IgnoreRows {
   SOJOURN_HD void operator()(std::int32_t, const Real&) const {}
 };
 
-/// Solves A^T y = u on one component once its predecessors are solved. `y` [rows] holds u on entry and the solution on
-/// return. `done(v, y_v)` is called for each row while its solution is at hand.
-template <class Real, class RateArray, class FactorArray, class RealArray, class RowDone = IgnoreRows>
-SOJOURN_HD inline void transposed_solve_component(const PrcView& prc, const PrcComponent& component,
-                                                  const RateArray& rate, const FactorArray& entry,
-                                                  const FactorArray& inverse, RealArray&& y, RowDone&& done = {}) {
+/// `transposed_solve_component` for a component of several rows.
+template <class Real, class RateArray, class FactorArray, class RealArray, class RowDone>
+SOJOURN_HD inline void transposed_solve_cycle(const PrcView& prc, const PrcComponent& component, const RateArray& rate,
+                                              const FactorArray& entry, const FactorArray& inverse, RealArray&& y,
+                                              RowDone&& done) {
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
     Real acc = y[v];
     for (std::int64_t g = prc.rows[v].arrival_begin; g < prc.rows[v].arrival_end; ++g) {
@@ -248,6 +257,35 @@ SOJOURN_HD inline void transposed_solve_component(const PrcView& prc, const PrcC
       add_product(y[prc.entry_column[e]], entry[e - base], value);
     }
     done(v, value);
+  }
+}
+
+/// Solves A x = r on one component once its successors are solved. `rhs(v)` gives r_v; `Slots` tells where x stands.
+template <class Slots, class Real, class RateArray, class Rhs, class FactorArray, class RealArray>
+SOJOURN_HD SOJOURN_FORCE_INLINE void solve_component(const PrcView& prc, const PrcComponent& component,
+                                                     const RateArray& rate, const FactorArray& entry,
+                                                     const FactorArray& inverse, Rhs&& rhs, RealArray&& x) {
+  const std::int32_t v = component.row_begin;
+  if (component.row_end - v == 1) {
+    x[Slots::of_row(prc, v)] = solve_single_row<Slots, Real>(prc, prc.rows[v], rate, inverse[0], rhs(v), x);
+  } else {
+    solve_cycle<Slots, Real>(prc, component, rate, entry, inverse, rhs, x);
+  }
+}
+
+/// Solves A^T y = u on one component once its predecessors are solved. `y` [rows] holds u on entry and the solution on
+/// return. `done(v, y_v)` is called for each row while its solution is at hand.
+template <class Real, class RateArray, class FactorArray, class RealArray, class RowDone = IgnoreRows>
+SOJOURN_HD SOJOURN_FORCE_INLINE void transposed_solve_component(const PrcView& prc, const PrcComponent& component,
+                                                                const RateArray& rate, const FactorArray& entry,
+                                                                const FactorArray& inverse, RealArray&& y,
+                                                                RowDone&& done = {}) {
+  const std::int32_t v = component.row_begin;
+  if (component.row_end - v == 1) {
+    y[v] = transposed_solve_single_row<Real>(prc, prc.rows[v], rate, inverse[0], y[v], y);
+    done(v, y[v]);
+  } else {
+    transposed_solve_cycle<Real>(prc, component, rate, entry, inverse, y, done);
   }
 }
 

@@ -78,6 +78,13 @@ struct PrcFront {
   std::int64_t target_begin;          ///< [num_lower, num_upper] slots of what the front adds to, by rows
 };
 
+/// What scratch for one component at a time has to hold.
+struct PrcComponentBounds {
+  std::int64_t most_entries = 0;
+  std::int32_t most_rows = 0;
+  bool has_fronts = false;  ///< some component is factored by fronts
+};
+
 /// The flat, theta-independent elimination program, as plain pointers for host and device.
 ///
 /// Rows are sorted so that a component's successors come before it. For a component with rows v in elimination order

@@ -16,13 +16,10 @@ struct TransformLaneSlots {
 };
 
 /// What every lane shares.
-struct TransformLaneShape {
+struct TransformLaneShape : PrcComponentBounds {
   bool density = false, survival = false;  ///< transforms D, G of `TransformReplay`; at least one
   bool gradient = false;
-  bool has_fronts = false;           ///< some component is factored by fronts
   std::int32_t num_value_slots = 0;  ///< per transform, where only the start's value is wanted
-  std::int32_t most_rows = 0;        ///< of a component
-  std::int64_t most_entries = 0;     ///< of a component
 
   [[nodiscard]] SOJOURN_HD int num_transforms() const { return (density ? 1 : 0) + (survival ? 1 : 0); }
   /// Whether transform number `t` is G. D comes first.
@@ -117,12 +114,6 @@ class TransformLane {
 
  private:
   [[nodiscard]] SOJOURN_HD LaneComplex kill(std::int32_t v) const { return reward_[v] * shift_; }
-  [[nodiscard]] SOJOURN_HD double exit_weight(std::int32_t v) const {
-    double sum = 0;
-    for (std::int64_t g = prc_.rows[v].group_begin; g < prc_.rows[v].group_middle; ++g)
-      add_product(sum, prc_.groups[g].absorbing, rate_[prc_.groups[g].rate]);
-    return sum;
-  }
   [[nodiscard]] SOJOURN_HD Wide x(int t) const { return x_.from(t * shape_.solution_stride(prc_)); }
   [[nodiscard]] SOJOURN_HD Wide sums_of(int t) const {
     return sums_.from(t * std::int64_t{1 + prc_.num_rates + prc_.num_forms});
@@ -145,14 +136,10 @@ class TransformLane {
       for (int t = 0; t < shape_.num_transforms(); ++t) {
         const Wide solution = x(t);
         const bool survival = shape_.is_survival(t);
-        const auto rhs = [&](std::int32_t v) { return LaneComplex(survival ? reward_[v] : exit_weight(v)); };
-        if (component.row_end - component.row_begin == 1) {
-          const std::int32_t v = component.row_begin;
-          solution[Slots::of_row(prc_, v)] =
-              solve_single_row<Slots, LaneComplex>(prc_, prc_.rows[v], rate_, inverse_[0], rhs(v), solution);
-        } else {
-          solve_component<Slots, LaneComplex>(prc_, component, rate_, entry_, inverse_, rhs, solution);
-        }
+        const auto rhs = [&](std::int32_t v) {
+          return LaneComplex(survival ? reward_[v] : absorbing_weight<double>(prc_, prc_.rows[v], rate_));
+        };
+        solve_component<Slots, LaneComplex>(prc_, component, rate_, entry_, inverse_, rhs, solution);
         for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
           if (prc_.alpha[v] == 0) continue;
           const LaneComplex& value = solution[Slots::of_row(prc_, v)];
@@ -171,12 +158,7 @@ class TransformLane {
 
   SOJOURN_HD void solve_visits(const PrcComponent& component) {
     for (std::int32_t v = component.row_begin; v < component.row_end; ++v) y_[v] = LaneComplex(prc_.alpha[v]);
-    if (component.row_end - component.row_begin == 1) {
-      const std::int32_t v = component.row_begin;
-      y_[v] = transposed_solve_single_row<LaneComplex>(prc_, prc_.rows[v], rate_, inverse_[0], y_[v], y_);
-    } else {
-      transposed_solve_component<LaneComplex>(prc_, component, rate_, entry_, inverse_, y_);
-    }
+    transposed_solve_component<LaneComplex>(prc_, component, rate_, entry_, inverse_, y_);
   }
 
   template <class InverseRates>

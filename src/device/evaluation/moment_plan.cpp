@@ -2,23 +2,14 @@
 
 #include <algorithm>
 
+#include "device/support/batches.hpp"
+#include "device/support/blocks.hpp"
+
 namespace sojourn {
 namespace {
 
-constexpr int kLargestBlock = 128;
-constexpr int kWarp = 32;
 /// With everything in shared memory a block of one warp would leave its processor idle most of the time.
 constexpr int kSmallestSharedBlock = 64;
-/// Left to the driver and to other programs.
-constexpr double kUsablePart = 0.9;
-
-/// The most lanes, whole warps, whose `slots` fit.
-int fitting_lanes(std::int64_t slots, std::size_t bytes) {
-  for (int lanes = kLargestBlock; lanes >= kWarp; lanes -= kWarp) {
-    if (static_cast<std::size_t>(slots) * static_cast<std::size_t>(lanes) * sizeof(double) <= bytes) return lanes;
-  }
-  return 0;
-}
 
 }  // namespace
 
@@ -37,6 +28,7 @@ const char* to_string(SlotPlacement placement) {
 MomentPlan plan_moments(const PrcView& prc, const MomentLaneShape& shape, std::size_t most_shared_bytes) {
   const MomentLaneSlots slots = shape.slots(prc);
   const std::int64_t local = slots.rate + slots.factor;
+  constexpr std::int64_t bytes_of_slot = sizeof(double);
   MomentPlan plan;
   plan.lane_bytes = static_cast<std::int64_t>(sizeof(double)) *
                         (prc.num_rates + shape.order * (1 + (shape.gradient ? prc.num_rates : 0))) +
@@ -49,9 +41,10 @@ MomentPlan plan_moments(const PrcView& prc, const MomentLaneShape& shape, std::s
   };
   if (shape.has_fronts) {
     set(SlotPlacement::kGlobal, kLargestBlock, 0, slots.total());
-  } else if (const int lanes = fitting_lanes(slots.total(), most_shared_bytes); lanes >= kSmallestSharedBlock) {
+  } else if (const int lanes = fitting_lanes(slots.total() * bytes_of_slot, most_shared_bytes);
+             lanes >= kSmallestSharedBlock) {
     set(SlotPlacement::kShared, lanes, slots.total(), 0);
-  } else if (const int with_factors = fitting_lanes(local, most_shared_bytes); with_factors > 0) {
+  } else if (const int with_factors = fitting_lanes(local * bytes_of_slot, most_shared_bytes); with_factors > 0) {
     set(SlotPlacement::kSharedFactors, with_factors, local, slots.solution);
   } else {
     set(SlotPlacement::kGlobal, kLargestBlock, 0, slots.total());
@@ -61,7 +54,7 @@ MomentPlan plan_moments(const PrcView& prc, const MomentLaneShape& shape, std::s
 
 std::int64_t batch_lanes(const MomentPlan& plan, std::int64_t num_lanes, std::int64_t resident_lanes,
                          std::size_t free_bytes) {
-  const double usable = kUsablePart * static_cast<double>(free_bytes);
+  const double usable = kUsableMemory * static_cast<double>(free_bytes);
   const auto bytes_of = [&](std::int64_t lanes) {
     const std::int64_t in_flight = std::min(resident_lanes, plan.num_blocks(lanes) * plan.lanes_per_block);
     return static_cast<double>(lanes) * static_cast<double>(plan.lane_bytes) +

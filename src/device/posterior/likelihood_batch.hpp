@@ -105,8 +105,6 @@ class LikelihoodBatch {
  private:
   /// A block of lanes.
   static constexpr std::int64_t kSmallestBatch = 128;
-  /// Left to the driver and to other programs.
-  static constexpr double kUsablePart = 0.9;
 
   /// Numbers of one particle.
   struct Sizes {
@@ -137,7 +135,7 @@ class LikelihoodBatch {
     shape.gradient = gradient;
     const double held = static_cast<double>(capacity_) * static_cast<double>(sizes(has_gradient_).bytes());
     const double usable =
-        kUsablePart * (machine_.free_bytes() + held) - static_cast<double>(machine_.slot_bytes(prc_, shape));
+        kUsableMemory * (machine_.free_bytes() + held) - static_cast<double>(machine_.slot_bytes(prc_, shape));
     const double fitting = usable / static_cast<double>(sizes(gradient).bytes());
     return fitting < static_cast<double>(count) ? static_cast<std::int64_t>(std::max(0.0, fitting)) : count;
   }

@@ -14,6 +14,9 @@ struct OutOfDeviceMemory : DeviceError {
   using DeviceError::DeviceError;
 };
 
+/// The part of a device's free memory that batches are sized by; the rest is left to the driver and other programs.
+inline constexpr double kUsableMemory = 0.9;
+
 /// Runs `run(first, count)` over [0, total) in batches of at most `batch`, in order. Where one runs out of memory it is
 /// repeated with half as many, which `report` is told, down to `smallest`.
 /// @throws what `run` throws; OutOfDeviceMemory where even the smallest batch does not fit.

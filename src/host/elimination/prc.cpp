@@ -1,5 +1,7 @@
 #include "sojourn/prc.hpp"
 
+#include <algorithm>
+
 #include "elimination/prc_arrays.hpp"
 
 namespace sojourn {
@@ -30,6 +32,23 @@ PrcView PrcArrays::view() const {
   v.value_slot = value_slot.data();
   v.alpha = alpha.data();
   return v;
+}
+
+PrcComponentBounds PrcArrays::component_bounds() const {
+  PrcComponentBounds bounds;
+  for (const PrcComponent& component : components) {
+    bounds.most_entries = std::max(bounds.most_entries, component.entry_end - component.entry_begin);
+    bounds.most_rows = std::max(bounds.most_rows, component.row_end - component.row_begin);
+    bounds.has_fronts |= component.front_begin != component.front_end;
+  }
+  return bounds;
+}
+
+std::vector<double> PrcArrays::by_row(std::span<const double> by_state) const {
+  std::vector<double> values;
+  values.reserve(state_of_row.size());
+  for (const std::int32_t state : state_of_row) values.push_back(by_state[state]);
+  return values;
 }
 
 }  // namespace sojourn

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "common/prc_view.hpp"
@@ -35,6 +36,9 @@ struct PrcArrays {
   std::int64_t num_front_multiply_adds = 0;  ///< of components with fronts
 
   [[nodiscard]] PrcView view() const;
+  [[nodiscard]] PrcComponentBounds component_bounds() const;
+  /// Values of the states, [num_states], in the order of the rows.
+  [[nodiscard]] std::vector<double> by_row(std::span<const double> by_state) const;
   /// Whether most of a replay's multiply-adds belong to fronts.
   [[nodiscard]] bool goes_by_fronts() const {
     return 2 * num_front_multiply_adds > cost.factor_multiply_adds + cost.solve_multiply_adds;

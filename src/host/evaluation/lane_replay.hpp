@@ -51,6 +51,9 @@ class PackArray {
 #endif
     size_ = size;
   }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  T* begin() { return values_; }
+  T* end() { return values_ + size_; }
   T* data() { return values_; }
   const T* data() const { return values_; }
   T& operator[](std::size_t i) { return values_[i]; }
@@ -191,25 +194,14 @@ class LaneReplay {
   /// The solution alone.
   template <class Slots = OwnSlots, class Rhs>
   void solve_part(const PrcComponent& component, const Lanes* entry, const Lanes* inverse, Rhs&& rhs, Lanes* x) const {
-    const std::int32_t v = component.row_begin;
-    if (component.row_end - v == 1) {
-      x[Slots::of_row(prc_, v)] = solve_single_row<Slots, Lanes>(prc_, prc_.rows[v], rate(), inverse[0], rhs(v), x);
-    } else {
-      solve_component<Slots, Lanes>(prc_, component, rate(), entry, inverse, rhs, x);
-    }
+    solve_component<Slots, Lanes>(prc_, component, rate(), entry, inverse, rhs, x);
   }
   /// One component's part of y = A^-T y, its factors as `backward` hands them out. `done(v, y_v)` is called for each
   /// row.
   template <class RowDone = IgnoreRows>
   void transposed_solve_part(const PrcComponent& component, const Lanes* entry, const Lanes* inverse, Lanes* y,
                              RowDone&& done = {}) const {
-    const std::int32_t v = component.row_begin;
-    if (component.row_end - v == 1) {
-      y[v] = transposed_solve_single_row<Lanes>(prc_, prc_.rows[v], rate(), inverse[0], y[v], y);
-      done(v, y[v]);
-    } else {
-      transposed_solve_component<Lanes>(prc_, component, rate(), entry, inverse, y, done);
-    }
+    transposed_solve_component<Lanes>(prc_, component, rate(), entry, inverse, y, done);
   }
 
   /// x = A^-1 rhs with its differences; `kill` as given to `factor`, x is `absorbing` at absorption.
@@ -258,12 +250,7 @@ class LaneReplay {
 
   /// Weight of a row into absorbing states.
   [[nodiscard]] Lanes absorbing_weight(std::int32_t v) const {
-    Lanes sum(0.0);
-    const PrcRow& row = prc_.rows[v];
-    for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
-      add_product(sum, prc_.groups[g].absorbing, rate_[prc_.groups[g].rate]);
-    }
-    return sum;
+    return sojourn::absorbing_weight<Lanes>(prc_, prc_.rows[v], rate());
   }
 
  private:

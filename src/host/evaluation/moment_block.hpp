@@ -45,11 +45,10 @@ class MomentBlock {
         order_(order),
         arrays_(prc.arrays()),
         replay_(prc),
-        reward_(prc.arrays().rows.size()),
+        reward_(prc.arrays().by_row(reward)),
         num_value_slots_(prc.arrays().num_value_slots),
         scale_(1.0) {
     if (differences != nullptr) rises_.emplace(*differences);
-    for (std::size_t v = 0; v < reward_.size(); ++v) reward_[v] = reward[prc.arrays().state_of_row[v]];
     const auto single = [&](const PrcComponent& component) { return has_single_rate(replay_.prc(), component); };
     all_single_rates_ = std::all_of(arrays_.components.begin(), arrays_.components.end(), single);
   }

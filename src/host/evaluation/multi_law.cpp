@@ -30,12 +30,9 @@ class MultiReplay {
       : discrete_(graph.time_kind() == TimeKind::kDiscrete),
         prc_(prc.arrays().view()),
         num_entries_(prc.arrays().entry_column.size()),
-        reward_(prc_.num_rows),
+        reward_(prc.arrays().by_row(reward)),
         rate_(1 + prc_.num_rates + prc_.num_forms) {
-    for (std::int32_t v = 0; v < prc_.num_rows; ++v) {
-      reward_[v] = reward[prc.arrays().state_of_row[v]];
-      passes_ = passes_ || reward_[v] == 0;
-    }
+    passes_ = std::find(reward_.begin(), reward_.end(), 0.0) != reward_.end();
     for (const InitialMass& start : graph.initial()) {
       if (graph.is_absorbing(start.state)) defect_ += start.probability;
     }
@@ -122,12 +119,7 @@ class MultiReplay {
     std::vector<Scalar> entry, exit, inverse;
   };
 
-  [[nodiscard]] Real absorbing(std::int32_t v) const {
-    Real sum(0.0);
-    for (std::int64_t g = prc_.rows[v].group_begin; g < prc_.rows[v].group_middle; ++g)
-      add_product(sum, prc_.groups[g].absorbing, rate_[prc_.groups[g].rate]);
-    return sum;
-  }
+  [[nodiscard]] Real absorbing(std::int32_t v) const { return absorbing_weight<Real>(prc_, prc_.rows[v], rate_); }
   template <class Scalar>
   [[nodiscard]] Scalar dot_start(const std::vector<Scalar>& x) const {
     Scalar sum(0.0);

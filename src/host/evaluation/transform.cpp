@@ -127,11 +127,8 @@ SetTransform::SetTransform(const StateGraph& graph, const Prc& prc, std::span<co
             GradientJudge(prc.arrays(), 1).share()} {
   SOJOURN_EXPECTS(std::cmp_equal(reward.size(), graph.num_states()), ShapeError,
                   "transform: reward has {} values; the model has {} states", reward.size(), graph.num_states());
-  impl_.reward.resize(impl_.view.num_rows);
-  for (std::int32_t v = 0; v < impl_.view.num_rows; ++v) {
-    impl_.reward[v] = reward[prc.arrays().state_of_row[v]];
-    impl_.has_zero_reward |= impl_.reward[v] == 0;
-  }
+  impl_.reward = prc.arrays().by_row(reward);
+  impl_.has_zero_reward = std::find(impl_.reward.begin(), impl_.reward.end(), 0.0) != impl_.reward.end();
   for (const InitialMass& start : graph.initial()) {
     if (graph.is_absorbing(start.state)) impl_.defect += start.probability;
   }
@@ -158,13 +155,7 @@ void pass_through_zero_rewards(const PrcView& prc, const Prc& owner, const std::
   const PrcArrays& arrays = owner.arrays();
   const std::int32_t rows = prc.num_rows;
   std::vector<double> entry(arrays.entry_column.size()), scratch(rows), inverse(rows), gradient(rate.size(), 0.0);
-  const auto absorbing = [&](std::int32_t v) {
-    double sum = 0;
-    for (std::int64_t g = prc.rows[v].group_begin; g < prc.rows[v].group_middle; ++g) {
-      sum += prc.groups[g].absorbing * rate[prc.groups[g].rate];
-    }
-    return sum;
-  };
+  const auto absorbing = [&](std::int32_t v) { return absorbing_weight<double>(prc, prc.rows[v], rate); };
   for (std::int32_t c = 0; c < prc.num_components; ++c) {
     const PrcComponent& component = prc.components[c];
     factor_component<double>(
@@ -233,11 +224,7 @@ void SetTransform::set_particle(std::span<const double> phi, TransformReplay::Wo
     return;
   }
   for (std::int32_t v = 0; v < prc.num_rows; ++v) {
-    double sum = 0;
-    for (std::int64_t g = prc.rows[v].group_begin; g < prc.rows[v].group_middle; ++g) {
-      sum += prc.groups[g].absorbing * workspace.rate[prc.groups[g].rate];
-    }
-    workspace.exit[v] = sum;
+    workspace.exit[v] = absorbing_weight<double>(prc, prc.rows[v], workspace.rate);
     workspace.alpha[v] = prc.alpha[v];
   }
 }
@@ -291,8 +278,9 @@ class NodeBlock {
   }
 
   void values() {
-    if (!results_.value[0].empty()) store(nodes_.solve_density(), results_.value[0], 1, 0);
-    if (!results_.value[1].empty()) store(nodes_.solve_survival(), results_.value[1], 1, 0);
+    for (const bool survival : {false, true}) {
+      if (!results_.value[survival].empty()) store(nodes_.solve(survival), results_.value[survival]);
+    }
   }
   /// Gradients by products, and by differences where these are in doubt; the values are there. False where all were.
   bool gradients_by_products() {
@@ -308,24 +296,17 @@ class NodeBlock {
       }
       store_gradient(gradient, survival, false);
       if (!any_in_doubt) continue;
-      if (survival) {
-        nodes_.solve_survival_differences();
-      } else {
-        nodes_.solve_density_differences();
-      }
+      nodes_.solve_differences(survival);
       store_gradient(nodes_.gradient(survival), survival, true);
     }
     return any_kept;
   }
   /// Values, and gradients by differences.
   void gradients_by_differences() {
-    if (!results_.value[0].empty()) {
-      store(results_.gradient[0].empty() ? nodes_.solve_density() : nodes_.solve_density_differences(),
-            results_.value[0], 1, 0);
-    }
-    if (!results_.value[1].empty()) {
-      store(results_.gradient[1].empty() ? nodes_.solve_survival() : nodes_.solve_survival_differences(),
-            results_.value[1], 1, 0);
+    for (const bool survival : {false, true}) {
+      if (results_.value[survival].empty()) continue;
+      const bool value_alone = results_.gradient[survival].empty();
+      store(value_alone ? nodes_.solve(survival) : nodes_.solve_differences(survival), results_.value[survival]);
     }
     nodes_.solve_visits();
     std::fill_n(wanted_, count_, true);
@@ -345,9 +326,8 @@ class NodeBlock {
     }
     return false;
   }
-  void store(const ComplexPack<Lanes>& value, std::span<std::complex<double>> out, std::size_t stride,
-             std::size_t offset) const {
-    for (std::size_t lane = 0; lane < count_; ++lane) store_lane(value, out, stride, offset, lane);
+  void store(const ComplexPack<Lanes>& value, std::span<std::complex<double>> out) const {
+    for (std::size_t lane = 0; lane < count_; ++lane) store_lane(value, out, 1, 0, lane);
   }
   void store_lane(const ComplexPack<Lanes>& value, std::span<std::complex<double>> out, std::size_t stride,
                   std::size_t offset, std::size_t lane) const {
@@ -472,9 +452,7 @@ void SetTransform::evaluate_scaled(std::complex<double> s, bool survival, Scaled
   using Number = Scaled<std::complex<double>>;
   auto& nodes = ensure(workspace.scaled_complex, impl_);
   nodes.factor(workspace.particle, Number(impl_.discrete ? exponential_minus_one(s) : s, 0), IgnorePivots{});
-  const bool differences = !gradient.empty();
-  const Number result = survival ? (differences ? nodes.solve_survival_differences() : nodes.solve_survival())
-                                 : (differences ? nodes.solve_density_differences() : nodes.solve_density());
+  const Number result = gradient.empty() ? nodes.solve(survival) : nodes.solve_differences(survival);
   const std::complex<double> factor = impl_.discrete && survival ? std::exp(s) : 1.0;
   value = {factor * result.mantissa, result.exponent};
   if (gradient.empty()) return;

@@ -2,7 +2,6 @@
 
 #include <span>
 #include <string>
-#include <vector>
 
 #include "common/transform_lane.hpp"
 #include "elimination/prc_arrays.hpp"
@@ -16,8 +15,5 @@ std::string why_no_transform_lanes(const StateGraph& graph, std::span<const doub
 
 /// What lanes of a program need for the transforms asked for.
 TransformLaneShape transform_lane_shape(const PrcArrays& arrays, bool density, bool survival, bool gradient);
-
-/// `reward` [num_states] by row.
-std::vector<double> reward_by_row(const PrcArrays& arrays, std::span<const double> reward);
 
 }  // namespace sojourn

@@ -37,11 +37,11 @@ class TransformNodes {
         entry_(prc.arrays().entry_column.size()),
         exit_(prc_.num_rows),
         inverse_(prc_.num_rows),
-        density_(prc_.num_rows),
-        survival_(prc_.num_rows),
+        solution_{PackArray<Real>(prc_.num_rows), PackArray<Real>(prc_.num_rows)},
         again_(prc_.num_rows),
         visits_(prc_.num_rows),
-        gradient_(1 + prc_.num_rates + prc_.num_forms) {}
+        gradient_(1 + prc_.num_rates + prc_.num_forms),
+        size_(gradient_.size()) {}
 
   template <class PivotWatch>
   void factor(const TransformParticle& particle, const Real& shift, PivotWatch&& pivots) {
@@ -53,31 +53,35 @@ class TransformNodes {
                              exit_.data() + component.row_begin, inverse_.data() + component.row_begin, pivots);
     }
   }
-  Real solve_density() {
-    solve([&](std::int32_t v) { return Real(particle_.exit[v]); }, density_);
-    return dot_start(density_);
-  }
-  Real solve_survival() {
-    solve([&](std::int32_t v) { return Real(particle_.reward[v]); }, survival_);
-    return dot_start(survival_);
+  /// The density's or the survival function's transform.
+  Real solve(bool survival) {
+    const double* gain = gain_of(survival);
+    solve_rows([gain](std::int32_t v) { return Real(gain[v]); }, solution_[survival]);
+    return dot_start(solution_[survival]);
   }
   /// The same with the differences that `gradient` needs.
-  Real solve_density_differences() {
-    solve_differences([&](std::int32_t v) { return Real(particle_.exit[v]); }, absorbing_density(),
-                      density_differences_);
-    return dot_start(density_differences_->view().x);
-  }
-  Real solve_survival_differences() {
-    solve_differences([&](std::int32_t v) { return Real(particle_.reward[v]); }, 0.0, survival_differences_);
-    return dot_start(survival_differences_->view().x);
+  Real solve_differences(bool survival) {
+    std::optional<SolutionArrays<Real>>& solution = differences_of_[survival];
+    if (!solution) solution.emplace(*arrays_);
+    if (!rises_) rises_.emplace(differences_->get());
+    const ComponentRises<Real*> rises = rises_->view();
+    const double* gain = gain_of(survival);
+    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
+      const PrcComponent& component = prc_.components[c];
+      solve_differences_component<Real>(
+          prc_, component, particle_.rate, entry_.data() + component.entry_begin, exit_.data() + component.row_begin,
+          inverse_.data() + component.row_begin, [gain](std::int32_t v) { return Real(gain[v]); }, kill(),
+          at_absorption(survival), solution->view(), rises);
+    }
+    return dot_start(solution->view().x);
   }
   /// Value and the two next solutions M R x, M R M R x, for derivatives by the shift.
   void solve_derivatives(bool survival, Real& value, Real& first, Real& second) {
-    PackArray<Real>& x = survival ? survival_ : density_;
-    value = survival ? solve_survival() : solve_density();
-    solve([&](std::int32_t v) { return particle_.reward[v] * x[v]; }, again_);
+    PackArray<Real>& x = solution_[survival];
+    value = solve(survival);
+    solve_rows([&](std::int32_t v) { return particle_.reward[v] * x[v]; }, again_);
     first = dot_start(again_);
-    solve([&](std::int32_t v) { return particle_.reward[v] * again_[v]; }, x);
+    solve_rows([&](std::int32_t v) { return particle_.reward[v] * again_[v]; }, x);
     second = dot_start(x);
   }
   /// visits = A^-T (start mass that first earns in each row).
@@ -91,18 +95,16 @@ class TransformNodes {
   }
   /// Gradient by extended rate of the density or survival transform; needs the differences and `solve_visits`.
   const PackArray<Real>& gradient(bool survival) {
-    const Differences<Real*> solution = (survival ? survival_differences_ : density_differences_)->view();
+    const Differences<Real*> solution = differences_of_[survival]->view();
     return gather_gradient(survival,
                            [&] { add_gradient<Real>(prc_, solution.slope, visits_.data(), gradient_.data()); });
   }
   /// The same from the solution alone, which loses what products lose; `gradient_size` says of what size they were.
   const PackArray<Real>& gradient_by_products(bool survival) {
-    const std::int32_t num_rates = 1 + prc_.num_rates + prc_.num_forms;
-    size_.resize(num_rates);
-    for (std::int32_t k = 0; k < num_rates; ++k) size_[k] = Size(0.0);
+    for (Size& size : size_) size = Size(0.0);
     gather_gradient(survival, [&] {
-      add_gradient_products<Real>(prc_, (survival ? survival_ : density_).data(), visits_.data(),
-                                  survival ? 0.0 : absorbing_density(), gradient_.data(), size_.data());
+      add_gradient_products<Real>(prc_, solution_[survival].data(), visits_.data(), at_absorption(survival),
+                                  gradient_.data(), size_.data());
     });
     fold_forms(prc_, GradientSums<Size*>{size_.data(), size_.data()});
     return gradient_;
@@ -114,30 +116,22 @@ class TransformNodes {
     return [this](std::int32_t v) { return particle_.reward[v] * shift_; };
   }
   template <class Rhs>
-  void solve(Rhs&& rhs, PackArray<Real>& x) {
+  void solve_rows(Rhs&& rhs, PackArray<Real>& x) {
     for (std::int32_t c = 0; c < prc_.num_components; ++c) {
       const PrcComponent& component = prc_.components[c];
       solve_component<OwnSlots, Real>(prc_, component, particle_.rate, entry_.data() + component.entry_begin,
                                       inverse_.data() + component.row_begin, rhs, x.data());
     }
   }
-  template <class Rhs>
-  void solve_differences(Rhs&& rhs, double absorbing, std::optional<SolutionArrays<Real>>& solution) {
-    if (!solution) solution.emplace(*arrays_);
-    if (!rises_) rises_.emplace(differences_->get());
-    const ComponentRises<Real*> rises = rises_->view();
-    for (std::int32_t c = 0; c < prc_.num_components; ++c) {
-      const PrcComponent& component = prc_.components[c];
-      solve_differences_component<Real>(prc_, component, particle_.rate, entry_.data() + component.entry_begin,
-                                        exit_.data() + component.row_begin, inverse_.data() + component.row_begin, rhs,
-                                        kill(), absorbing, solution->view(), rises);
-    }
+  /// The right-hand side of a transform, [rows].
+  [[nodiscard]] const double* gain_of(bool survival) const { return survival ? particle_.reward : particle_.exit; }
+  /// The transform at absorption; where states earn nothing, `add_instant_gradient` has the density's part.
+  [[nodiscard]] double at_absorption(bool survival) const {
+    return survival || particle_.instant != nullptr ? 0.0 : 1.0;
   }
-  /// The density transform at absorption; where states earn nothing, `add_instant_gradient` has its part.
-  [[nodiscard]] double absorbing_density() const { return particle_.instant == nullptr ? 1.0 : 0.0; }
   template <class AddGradient>
   const PackArray<Real>& gather_gradient(bool survival, AddGradient&& add) {
-    for (std::int32_t k = 0; k < 1 + prc_.num_rates + prc_.num_forms; ++k) gradient_[k] = Real(0.0);
+    for (Real& sum : gradient_) sum = Real(0.0);
     const bool pass_through = particle_.instant != nullptr;
     if (pass_through) {
       if (!survival) {
@@ -177,9 +171,11 @@ class TransformNodes {
   PrcView prc_;
   TransformParticle particle_;
   Real shift_{};
-  PackArray<Real> entry_, exit_, inverse_, density_, survival_, again_, visits_, gradient_;
+  PackArray<Real> entry_, exit_, inverse_;
+  PackArray<Real> solution_[2];  ///< of the density, of the survival function
+  PackArray<Real> again_, visits_, gradient_;
   PackArray<Size> size_;
-  std::optional<SolutionArrays<Real>> density_differences_, survival_differences_;
+  std::optional<SolutionArrays<Real>> differences_of_[2];
   std::optional<RiseArrays<Real>> rises_;
 };
 

@@ -45,7 +45,7 @@ LikelihoodTables::LikelihoodTables(const StateGraph& graph, const Prc& prc, std:
                                    const Likelihood& likelihood, const CompressedLikelihood* compressed,
                                    const EvaluatorOptions& options) {
   const PrcArrays& arrays = prc.arrays();
-  reward = reward_by_row(arrays, reward_by_state);
+  reward = arrays.by_row(reward_by_state);
   const std::vector<LawPoint>& points = likelihood.points();
   std::vector<double> values;
   std::vector<std::int32_t> time_of(points.size(), -1);

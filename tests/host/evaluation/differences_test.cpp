@@ -23,7 +23,6 @@ namespace {
 using oracle::Wide;
 using oracle::ZooChain;
 
-double narrow(double a) { return a; }
 double narrow(const Wide& a) { return static_cast<double>(a.v); }
 
 /// Which solution: the mean's or the survival function's transform (s R + A)^-1 r, or the density's.

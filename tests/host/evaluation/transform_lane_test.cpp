@@ -64,7 +64,7 @@ Answer run_lanes(const Prc& prc, MatrixView<const double> phi, std::span<const d
   const PrcView view = arrays.view();
   const TransformLaneShape shape = transform_lane_shape(arrays, asked.density, asked.survival, asked.gradient);
   const TransformLaneSlots slots = shape.slots(view);
-  const std::vector<double> reward = reward_by_row(arrays, reward_of_state);
+  const std::vector<double> reward = arrays.by_row(reward_of_state);
   const auto num_particles = static_cast<std::int64_t>(phi.num_rows());
   const std::int64_t num_lanes = num_particles * static_cast<std::int64_t>(nodes.nodes.size());
   const std::int64_t num_extended = 1 + view.num_rates + view.num_forms;
