@@ -13,7 +13,8 @@ namespace sojourn {
 
 /// What a transition adds to one variable of the state.
 struct VariableChange {
-  std::int32_t variable, delta;
+  std::int32_t variable;
+  std::int64_t delta;
 };
 
 /// Receives the transitions of one state during exploration.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sojourn/growing_array.hpp"
+#include "sojourn/implied_array.hpp"
 
 namespace sojourn {
 
@@ -18,6 +19,18 @@ struct RateTerm {
   std::int32_t rate;
   double coefficient;
 };
+
+/// The constant part of each edge's weight; most models have none.
+struct NoBase {
+  static double at(std::size_t) { return 0; }
+};
+using EdgeBases = ImpliedArray<double, NoBase>;
+
+/// Where the terms of each edge begin, [num_edges + 1]; most edges have one.
+struct OneTerm {
+  static std::int64_t at(std::size_t edge) { return static_cast<std::int64_t>(edge); }
+};
+using TermBegins = ImpliedArray<std::int64_t, OneTerm>;
 
 /// A start state and its probability.
 struct InitialMass {
@@ -85,15 +98,15 @@ class StateGraph {
   std::int32_t num_rates_ = 0;
   GrowingArray<std::int64_t> edge_begin_{std::span(kZero)};
   GrowingArray<std::int32_t> edge_to_;
-  GrowingArray<double> base_;
-  GrowingArray<std::int64_t> term_begin_{std::span(kZero)};
+  EdgeBases base_;
+  TermBegins term_begin_;
   GrowingArray<RateTerm> terms_;
   std::vector<InitialMass> initial_;
   double defect_ = 0;
   std::vector<Reward> rewards_;
   std::vector<double> unit_reward_;
   std::vector<std::string> variable_names_;
-  std::vector<std::int32_t> variables_;
+  GrowingArray<std::int32_t> variables_;
   double largest_base_ = 0;             ///< infinite when a base or coefficient is negative
   double largest_coefficient_sum_ = 0;  ///< of one edge
 };
@@ -101,7 +114,9 @@ class StateGraph {
 /// Collects states and edges in any order and checks them once.
 class StateGraphBuilder {
  public:
-  StateGraphBuilder(TimeKind time_kind, std::int32_t num_rates) : time_kind_(time_kind), num_rates_(num_rates) {}
+  StateGraphBuilder(TimeKind time_kind, std::int32_t num_rates) : time_kind_(time_kind), num_rates_(num_rates) {
+    term_begin_.push_back(0);
+  }
 
   /// Grows the graph to at least `num_states` states.
   void ensure_states(std::int32_t num_states);
@@ -110,7 +125,7 @@ class StateGraphBuilder {
   enum class StateRows : std::uint8_t { kToCheck, kExplored };
   /// Replaces all states by the rows of `variables`, [num_states, names.size()]; for explorers that hold them already.
   /// `kExplored` says that no two rows are equal and that the start reaches every state, which is then not checked.
-  void set_states(std::vector<std::string> names, std::vector<std::int32_t> variables,
+  void set_states(std::vector<std::string> names, GrowingArray<std::int32_t> variables,
                   StateRows rows = StateRows::kToCheck);
   /// Appends a state with its variables (empty when none are named) and returns its index.
   std::int32_t add_state(std::span<const std::int32_t> variables = {});
@@ -118,8 +133,8 @@ class StateGraphBuilder {
   void add_edge(std::int32_t from, std::int32_t to, double base, std::span<const RateTerm> terms);
   /// Replaces all edges by those of states 0, 1, ...: `edge_begin` [rows + 1], `to` ascending in each row, `terms` of
   /// an edge in ascending order of rate and without zeros, as `StateGraph` holds them. They are checked as others are.
-  void set_rows(GrowingArray<std::int64_t> edge_begin, GrowingArray<std::int32_t> to, GrowingArray<double> base,
-                GrowingArray<std::int64_t> term_begin, GrowingArray<RateTerm> terms);
+  void set_rows(GrowingArray<std::int64_t> edge_begin, GrowingArray<std::int32_t> to, EdgeBases base,
+                TermBegins term_begin, GrowingArray<RateTerm> terms);
   void add_initial(std::int32_t state, double probability);
   /// `values` [num_states]; values at absorbing states are ignored and stored as 0.
   void add_reward(std::string name, std::vector<double> values);
@@ -134,9 +149,13 @@ class StateGraphBuilder {
 
  private:
   void check_states() const;
-  void check_edges() const;
+  /// What weights can reach, found while edges are checked.
+  struct WeightBounds {
+    double base = 0, coefficient_sum = 0;
+  };
+  [[nodiscard]] WeightBounds check_edges() const;
   void check_edge(std::int64_t edge) const;
-  [[nodiscard]] bool is_plain(std::int64_t edge) const;
+  bool is_plain(std::int64_t edge, WeightBounds& bounds) const;
   void sort_edges();
   void check_rows(const StateGraph& graph) const;
   void check_absorption(const StateGraph& graph) const;
@@ -149,13 +168,13 @@ class StateGraphBuilder {
   StateRows state_rows_ = StateRows::kToCheck;
   GrowingArray<std::int32_t> edge_from_, edge_to_;
   GrowingArray<std::int64_t> edge_begin_;  ///< where rows were set; edge_from_ is then empty
-  GrowingArray<double> base_;
-  GrowingArray<std::int64_t> term_begin_{std::span(StateGraph::kZero)};
+  EdgeBases base_;
+  TermBegins term_begin_;
   GrowingArray<RateTerm> terms_;
   std::vector<InitialMass> initial_;
   std::vector<Reward> rewards_;
   std::vector<std::string> variable_names_;
-  std::vector<std::int32_t> variables_;
+  GrowingArray<std::int32_t> variables_;
 };
 
 /// First edge whose weight is negative or not finite at phi, or -1. Cost: O(edges) at worst, O(num_rates) where every

@@ -16,7 +16,8 @@ Model coalescent_lineages(std::int32_t samples, std::int64_t max_states) {
   expect_at_least("coalescent", "samples", samples, 2);
   expect_state_count("coalescent", samples, 1, max_states);
   StateGraphBuilder builder(TimeKind::kContinuous, 1);
-  std::vector<std::int32_t> lineages(samples);
+  GrowingArray<std::int32_t> lineages;
+  lineages.extend(samples);
   std::vector<double> length(samples);
   for (std::int32_t s = 0; s < samples; ++s) {
     lineages[s] = samples - s;

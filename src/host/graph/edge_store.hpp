@@ -7,22 +7,21 @@
 
 namespace sojourn {
 
-/// Edges in rows, in the order in which their source states were expanded. A whole graph's have a 0 before the ends.
+/// Edges in rows, in the order in which their source states were expanded.
 struct EdgeRows {
-  GrowingArray<std::int64_t> row_end;  ///< edges up to the end of each row
-  GrowingArray<std::int32_t> to;       ///< ascending in each row
-  GrowingArray<double> base;
-  GrowingArray<std::int64_t> term_end;  ///< terms up to the end of each edge
-  GrowingArray<RateTerm> terms;         ///< of an edge by ascending rate
+  GrowingArray<std::int64_t> row_begin;  ///< edges before each row, and before the next one
+  GrowingArray<std::int32_t> to;         ///< ascending in each row
+  EdgeBases base;
+  TermBegins term_begin;
+  GrowingArray<RateTerm> terms;  ///< of an edge by ascending rate
 
+  EdgeRows() { clear(); }
   [[nodiscard]] std::int64_t num_edges() const { return static_cast<std::int64_t>(to.size()); }
   [[nodiscard]] std::int64_t num_bytes() const {
-    return static_cast<std::int64_t>(8 * (row_end.size() + base.size() + term_end.size()) + 4 * to.size() +
+    return static_cast<std::int64_t>(8 * row_begin.size() + base.num_bytes() + term_begin.num_bytes() + 4 * to.size() +
                                      sizeof(RateTerm) * terms.size());
   }
   void clear();
-  /// No rows yet, of a whole graph.
-  [[nodiscard]] static EdgeRows of_graph();
 };
 
 /// Puts a term among those of an edge, which begin at `begin` and are the last ones; terms of one rate add up.

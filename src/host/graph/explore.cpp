@@ -57,6 +57,7 @@ class Exploration {
     for (const auto& [row, probability] : options_.initial) builder.add_initial(table_.find_or_add(row), probability);
     for (std::int32_t from = 0; from < table_.num_states();) {
       const std::int32_t end = from + next_wave(from);
+      table_.make_room_for_rows(end);
       if (end - from < kSmallestWave || !expand_wave(from, end)) expand_directly(from, end);
       if (from / kMemoryCheck != end / kMemoryCheck) check_memory(end);
       from = end;
@@ -190,10 +191,9 @@ class Exploration {
     const std::size_t num_states = table_.num_states(), num_rewards = options_.rewards.size();
     std::vector<std::vector<double>> values(num_rewards, std::vector<double>(num_states, 0.0));
     const auto evaluate = [&](auto& rewards, std::size_t begin, std::size_t end) {
-      std::vector<std::int32_t> row(options_.variable_names.size());
       for (std::size_t s = begin; s < end && num_rewards > 0; ++s) {
-        if (edges_.row_end[s] == edges_.row_end[s + 1]) continue;
-        table_.read_row(static_cast<std::int32_t>(s), row);
+        if (edges_.row_begin[s] == edges_.row_begin[s + 1]) continue;
+        const std::span<const std::int32_t> row = table_.kept_row(static_cast<std::int32_t>(s));
         for (std::size_t r = 0; r < num_rewards; ++r) values[r][s] = rewards[r].second(row);
       }
     };
@@ -213,7 +213,7 @@ class Exploration {
   const int num_threads_;
   const std::int64_t bytes_left_ = memory_left();
   StateTable table_;
-  EdgeRows edges_ = EdgeRows::of_graph();
+  EdgeRows edges_;
   RowCollector direct_;
   std::vector<TransitionFunction> functions_;  ///< one for each thread
   const TransitionFunction& transitions_;

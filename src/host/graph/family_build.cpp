@@ -20,7 +20,7 @@ Model family_model(std::string name, const std::vector<std::string>& parameter_n
 void expect_state_count(const std::string& family, double num_states, std::size_t num_variables,
                         std::int64_t max_states) {
   // One row of variables, one edge with one term, and the look-up entry: what every state takes at the very least.
-  const double bytes = num_states * (4.0 * static_cast<double>(num_variables) + 76.0);
+  const double bytes = num_states * (4.0 * static_cast<double>(num_variables) + 60.0);
   if (num_states <= static_cast<double>(max_states)) {
     const auto left = static_cast<double>(memory_left());
     SOJOURN_EXPECTS(

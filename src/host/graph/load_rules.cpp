@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "expects.hpp"
 #include "graph/load_model.hpp"
@@ -111,7 +112,6 @@ class RuleModel {
             });
       }
     }
-    next_.resize(variables_.size());
     options.concurrent = true;
     return explore(options,
                    [rules = *this](auto state, TransitionSink& sink) mutable { rules.emit_transitions(state, sink); });
@@ -230,7 +230,7 @@ class RuleModel {
       if (!finite || (terms_.empty() && base < 0)) refuse_rate(rule, state, base);
       if (terms_.empty() && base == 0) continue;
       apply_effect(rule, state);
-      sink.emit(next_, base, terms_);
+      sink.emit_change(changes_, base, terms_);
     }
   }
 
@@ -245,15 +245,17 @@ class RuleModel {
   }
 
   void apply_effect(const Rule& rule, std::span<const std::int32_t> state) {
-    std::copy(state.begin(), state.end(), next_.begin());
+    changes_.clear();
     for (std::size_t k = 0; k < rule.targets.size(); ++k) {
       const Variable& variable = variables_[rule.targets[k]];
       const double value = rule.body.output(static_cast<std::int32_t>(1 + rule.rates.size() + k));
-      if (!(value >= variable.min && value <= variable.max) || value != std::floor(value))
+      // The casts hold what lies between min and max.
+      if (!(value >= variable.min && value <= variable.max) || value != static_cast<std::int32_t>(value))
         refuse_effect(rule, k, state, value);
-      next_[rule.targets[k]] = static_cast<std::int32_t>(value);
+      const std::int64_t delta = static_cast<std::int64_t>(value) - state[rule.targets[k]];
+      if (delta != 0) changes_.push_back({rule.targets[k], delta});
     }
-    if (std::equal(state.begin(), state.end(), next_.begin()))
+    if (changes_.empty())
       rule.value.at("effect").fail(
           fmt::format("rule {} in state {}: the effect changes nothing, a self-loop; exclude the state by 'when'",
                       rule.index, describe(state)));
@@ -292,7 +294,7 @@ class RuleModel {
   StateProgram absorbing_;
   std::vector<Rule> rules_;
   std::vector<RateTerm> terms_;
-  std::vector<std::int32_t> next_;
+  std::vector<VariableChange> changes_;
 };
 
 }  // namespace

@@ -67,8 +67,14 @@ std::string describe_edge(const Model& model, std::int64_t edge) {
 
 void warn_of_unused(const Model& model, std::vector<std::string>& warnings) {
   std::vector<bool> used_rates(static_cast<std::size_t>(model.rates.num_rates()), false);
-  for (std::int64_t e = 0; e < model.graph.num_edges(); ++e)
-    for (const RateTerm& term : model.graph.terms(e)) used_rates[term.rate] = true;
+  auto num_unused = std::ssize(used_rates);
+  for (std::int64_t e = 0; e < model.graph.num_edges() && num_unused > 0; ++e) {
+    for (const RateTerm& term : model.graph.terms(e)) {
+      if (used_rates[term.rate]) continue;
+      used_rates[term.rate] = true;
+      --num_unused;
+    }
+  }
   for (std::int32_t p = 0; p < model.num_parameters(); ++p) {
     bool used = false;
     for (std::int32_t r = 0; r < model.rates.num_rates() && !used; ++r)
@@ -97,8 +103,11 @@ std::vector<std::string> model_warnings(const Model& model) {
     }
     return sum;
   };
+  // No rate and no coefficient below 0 leaves nothing to look for.
+  const bool may_be_negative = !std::isfinite(graph.weight_bound(0)) ||
+                               std::ranges::any_of(ranges, [](const Range& range) { return !(range.lower >= 0); });
   std::int64_t num_negative = 0, first_negative = -1;
-  for (std::int64_t e = 0; e < graph.num_edges(); ++e) {
+  for (std::int64_t e = 0; e < graph.num_edges() && may_be_negative; ++e) {
     if (!(extreme(e, false) < 0)) continue;
     if (num_negative++ == 0) first_negative = e;
   }

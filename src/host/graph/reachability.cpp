@@ -1,5 +1,7 @@
 #include "graph/reachability.hpp"
 
+#include <algorithm>
+
 namespace sojourn {
 namespace {
 
@@ -32,17 +34,29 @@ std::vector<std::int32_t> trapped_states(const StateGraph& graph, std::span<cons
   const std::size_t num_reached =
       discovery == Discovery::kInOrder ? static_cast<std::size_t>(num_states) : order.size();
 
-  // Most chains run forward in discovery order, so one backward sweep settles nearly every state, and the reversed
-  // edges are built for what is left only.
+  // Most chains run forward in discovery order, so one backward sweep settles nearly every state. Some turn back at
+  // last: sweeps over what is left, to and fro, go on while they settle most of it, and the reversed edges are built
+  // for the rest only.
   std::vector<std::uint8_t> absorbs(num_states, 0);
+  const auto settles = [&](std::int32_t state) {
+    bool found = graph.is_absorbing(state);
+    // After a backward sweep later states are settled, so the last edges are asked first.
+    for (std::int64_t e = graph.edge_end(state); e-- > graph.edge_begin(state) && !found;)
+      found = absorbs[graph.edge_to(e)] && (phi.empty() || graph.weight(e, phi) > 0);
+    absorbs[state] = found;
+    return found;
+  };
   std::vector<std::int32_t> open;
   for (std::size_t k = num_reached; k-- > 0;) {
     const std::int32_t state = discovery == Discovery::kInOrder ? static_cast<std::int32_t>(k) : order[k];
-    bool found = graph.is_absorbing(state);
-    for (std::int64_t e = graph.edge_begin(state); e < graph.edge_end(state) && !found; ++e)
-      found = absorbs[graph.edge_to(e)] && (phi.empty() || graph.weight(e, phi) > 0);
-    absorbs[state] = found;
-    if (!found) open.push_back(state);
+    if (!settles(state)) open.push_back(state);
+  }
+  for (std::size_t before = 2 * open.size() + 1; !open.empty() && 2 * open.size() < before;) {
+    before = open.size();
+    for (int sweep = 0; sweep < 2; ++sweep) {
+      std::ranges::reverse(open);
+      std::erase_if(open, settles);
+    }
   }
   if (open.empty()) return {};
 

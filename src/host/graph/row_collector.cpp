@@ -47,6 +47,7 @@ void RowCollector::expand(std::int32_t begin, std::int32_t end, const Transition
   begin_ = begin;
   for (from_ = begin; from_ < end; ++from_) {
     table_.read_row(from_, source_);
+    table_.keep_row(from_, source_);
     source_key_ = table_.key(from_);
     changed_ = source_;
     transitions(source_, *this);
@@ -119,8 +120,9 @@ void RowCollector::emit_change(std::span<const VariableChange> changes, double b
     changed_[change.variable] = static_cast<std::int32_t>(value);
   }
   if (add_transition(base, terms))
-    add_target(changed_.data(),
-               [&](StateKey& key) { return table_.make_key(changes, changed_.data(), source_key_, key); });
+    add_target(changed_.data(), [&](StateKey& key) {
+      return table_.make_key(changes, changed_.data(), source_.data(), source_key_, key);
+    });
   for (const VariableChange& change : changes) changed_[change.variable] = source_[change.variable];
 }
 
@@ -192,12 +194,18 @@ void RowCollector::write_known_rows(EdgeRows& rows) {
         write_merged(std::span(order_).subspan(k, next - k), row, rows);
       } else {
         rows.base.push_back(transition.base);
-        append_terms({terms_.data() + transition.term_begin, static_cast<std::size_t>(transition.num_terms)},
-                     rows.terms.size(), rows);
+        // The terms of one transition have no zeros among them.
+        if (transition.num_terms == 1) {
+          rows.terms.push_back(terms_[transition.term_begin]);
+          rows.term_begin.push_back(static_cast<std::int64_t>(rows.terms.size()));
+        } else {
+          append_terms({terms_.data() + transition.term_begin, static_cast<std::size_t>(transition.num_terms)},
+                       rows.terms.size(), rows);
+        }
       }
       k = next;
     }
-    rows.row_end.push_back(rows.num_edges());
+    rows.row_begin.push_back(rows.num_edges());
     begin = end;
   }
 }
@@ -212,7 +220,7 @@ void RowCollector::append_terms(std::span<const RateTerm> terms, std::size_t beg
     }
     insert_term(rows.terms, begin, term);
   }
-  rows.term_end.push_back(static_cast<std::int64_t>(rows.terms.size()));
+  rows.term_begin.push_back(static_cast<std::int64_t>(rows.terms.size()));
 }
 
 void RowCollector::write_merged(std::span<const std::uint64_t> same_target, const Transition* row, EdgeRows& rows) {
@@ -268,7 +276,7 @@ void RowCollector::refuse_more_states(std::size_t transition) const {
     std::ranges::sort(targets);
     num_edges += std::ranges::unique(targets).begin() - targets.begin();
   }
-  constexpr double kStateBytes = 60, kEdgeBytes = 36;  // with its key and place in the table; of one term
+  constexpr double kStateBytes = 60, kEdgeBytes = 20;  // with its key and place in the table; of one term alone
   const std::int64_t num_states = std::max<std::int64_t>(table_.num_states(), max_states_ + 1);
   const double per_state = kStateBytes + 4.0 * static_cast<double>(source_.size());
   const double bytes = per_state * static_cast<double>(num_states) + kEdgeBytes * static_cast<double>(num_edges);

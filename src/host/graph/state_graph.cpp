@@ -24,6 +24,12 @@ std::uint64_t row_hash(std::span<const std::int32_t> row) {
   return hash;
 }
 
+bool is_ascending(const TermBegins& begins) {
+  for (std::size_t e = 1; begins.is_held() && e < begins.size(); ++e)
+    if (begins[e - 1] > begins[e]) return false;
+  return true;
+}
+
 }  // namespace
 
 void insert_term(GrowingArray<RateTerm>& terms, std::size_t begin, const RateTerm& term) {
@@ -39,9 +45,9 @@ void insert_term(GrowingArray<RateTerm>& terms, std::size_t begin, const RateTer
 }
 
 std::int64_t StateGraph::num_bytes() const {
-  std::size_t bytes =
-      8 * (edge_begin_.capacity() + base_.capacity() + term_begin_.capacity() + unit_reward_.capacity()) +
-      4 * (edge_to_.capacity() + variables_.capacity()) + sizeof(RateTerm) * terms_.capacity();
+  std::size_t bytes = 8 * (edge_begin_.capacity() + unit_reward_.capacity()) + base_.num_bytes() +
+                      term_begin_.num_bytes() + 4 * (edge_to_.capacity() + variables_.capacity()) +
+                      sizeof(RateTerm) * terms_.capacity();
   for (const Reward& reward : rewards_) bytes += 8 * reward.values.capacity();
   return static_cast<std::int64_t>(bytes);
 }
@@ -64,7 +70,7 @@ void StateGraphBuilder::ensure_states(std::int32_t num_states) { num_states_ = s
 
 void StateGraphBuilder::set_variable_names(std::vector<std::string> names) { variable_names_ = std::move(names); }
 
-void StateGraphBuilder::set_states(std::vector<std::string> names, std::vector<std::int32_t> variables,
+void StateGraphBuilder::set_states(std::vector<std::string> names, GrowingArray<std::int32_t> variables,
                                    StateRows rows) {
   SOJOURN_EXPECTS(!names.empty() && variables.size() % names.size() == 0, ModelError,
                   "state variables: {} values do not fill rows of {}", variables.size(), names.size());
@@ -74,9 +80,8 @@ void StateGraphBuilder::set_states(std::vector<std::string> names, std::vector<s
   state_rows_ = rows;
 }
 
-void StateGraphBuilder::set_rows(GrowingArray<std::int64_t> edge_begin, GrowingArray<std::int32_t> to,
-                                 GrowingArray<double> base, GrowingArray<std::int64_t> term_begin,
-                                 GrowingArray<RateTerm> terms) {
+void StateGraphBuilder::set_rows(GrowingArray<std::int64_t> edge_begin, GrowingArray<std::int32_t> to, EdgeBases base,
+                                 TermBegins term_begin, GrowingArray<RateTerm> terms) {
   edge_from_ = {};
   edge_begin_ = std::move(edge_begin);
   edge_to_ = std::move(to);
@@ -90,7 +95,7 @@ std::int32_t StateGraphBuilder::add_state(std::span<const std::int32_t> variable
                   "state {}: {} values for {} variables; give one per variable", num_states_, variables.size(),
                   variable_names_.size());
   state_rows_ = StateRows::kToCheck;
-  variables_.insert(variables_.end(), variables.begin(), variables.end());
+  variables_.append(variables);
   return num_states_++;
 }
 
@@ -129,7 +134,9 @@ void StateGraphBuilder::check_states() const {
                   "variables are given for {} of {} states; add every state with its variables",
                   variables_.size() / width, num_states_);
   if (state_rows_ == StateRows::kExplored) return;
-  const auto row = [&](std::int32_t s) { return std::span(variables_).subspan(s * width, width); };
+  const auto row = [&](std::int32_t s) {
+    return std::span<const std::int32_t>(variables_.data() + static_cast<std::size_t>(s) * width, width);
+  };
   std::vector<std::pair<std::uint64_t, std::int32_t>> hashes(num_states_);
   for (std::int32_t s = 0; s < num_states_; ++s) hashes[s] = {row_hash(row(s)), s};
   std::sort(hashes.begin(), hashes.end());
@@ -142,32 +149,41 @@ void StateGraphBuilder::check_states() const {
                       hashes[j].second, fmt::join(row(hashes[k].second), ", "));
 }
 
-/// Whether an edge passes every check of `check_edge`, in few steps.
-bool StateGraphBuilder::is_plain(std::int64_t e) const {
-  bool fits = edge_to_[e] >= 0 && edge_to_[e] < num_states_ && std::isfinite(base_[e]);
-  bool is_constant = true;
-  for (std::int64_t k = term_begin_[e]; k < term_begin_[e + 1]; ++k) {
+/// Whether an edge passes every check of `check_edge`, in few steps; takes its weight into the bounds.
+inline bool StateGraphBuilder::is_plain(std::int64_t e, WeightBounds& bounds) const {
+  constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+  const double base = base_[e];
+  bool fits = edge_to_[e] >= 0 && edge_to_[e] < num_states_ && std::isfinite(base);
+  bool is_constant = true, is_non_negative = base >= 0;
+  double coefficient_sum = 0;
+  const std::int64_t end = term_begin_[e + 1];
+  for (std::int64_t k = term_begin_[e]; k < end; ++k) {
     const RateTerm& term = terms_[k];
     fits = fits && term.rate >= 0 && term.rate < num_rates_ && std::isfinite(term.coefficient);
     is_constant = is_constant && term.coefficient == 0;
+    is_non_negative = is_non_negative && term.coefficient >= 0;
+    coefficient_sum += term.coefficient;
   }
-  return fits && (!is_constant || base_[e] > 0);
+  bounds.base = std::max(bounds.base, is_non_negative ? base : kUnbounded);
+  bounds.coefficient_sum = std::max(bounds.coefficient_sum, coefficient_sum);
+  return fits && (!is_constant || base > 0);
 }
 
-void StateGraphBuilder::check_edges() const {
+StateGraphBuilder::WeightBounds StateGraphBuilder::check_edges() const {
+  WeightBounds bounds;
   if (edge_begin_.empty()) {
     const auto num_edges = static_cast<std::int64_t>(edge_from_.size());
     for (std::int64_t e = 0; e < num_edges; ++e) {
       const std::int32_t from = edge_from_[e];
-      if (from < 0 || from >= num_states_ || from == edge_to_[e] || !is_plain(e)) check_edge(e);
+      if (!is_plain(e, bounds) || from < 0 || from >= num_states_ || from == edge_to_[e]) check_edge(e);
     }
-    return;
+    return bounds;
   }
   const auto num_rows = static_cast<std::int64_t>(edge_begin_.size()) - 1;
   const auto num_edges = static_cast<std::int64_t>(edge_to_.size());
-  SOJOURN_EXPECTS(num_rows <= num_states_ && std::ranges::is_sorted(edge_begin_) &&
-                      std::ranges::is_sorted(term_begin_) && edge_begin_.front() == 0 &&
-                      edge_begin_.back() == num_edges && static_cast<std::int64_t>(base_.size()) == num_edges &&
+  SOJOURN_EXPECTS(num_rows <= num_states_ && std::ranges::is_sorted(edge_begin_) && is_ascending(term_begin_) &&
+                      edge_begin_.front() == 0 && edge_begin_.back() == num_edges &&
+                      static_cast<std::int64_t>(base_.size()) == num_edges &&
                       static_cast<std::int64_t>(term_begin_.size()) == num_edges + 1 && term_begin_.front() == 0 &&
                       term_begin_.back() == static_cast<std::int64_t>(terms_.size()),
                   ModelError, "edges: the arrays of {} rows and {} edges do not fit each other or {} states", num_rows,
@@ -175,10 +191,11 @@ void StateGraphBuilder::check_edges() const {
   for (std::int64_t from = 0; from < num_rows; ++from) {
     std::int32_t last = -1;
     for (std::int64_t e = edge_begin_[from]; e < edge_begin_[from + 1]; ++e) {
-      if (edge_to_[e] == from || edge_to_[e] <= last || !is_plain(e)) check_edge(e);
+      if (!is_plain(e, bounds) || edge_to_[e] == from || edge_to_[e] <= last) check_edge(e);
       last = edge_to_[e];
     }
   }
+  return bounds;
 }
 
 /// @throws ModelError for what is wrong with an edge.
@@ -247,14 +264,14 @@ void StateGraphBuilder::sort_edges() {
   }
 
   const auto permute = [&](auto& values) {
-    auto sorted = values;
-    for (std::int64_t k = 0; k < num_edges; ++k) sorted[k] = values[order[k]];
+    std::remove_cvref_t<decltype(values)> sorted;
+    sorted.reserve(values.size());
+    for (const std::int64_t e : order) sorted.push_back(values[e]);
     values = std::move(sorted);
   };
   GrowingArray<RateTerm> terms;
-  GrowingArray<std::int64_t> term_begin;
+  TermBegins term_begin;
   terms.reserve(terms_.size());
-  term_begin.reserve(term_begin_.size());
   term_begin.push_back(0);
   for (const std::int64_t e : order) {
     terms.append({terms_.begin() + term_begin_[e], terms_.begin() + term_begin_[e + 1]});
@@ -363,7 +380,7 @@ void StateGraphBuilder::take_rewards(StateGraph& graph) {
 
 StateGraph StateGraphBuilder::build() && {
   check_states();
-  check_edges();
+  const WeightBounds bounds = check_edges();
   sort_edges();
 
   StateGraph graph;
@@ -389,17 +406,9 @@ StateGraph StateGraphBuilder::build() && {
   graph.terms_.shrink_to_fit();
   graph.variable_names_ = std::move(variable_names_);
   graph.variables_ = std::move(variables_);
-  for (std::int64_t e = 0; e < graph.num_edges(); ++e) {
-    double coefficient_sum = 0;
-    bool is_non_negative = graph.base(e) >= 0;
-    for (const RateTerm& term : graph.terms(e)) {
-      coefficient_sum += term.coefficient;
-      is_non_negative = is_non_negative && term.coefficient >= 0;
-    }
-    constexpr double kUnbounded = std::numeric_limits<double>::infinity();
-    graph.largest_base_ = std::max(graph.largest_base_, is_non_negative ? graph.base(e) : kUnbounded);
-    graph.largest_coefficient_sum_ = std::max(graph.largest_coefficient_sum_, coefficient_sum);
-  }
+  graph.variables_.shrink_to_fit();
+  graph.largest_base_ = bounds.base;
+  graph.largest_coefficient_sum_ = bounds.coefficient_sum;
 
   check_rows(graph);
   take_initial(graph);

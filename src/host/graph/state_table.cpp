@@ -1,7 +1,5 @@
 #include "graph/state_table.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -58,11 +56,13 @@ bool StateTable::pack(const std::int32_t* row, StateKey& key) const {
 
 bool StateTable::make_key(const std::int32_t* row, const std::int32_t* near, const StateKey& near_key,
                           StateKey& key) const {
-  if (!is_packed_) {
-    key = hashed_key(row);
-    return true;
-  }
   key = near_key;
+  if (!is_packed_) {
+    return for_each_difference(row, near, num_variables_, [&](std::size_t v) {
+      change_hash(static_cast<std::int32_t>(v), near[v], row[v], key);
+      return true;
+    });
+  }
   return for_each_difference(row, near, num_variables_, [&](std::size_t v) {
     const Field field = fields_[v];
     const std::uint64_t bits = static_cast<std::uint32_t>(row[v]) - static_cast<std::uint32_t>(field.offset);
@@ -72,26 +72,10 @@ bool StateTable::make_key(const std::int32_t* row, const std::int32_t* near, con
   });
 }
 
-bool StateTable::make_key(std::span<const VariableChange> changes, const std::int32_t* row, const StateKey& near_key,
-                          StateKey& key) const {
-  if (!is_packed_) {
-    key = hashed_key(row);
-    return true;
-  }
-  key = near_key;
-  for (const VariableChange& change : changes) {
-    const Field field = fields_[change.variable];
-    const std::uint64_t bits =
-        static_cast<std::uint32_t>(row[change.variable]) - static_cast<std::uint32_t>(field.offset);
-    if (bits >> field.width != 0) return false;
-    put(field, bits, key);
-  }
-  return true;
-}
-
 StateKey StateTable::hashed_key(const std::int32_t* row) const {
-  const XXH128_hash_t hash = XXH3_128bits(row, num_variables_ * sizeof(std::int32_t));
-  return {{hash.low64, hash.high64}};
+  StateKey key{};
+  for (std::size_t v = 0; v < num_variables_; ++v) add_hash(static_cast<std::int32_t>(v), row[v], key);
+  return key;
 }
 
 bool StateTable::place_fields(std::span<const int> widths) {
@@ -159,14 +143,17 @@ void StateTable::make_room_for(std::span<const std::int32_t> row) {
     widen(values);
   }
   lay_out_fields();
-  if (!is_packed_) variables_.reserve(keys_.size() * num_variables_);
+  if (!is_packed_) {
+    variables_.clear();
+    variables_.reserve(keys_.size() * num_variables_);
+  }
   for (StateKey& key : keys_) {
     unpack(key);
     if (is_packed_) {
       (void)pack(values.data(), key);
     } else {
       key = hashed_key(values.data());
-      variables_.insert(variables_.end(), values.begin(), values.end());
+      variables_.append(values);
     }
   }
   rebuild();
@@ -200,17 +187,7 @@ void StateTable::reserve(std::size_t most_used) {
 }
 
 bool StateTable::is_row(std::int32_t state, const std::int32_t* row) const {
-  return std::equal(row, row + num_variables_,
-                    variables_.begin() + static_cast<std::ptrdiff_t>(state * num_variables_));
-}
-
-std::int32_t StateTable::find(const StateKey& key, std::uint64_t hash, const std::int32_t* row) const {
-  const auto tag = static_cast<std::uint32_t>(hash >> 32);
-  for (std::size_t place = first_place(hash); slots_[place].state >= 0; place = next_place(place)) {
-    const Slot slot = slots_[place];
-    if (slot.tag == tag && keys_[slot.state] == key && (is_packed_ || is_row(slot.state, row))) return slot.state;
-  }
-  return -1;
+  return std::equal(row, row + num_variables_, variables_.begin() + static_cast<std::size_t>(state) * num_variables_);
 }
 
 std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, const std::int32_t* row) {
@@ -222,7 +199,7 @@ std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, co
   const std::int32_t state = num_states();
   slots_[place] = {state, static_cast<std::uint32_t>(hash >> 32)};
   keys_.push_back(key);
-  if (!is_packed_) variables_.insert(variables_.end(), row, row + num_variables_);
+  if (!is_packed_) variables_.append({row, num_variables_});
   return state;
 }
 
@@ -271,7 +248,7 @@ void StateTable::enter(int shard_index, const NewRows& fresh, std::span<std::int
 
 void StateTable::extend(std::int32_t num_states) {
   keys_.resize(num_states);
-  if (!is_packed_) variables_.resize(static_cast<std::size_t>(num_states) * num_variables_);
+  if (!is_packed_) variables_.extend(static_cast<std::size_t>(num_states) * num_variables_);
 }
 
 void StateTable::settle(int shard_index, const NewRows& fresh, std::span<const std::int32_t> number) {
@@ -283,7 +260,7 @@ void StateTable::settle(int shard_index, const NewRows& fresh, std::span<const s
     keys_[state] = fresh.keys[n];
     if (is_packed_) continue;
     std::copy_n(fresh.rows + static_cast<std::size_t>(n) * num_variables_, num_variables_,
-                variables_.begin() + static_cast<std::ptrdiff_t>(state * num_variables_));
+                variables_.begin() + static_cast<std::size_t>(state) * num_variables_);
   }
   shard.num_used += shard.entered.size();
   shard.entered.clear();
@@ -293,7 +270,7 @@ void StateTable::forget_entered() { rebuild(); }
 
 void StateTable::read_row(std::int32_t state, std::span<std::int32_t> row) const {
   if (!is_packed_) {
-    std::copy_n(variables_.begin() + static_cast<std::ptrdiff_t>(state * num_variables_), num_variables_, row.begin());
+    std::copy_n(variables_.begin() + static_cast<std::size_t>(state) * num_variables_, num_variables_, row.begin());
     return;
   }
   const StateKey key = keys_[state];
@@ -315,14 +292,17 @@ std::int64_t StateTable::num_bytes() const {
                                    slots_.capacity() * sizeof(Slot));
 }
 
-std::vector<std::int32_t> StateTable::take_variables() {
+void StateTable::make_room_for_rows(std::int32_t end) {
+  if (is_packed_) variables_.extend(static_cast<std::size_t>(end) * num_variables_);
+}
+
+void StateTable::keep_row(std::int32_t state, std::span<const std::int32_t> row) {
+  if (is_packed_) std::ranges::copy(row, variables_.begin() + static_cast<std::size_t>(state) * num_variables_);
+}
+
+GrowingArray<std::int32_t> StateTable::take_variables() {
   slots_ = {};
-  std::vector<std::int32_t> values = std::move(variables_);
-  if (is_packed_) {
-    values.resize(keys_.size() * num_variables_);
-    for (std::int32_t state = 0; state < num_states(); ++state)
-      read_row(state, std::span(values).subspan(state * num_variables_, num_variables_));
-  }
+  GrowingArray<std::int32_t> values = std::move(variables_);
   keys_ = {};
   variables_ = {};
   shard_bits_ = 0;

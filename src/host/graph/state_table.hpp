@@ -7,6 +7,7 @@
 
 #include "graph/large_page_vector.hpp"
 #include "sojourn/explore.hpp"
+#include "sojourn/growing_array.hpp"
 
 namespace sojourn {
 
@@ -36,8 +37,15 @@ class StateTable {
   [[nodiscard]] const StateKey& key(std::int32_t state) const { return keys_[state]; }
   [[nodiscard]] bool is_packed() const { return is_packed_; }
   [[nodiscard]] std::int64_t num_bytes() const;
+  /// Keeps rows that were read, so that they need not be unpacked again. Different rows may be kept by different
+  /// threads, once there is room for those below `end`.
+  void make_room_for_rows(std::int32_t end);
+  void keep_row(std::int32_t state, std::span<const std::int32_t> row);
+  [[nodiscard]] std::span<const std::int32_t> kept_row(std::int32_t state) const {
+    return {variables_.data() + static_cast<std::size_t>(state) * num_variables_, num_variables_};
+  }
   /// Gives the rows away, [num_states, num_variables]; the table is empty afterwards.
-  std::vector<std::int32_t> take_variables();
+  GrowingArray<std::int32_t> take_variables();
 
   /// Key of a row given one of another row and its key: cheap where they differ in few places.
   /// @return false where a value does not fit its field; `make_room_for` then lays the fields out anew.
@@ -45,7 +53,26 @@ class StateTable {
                               StateKey& key) const;
   /// The same for the row that changes made of the other one.
   [[nodiscard]] bool make_key(std::span<const VariableChange> changes, const std::int32_t* row,
-                              const StateKey& near_key, StateKey& key) const;
+                              const std::int32_t* near, const StateKey& near_key, StateKey& key) const {
+    key = near_key;
+    if (!is_packed_) {
+      for (std::size_t c = 0; c < changes.size(); ++c) {
+        const std::int32_t v = changes[c].variable;
+        bool seen = false;
+        for (std::size_t b = 0; b < c; ++b) seen = seen || changes[b].variable == v;
+        if (!seen) change_hash(v, near[v], row[v], key);
+      }
+      return true;
+    }
+    for (const VariableChange& change : changes) {
+      const Field field = fields_[change.variable];
+      const std::uint64_t bits =
+          static_cast<std::uint32_t>(row[change.variable]) - static_cast<std::uint32_t>(field.offset);
+      if (bits >> field.width != 0) return false;
+      put(field, bits, key);
+    }
+    return true;
+  }
   /// Changes keys, and may turn packed keys into hashes.
   void make_room_for(std::span<const std::int32_t> row);
   static std::uint64_t hash_of(const StateKey& key) {
@@ -64,7 +91,14 @@ class StateTable {
     if (state >= 0) __builtin_prefetch(&keys_[state]);
   }
   /// -1 where there is none. `row` is read where keys are hashes alone.
-  [[nodiscard]] std::int32_t find(const StateKey& key, std::uint64_t hash, const std::int32_t* row) const;
+  [[nodiscard]] std::int32_t find(const StateKey& key, std::uint64_t hash, const std::int32_t* row) const {
+    const auto tag = static_cast<std::uint32_t>(hash >> 32);
+    for (std::size_t place = first_place(hash); slots_[place].state >= 0; place = next_place(place)) {
+      const Slot slot = slots_[place];
+      if (slot.tag == tag && keys_[slot.state] == key && (is_packed_ || is_row(slot.state, row))) return slot.state;
+    }
+    return -1;
+  }
   std::int32_t find_or_add(const StateKey& key, std::uint64_t hash, const std::int32_t* row);
 
   static constexpr int kNumShards = 64;
@@ -108,6 +142,22 @@ class StateTable {
     std::uint64_t& word = key.word[field.word];
     word = (word & ~(((std::uint64_t{1} << field.width) - 1) << field.shift)) | bits << field.shift;
   }
+  /// A row's hash is the sum of hashes of its values, each in its place, so that it follows from that of a row nearby.
+  static void add_hash(std::int32_t variable, std::int32_t value, StateKey& key, std::uint64_t sign = 1) {
+    // As in `hash_of`; the two words come from the two halves of the product.
+    __extension__ using Wide = unsigned __int128;
+    const std::uint64_t place =
+        std::uint64_t{static_cast<std::uint32_t>(variable)} << 32 | static_cast<std::uint32_t>(value);
+    const Wide product = static_cast<Wide>((place + 1) * 0x9e3779b97f4a7c15ULL) * 0xd1342543de82ef95ULL;
+    const std::uint64_t low = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+    const Wide second = static_cast<Wide>(low) * 0xa0761d6478bd642fULL;
+    key.word[0] += sign * (static_cast<std::uint64_t>(second) ^ static_cast<std::uint64_t>(second >> 64));
+    key.word[1] += sign * (low ^ low >> 29) * 0xbf58476d1ce4e5b9ULL;
+  }
+  static void change_hash(std::int32_t variable, std::int32_t from, std::int32_t to, StateKey& key) {
+    add_hash(variable, from, key, ~std::uint64_t{0});
+    add_hash(variable, to, key);
+  }
   [[nodiscard]] bool pack(const std::int32_t* row, StateKey& key) const;
   [[nodiscard]] StateKey hashed_key(const std::int32_t* row) const;
   [[nodiscard]] bool is_row(std::int32_t state, const std::int32_t* row) const;
@@ -127,7 +177,7 @@ class StateTable {
   bool is_packed_ = true;
   std::vector<Field> fields_;
   std::vector<std::int32_t> lowest_, highest_;  ///< values that the fields were laid out for
-  std::vector<std::int32_t> variables_;         ///< [num_states, num_variables] where keys are hashes
+  GrowingArray<std::int32_t> variables_;        ///< rows kept; [num_states, num_variables] where keys are hashes
   LargePageVector<StateKey> keys_;
   int shard_bits_ = 0;  ///< each shard has 2^shard_bits_ slots
   std::uint64_t place_mask_ = 0;

@@ -139,6 +139,25 @@ TransitionFunction cube(std::int32_t side, std::int32_t stride) {
 
 TEST(ExploreThreads, SameGraphAsAPlainSearch) { expect_same_graph(cube_options(), cube(40, 1)); }
 
+TEST(ExploreThreads, ConstantsAndSecondTermsThatComeLate) {
+  // One term an edge needs no places; some blocks of a wave have such edges alone when others need places.
+  for (const bool constant : {false, true}) {
+    expect_same_graph(cube_options(), [constant](State s, TransitionSink& sink) {
+      constexpr std::int32_t kSide = 40;
+      const std::int32_t distance = s[0] + s[1] + s[2];
+      if (distance == 3 * (kSide - 1)) return;
+      for (std::int32_t v = 0; v < 3; ++v) {
+        if (s[v] == kSide - 1) continue;
+        const VariableChange change{v, 1};
+        const RateTerm terms[] = {{v, 1.5}, {(v + 1) % 3, 0.25}};
+        const bool is_special = distance > 60 && s[0] == 20;
+        sink.emit_change({&change, 1}, is_special && constant ? 0.5 : 0,
+                         {terms, is_special && !constant ? std::size_t{2} : std::size_t{1}});
+      }
+    });
+  }
+}
+
 TEST(ExploreThreads, ValuesThatOutgrowTheirFields) {
   // 200 million and below 0: the fields of the key are laid out anew in the middle of levels.
   expect_same_graph(cube_options(), cube(44, 6'000'000));

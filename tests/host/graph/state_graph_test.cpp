@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "graph/reachability.hpp"
 #include "sojourn/error.hpp"
@@ -379,6 +380,60 @@ TEST(TrappedStates, DependOnTheRates) {
   EXPECT_THAT(trapped_states(graph, std::vector{1.0, 1.0}, 8), ElementsAre());
   EXPECT_THAT(trapped_states(graph, std::vector{1.0, 0.0}, 8), ElementsAre(0, 1));
   EXPECT_THAT(trapped_states(graph, std::vector{1.0, 0.0}, 1), ElementsAre(0));
+}
+
+TEST(TrappedStates, OfRandomGraphsAreThoseOfTheFixedPoint) {
+  std::uint64_t seed = 99;
+  const auto below = [&](std::int32_t limit) {
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return static_cast<std::int32_t>((seed >> 33) % static_cast<std::uint64_t>(limit));
+  };
+  int num_with_trapped = 0;
+  for (int graph_number = 0; graph_number < 300; ++graph_number) {
+    const std::int32_t n = 3 + below(30);
+    StateGraphBuilder builder(TimeKind::kContinuous, 1);
+    builder.ensure_states(n);
+    std::set<std::pair<std::int32_t, std::int32_t>> edges;
+    // A way to absorption, so that the graph is built; whether states stay trapped depends on the rate.
+    for (std::int32_t s = 0; s + 1 < n; ++s) edges.insert({s, s + 1});
+    std::vector<char> is_constant(static_cast<std::size_t>(n) * n, 0);
+    for (std::int32_t k = 0; k < n + below(2 * n); ++k) {
+      const std::int32_t from = below(n - 1), to = below(n);
+      if (from == to) continue;
+      edges.insert({from, to});
+      is_constant[from * n + to] = 1;
+    }
+    for (const auto& [from, to] : edges) {
+      const RateTerm term{0, 1.0};
+      if (is_constant[from * n + to]) {
+        builder.add_edge(from, to, 1.0, {});
+      } else {
+        builder.add_edge(from, to, 0, {&term, 1});
+      }
+    }
+    builder.add_initial(0, 1.0);
+    const StateGraph graph = std::move(builder).build();
+    EXPECT_THAT(trapped_states(graph, std::vector{1.0}, n), ElementsAre()) << "graph " << graph_number;
+    // At rate 0 the constant edges alone are left.
+    std::vector<std::vector<std::int32_t>> targets(n);
+    for (const auto& [from, to] : edges)
+      if (is_constant[from * n + to]) targets[from].push_back(to);
+    std::vector<char> reached(n, 0), absorbs(n, 0);
+    reached[0] = absorbs[n - 1] = 1;
+    for (std::int32_t round = 0; round < n; ++round)
+      for (std::int32_t s = 0; s < n; ++s)
+        for (const std::int32_t to : targets[s]) {
+          if (reached[s]) reached[to] = 1;
+          if (absorbs[to]) absorbs[s] = 1;
+        }
+    std::vector<std::int32_t> wanted;
+    for (std::int32_t s = 0; s < n; ++s)
+      if (reached[s] && !absorbs[s]) wanted.push_back(s);
+    num_with_trapped += wanted.empty() ? 0 : 1;
+    EXPECT_EQ(trapped_states(graph, std::vector{0.0}, n), wanted) << "graph " << graph_number;
+  }
+  EXPECT_GT(num_with_trapped, 50);
+  EXPECT_LT(num_with_trapped, 295);
 }
 
 }  // namespace
