@@ -41,10 +41,10 @@ struct CommCost {
 /// What ranks say to each other. One object per rank; every rank of a communicator makes the same calls in the same
 /// order, with the same extents where nothing else is said, each from one thread at a time.
 ///
-/// Elements are trivially copyable. Inputs are never changed: what is received comes back as a new array. A call
-/// returns on a rank once its own part is done, which for `barrier` and everything with a result from all ranks means
-/// that all have come. All members: @throws CommError naming rank and call where ranks disagree, one has ended, or the
-/// library below fails; UsageError for a rank outside the communicator.
+/// Elements are trivially copyable. Inputs are never changed: what is received comes back as a new array, but for
+/// `broadcast_in_place`. A call returns on a rank once its own part is done, which for `barrier` and everything with a
+/// result from all ranks means that all have come. All members: @throws CommError naming rank and call where ranks
+/// disagree, one has ended, or the library below fails; UsageError for a rank outside the communicator.
 class Communicator {
  public:
   Communicator() = default;
@@ -85,6 +85,13 @@ class Communicator {
     std::vector<T> received(values.begin(), values.end());
     broadcast_bytes(writable(received), root);
     return received;
+  }
+  /// The same without a second array, for large ones: `values` are overwritten where the rank is not the root.
+  template <class T>
+  void broadcast_in_place(std::span<T> values, int root) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    expect_rank(root, "broadcast", "root");
+    broadcast_bytes(std::as_writable_bytes(values), root);
   }
   /// On the root every rank's elements, in the order of ranks; empty elsewhere.
   template <class T>

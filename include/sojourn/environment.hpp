@@ -14,6 +14,9 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 /// The variables of this process, as they are at each look.
 Environment process_environment();
 
+/// A variable's text; `fallback` where it is unset or empty.
+std::string variable_text(const Environment& environment, const std::string& name, const std::string& fallback = {});
+
 /// These variables and no others.
 Environment fixed_environment(std::map<std::string, std::string> variables);
 

@@ -14,6 +14,7 @@
 #include "sojourn/likelihood_device.hpp"
 #include "sojourn/model.hpp"
 #include "sojourn/parted_target.hpp"
+#include "sojourn/prc.hpp"
 
 namespace sojourn {
 
@@ -172,6 +173,13 @@ class DataLikelihood {
   std::unique_ptr<LikelihoodEngine> engine_;
 };
 
+/// What is known of a posterior before it is made, from another one of the same model, data, reward and priors, here or
+/// in another process.
+struct PosteriorFacts {
+  std::optional<Prc> prc;          ///< the elimination of the model's graph
+  bool data_are_possible = false;  ///< no row has zero density for every theta
+};
+
 /// log p(data | theta) + log p(theta) + log |d theta/d z| over the free parameters on the unconstrained scale.
 ///
 /// A data set of more than 16,384 distinct observations that is not compressed has parts; of more for a large model.
@@ -189,16 +197,18 @@ class Posterior final : public PartedTarget {
 
   /// `priors` by parameter name for every parameter that is not in `fixed`. A prior wider than the parameter's declared
   /// range is cut there and normalised again. A fixed parameter may have a prior too: it only checks the value.
-  /// The reward is [num_states]. Cost: one elimination and up to five likelihoods (the check that data are possible).
+  /// The reward is [num_states]. Cost: one elimination and up to five likelihoods (the check that data are possible);
+  /// neither where `known` has it.
   /// @throws ModelError: unknown or missing names, fixed value outside support, nothing free, data of the wrong time
   ///   kind, time zero where the density there is zero. @throws NumericalError: a row with zero density for every
   ///   theta.
   Posterior(Model model, Observations observations, const std::map<std::string, Prior>& priors,
             const std::map<std::string, double>& fixed, std::span<const double> reward, EvaluatorOptions options = {},
-            DataCompression compression = DataCompression::kAuto);
+            DataCompression compression = DataCompression::kAuto, const PosteriorFacts& known = {});
   ~Posterior() override;
 
   [[nodiscard]] const Model& model() const;
+  [[nodiscard]] const Prc& prc() const;
   [[nodiscard]] const Observations& observations() const;
   [[nodiscard]] const std::vector<Free>& free() const;
   [[nodiscard]] std::vector<double> reward() const;

@@ -93,6 +93,7 @@ class StateGraph {
 
  private:
   friend class StateGraphBuilder;
+  friend struct LawParts;  // graph/law_parts.hpp
   static constexpr std::int64_t kZero[] = {0};
   TimeKind time_kind_ = TimeKind::kContinuous;
   std::int32_t num_rates_ = 0;

@@ -150,6 +150,23 @@ class Infer(ProgramCase):
         process.stderr.readline()
         time.sleep(1.5)
 
+    def test_threads_asked_for_are_the_threads_there_are(self):
+        # Two free parameters: every particle is evaluated, by as many threads as are asked for.
+        self.write("two.yaml", RUN.replace("exponential", "mix").replace("{rate: {gamma: {shape: 2, rate: 1}}}",
+                                                                         "{a: {gamma: {shape: 2, rate: 1}}, "
+                                                                         "b: {gamma: {shape: 2, rate: 1}}}"))
+        threads = {}
+        for count in (1, 3):
+            run = self.start("infer", "two.yaml", "--output", f"on{count}", "--iterations", "100000000", "--threads",
+                             str(count))
+            self.wait_for_progress(run)
+            threads[count] = len(os.listdir(f"/proc/{run.pid}/task"))
+            run.send_signal(signal.SIGTERM)
+            _, errors = run.communicate(timeout=120)
+            self.assertEqual(run.returncode, 75, errors)
+        # A sanitizer may have one of its own in both.
+        self.assertEqual(threads[3] - threads[1], 2)
+
     def test_first_interrupt_writes_second_leaves(self):
         once = self.start("infer", "run.yaml", "--output", "once", "--iterations", "100000000")
         self.wait_for_progress(once)
@@ -358,6 +375,9 @@ class Info(ProgramCase):
         for index, device in enumerate(out["devices"]):
             self.assertRegex(device, rf"^cuda:{index} .+, \d+ GiB$")
             self.assertIn(device, text)
+        # Which MPI the program is linked with, in its own words.
+        self.assertEqual(bool(out["mpi_library"]), out["mpi"])
+        self.assertIn(out["mpi_library"], text)
         # The version does not depend on the environment, as the threads do.
         self.assertEqual(self.good("--version", env={"SOJOURN_NUM_THREADS": "many"}).strip(), version)
 

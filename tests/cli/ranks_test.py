@@ -131,6 +131,85 @@ class Ranks(ProgramCase):
             self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
             self.assertFalse((self.folder / "mixed").exists())
 
+    def launch_apart(self, *arguments, inputs=("exponential.yaml", "times.csv")):
+        """Three ranks, each in a folder of its own; those of `inputs` lie in rank 0's alone."""
+        for rank in range(3):
+            folder = self.folder / f"rank{rank}"
+            folder.mkdir(exist_ok=True)
+            for name in ("run.yaml", *(inputs if rank == 0 else ())):
+                shutil.copy(self.folder / name, folder)
+        return self.launch(3, "sh", "-c", f'cd "rank{RANK}" && exec {PROGRAM} "$@"', "sh", *arguments)
+
+    def test_one_rank_alone_reads_model_and_data(self):
+        self.good("infer", "run.yaml", "--output", "alone", "--threads", "1")
+        # What the others do not have they cannot read, explore or eliminate.
+        result = self.launch_apart("infer", "run.yaml", "--output", "apart", "--threads", "1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.particles("rank0/apart"), self.particles("alone"))
+        for rank in (1, 2):
+            self.assertEqual([path.name for path in (self.folder / f"rank{rank}").iterdir()], ["run.yaml"])
+
+    def test_a_copy_that_differs_is_told(self):
+        self.launch_apart("infer", "run.yaml", "--output", "apart", "--iterations", "1")
+        for name, what in (("times.csv", "data"), ("exponential.yaml", "model")):
+            copy = self.folder / "rank2" / name
+            copy.write_text((self.folder / name).read_text(encoding="utf-8") + "\n", encoding="utf-8")
+            result = self.launch_apart("infer", "run.yaml", "--output", "differs")
+            self.assertEqual(result.returncode, 6, result.stderr)
+            self.assertIn(f"{what} hash differs: rank 2", result.stderr)
+            self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+            copy.unlink()
+
+    def test_what_the_first_rank_cannot_load_ends_all(self):
+        good = (self.folder / "exponential.yaml").read_text(encoding="utf-8")
+        cases = {"exponential.yaml": ((good.replace("edges", "edgse"), 3, "did you mean 'edges'"), (None, 5, "cannot read")),
+                 "times.csv": (("time\n-1\n", 3, "row 2"), ("time\n", 3, "no observations"), (None, 5, "cannot read"))}
+        for name, inputs in cases.items():
+            kept = (self.folder / name).read_text(encoding="utf-8")
+            for text, status, message in inputs:
+                if text is None:
+                    (self.folder / name).unlink()
+                else:
+                    self.write(name, text)
+                result = self.launch(3, PROGRAM, "infer", "run.yaml", "--output", "bad")
+                self.assertEqual(result.returncode, status, result.stderr)
+                self.assertIn(message, result.stderr)
+                self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+                self.assertFalse((self.folder / "bad").exists())
+            self.write(name, kept)
+        # Refused for its size; and a row that no parameter allows, which shows only when all else is done.
+        self.write("large.yaml", RUN.replace("exponential.yaml", "family.yaml"))
+        self.write("family.yaml", "schema: sojourn/model/1\nfamily: {coalescent: {samples: 30, state: blocks}}\n")
+        result = self.launch(3, PROGRAM, "infer", "large.yaml", "--output", "bad", "--max-states", "1000")
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+        self.assertIn("--max-states", result.stderr)
+
+    @unittest.skipUnless(os.environ.get("SOJOURN_OTHER_VERSION"), "needs a program of another version")
+    def test_ranks_of_another_version(self):
+        other = os.environ["SOJOURN_OTHER_VERSION"]
+        result = self.launch(3, "sh", "-c", f'if [ "{RANK}" = 1 ]; then P={other}; else P={PROGRAM}; fi; '
+                                            f'exec $P infer run.yaml --output mixed')
+        self.assertEqual(result.returncode, 6, result.stderr)
+        self.assertIn("version hash differs: rank 1", result.stderr)
+        self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+        self.assertFalse((self.folder / "mixed").exists())
+
+    def test_uneven_particles_and_the_numbers_of_the_guide(self):
+        # As many particles as ten for each rank, 800 iterations at a rate of 0.01; and seven particles on two ranks.
+        text = RUN.replace("particles: 100, iterations: 200",
+                                                               "particles: 20, iterations: 800, learning_rate: 0.01")
+        self.write("guide.yaml", text)
+        for output, arguments in (("guide", []), ("seven", ["--particles", "7", "--iterations", "20"])):
+            self.good("infer", "guide.yaml", "--output", f"{output}1", "--threads", "1", *arguments)
+            result = self.launch(2, PROGRAM, "infer", "guide.yaml", "--output", f"{output}2", "--threads", "1", *arguments)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(self.particles(f"{output}2"), self.particles(f"{output}1"))
+        summary = json.loads((self.folder / "guide2/summary.json").read_text(encoding="utf-8"))
+        # Five times that sum to 4.6 under gamma(2, 1): the posterior is gamma(7, 5.6).
+        mean = summary["parameters"]["rate"]["mean"]
+        self.assertAlmostEqual(mean, 7 / 5.6, delta=0.1)
+
     def test_a_launcher_that_mpi_knows_nothing_of(self):
         variables = {"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "4"}
         result = self.run_program("infer", "run.yaml", "--output", "r", env=variables)
@@ -148,6 +227,12 @@ class Ranks(ProgramCase):
                  env={"OMPI_COMM_WORLD_SIZE": "2"})
         self.bad(6, "SLURM_PROCID=4 must lie below SLURM_NTASKS=4", "infer", "run.yaml", "--output", "r",
                  env={"SLURM_PROCID": "4", "SLURM_NTASKS": "4"})
+        job = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4"}
+        for name, value, message in (("SLURM_NPROCS", "8", "SLURM_NTASKS=4 and SLURM_NPROCS=8 disagree"),
+                                     ("SLURM_JOB_NUM_NODES", "3", r"SLURM_JOB_NUM_NODES=3 and SLURM_JOB_NODELIST='n\[1-2\]' "
+                                                                  r"of 2 disagree")):
+            self.bad(6, message, "infer", "run.yaml", "--output", "r",
+                     env={**job, "SLURM_JOB_NODELIST": "n[1-2]", name: value})
         for nodes, position in (("node[01-", 5), ("node[1-99999999]", 6), ("a,,b", 3), ("", 1)):
             self.bad(6, f"position {position}: ", "infer", "run.yaml", "--output", "r", env={"SLURM_JOB_NODELIST": nodes})
         # A batch script has it too, and runs once.

@@ -114,7 +114,7 @@ ExitCode bench(const BenchOptions& options) {
     print_warnings(cases.back().model);
   }
   report.build = build_info();
-  report.machine = machine_facts();
+  report.machine = bench_machine();
   report.plan.last_cache_bytes = static_cast<std::size_t>(std::max(report.machine.l3, report.machine.l2));
   report.load_before = load_average();
   report.result = run_bench(cases, report.plan);

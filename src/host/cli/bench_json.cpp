@@ -15,7 +15,7 @@ void write(JsonWriter& json, const char* name, const Spread& spread) {
 double known(double value) { return value > 0 ? value : std::nan(""); }
 
 void write_machine(JsonWriter& json, const BenchReport& report) {
-  const MachineFacts& machine = report.machine;
+  const BenchMachine& machine = report.machine;
   json.key("machine").begin_object();
   json.member("cpu", machine.cpu).member("cores", machine.num_cores).member("usable_cores", machine.num_usable_cores);
   json.member("l1d_bytes", machine.l1d).member("l2_bytes", machine.l2).member("l3_bytes", machine.l3);

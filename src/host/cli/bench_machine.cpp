@@ -41,8 +41,8 @@ std::int64_t parse_size(const std::string& text) {
 
 }  // namespace
 
-MachineFacts machine_facts() {
-  MachineFacts machine;
+BenchMachine bench_machine() {
+  BenchMachine machine;
   machine.cpu = cpu_name();
   machine.num_cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   machine.num_usable_cores = num_usable_cores();
@@ -64,7 +64,7 @@ std::array<double, 3> load_average() {
   return load;
 }
 
-std::string describe(const MachineFacts& machine) {
+std::string describe(const BenchMachine& machine) {
   std::string text = fmt::format("{}, {} core{} ({} usable)", machine.cpu, machine.num_cores,
                                  machine.num_cores == 1 ? "" : "s", machine.num_usable_cores);
   std::string caches;

@@ -13,7 +13,7 @@ namespace sojourn::cli {
 /// Everything that one benchmark tells.
 struct BenchReport {
   BenchPlan plan;
-  MachineFacts machine;
+  BenchMachine machine;
   std::array<double, 3> load_before{}, load_after{};
   BuildInfo build;
   std::vector<std::string> warnings;

@@ -1,12 +1,11 @@
 #include <atomic>
 #include <charconv>
-#include <cstdlib>
-#include <string_view>
 #include <utility>
 
 #include "cli/streams.hpp"
 #include "cli/text_table.hpp"
 #include "cli/verb.hpp"
+#include "comm/launcher.hpp"
 #include "expects.hpp"
 #include "sojourn/info.hpp"
 
@@ -22,11 +21,11 @@ struct DeviceRequest {
 };
 constexpr int kCpu = -1, kAnyCuda = -2;
 
-DeviceRequest read_request(const std::string& requested) {
+DeviceRequest read_request(const std::string& requested, const Environment& environment) {
   DeviceRequest request{"--device", requested, kCpu};
   if (request.name.empty()) {
-    const char* variable = std::getenv("SOJOURN_DEVICE");
-    if (variable != nullptr && *variable != '\0') request = {"SOJOURN_DEVICE", variable, kCpu};
+    const std::string variable = variable_text(environment, "SOJOURN_DEVICE");
+    if (!variable.empty()) request = {"SOJOURN_DEVICE", variable, kCpu};
   }
   const std::string& name = request.name;
   if (name.empty() || name == "auto" || name == "cpu") return request;
@@ -50,35 +49,27 @@ DeviceRequest read_request(const std::string& requested) {
   return request;
 }
 
-/// This rank's number on its node, as its launcher says; 0 without one.
-int rank_on_node() {
-  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "MPI_LOCALRANKID"}) {
-    const char* const value = std::getenv(name);
-    if (value == nullptr) continue;
-    int rank = 0;
-    const std::string_view text(value);
-    if (std::from_chars(text.data(), text.data() + text.size(), rank).ec == std::errc() && rank >= 0) return rank;
-  }
-  return 0;
-}
-
 }  // namespace
 
 void set_device_opener(DeviceOpener opener) { device_opener = opener; }
 
-std::shared_ptr<LikelihoodDevice> open_device(const std::string& requested) {
-  const DeviceRequest request = read_request(requested);
+std::shared_ptr<LikelihoodDevice> open_device(const std::string& requested, const Environment& environment) {
+  const DeviceRequest request = read_request(requested, environment);
   if (request.index == kCpu) return nullptr;
   const DeviceOpener opener = device_opener;
   SOJOURN_EXPECTS(opener != nullptr, DeviceError, "{} {}: this program is linked without device code; use --device cpu",
                   request.source, request.name);
-  const auto num_devices = static_cast<int>(build_info().devices.size());
-  const int index = request.index == kAnyCuda ? rank_on_node() % num_devices : request.index;
+  const auto num_devices = static_cast<std::int64_t>(build_info().devices.size());
+  int index = request.index;
+  if (index == kAnyCuda) {
+    const LauncherRank here = rank_on_node(environment, "or name the device, as --device cuda:0");
+    index = static_cast<int>(here.rank % num_devices);
+  }
   return opener(index, [](const std::string& text) { warn(text); });
 }
 
-void expect_cpu(const std::string& requested, const std::string& what) {
-  const DeviceRequest request = read_request(requested);
+void expect_cpu(const std::string& requested, const std::string& what, const Environment& environment) {
+  const DeviceRequest request = read_request(requested, environment);
   SOJOURN_EXPECTS(request.index == kCpu, DeviceError,
                   "{} {}: {} not computed on CUDA devices yet; log likelihoods are; use --device cpu", request.source,
                   request.name, what);

@@ -11,7 +11,6 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -54,13 +53,8 @@ Fact<T> fact_of(const Work& work) {
   return fact;
 }
 
-std::string variable(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-std::string found_in_path(const std::string& program) {
-  std::istringstream folders(variable("PATH"));
+std::string found_in_path(const std::string& program, const Environment& environment) {
+  std::istringstream folders(variable_text(environment, "PATH"));
   for (std::string folder; std::getline(folders, folder, ':');) {
     const fs::path path = fs::path(folder.empty() ? "." : folder) / program;
     std::error_code error;
@@ -83,7 +77,7 @@ std::int64_t bytes_free(const std::string& folder) {
   return static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
 }
 
-FolderFacts cache_facts() {
+FolderFacts cache_facts(const Environment& environment) {
   FolderFacts facts;
   try {
     facts.path = cache_folder_in_force();
@@ -95,7 +89,7 @@ FolderFacts cache_facts() {
   struct stat status {};
   if (::stat(facts.path.c_str(), &status) != 0 && errno == ENOENT) {
     // A folder of ours is made when it is needed; one that was named has to be there.
-    facts.missing = variable("SOJOURN_CACHE_DIR").empty();
+    facts.missing = variable_text(environment, "SOJOURN_CACHE_DIR").empty();
     if (!facts.missing) facts.fault = "there is no such folder; make it, or let sojourn precompute make it";
     return facts;
   }
@@ -134,15 +128,15 @@ std::vector<std::string> interface_facts() {
   return interfaces;
 }
 
-void look_at_slurm(MachineFacts& facts) {
-  facts.slurm = fact_of<SlurmEnvironment>([] { return detect_slurm_environment(); });
+void look_at_slurm(MachineFacts& facts, const Environment& environment) {
+  facts.slurm = fact_of<SlurmEnvironment>([&] { return detect_slurm_environment(environment); });
   for (const char* const command : {"sbatch", "srun", "scontrol", "squeue"}) {
-    if (!found_in_path(command).empty()) facts.slurm_commands.emplace_back(command);
+    if (!found_in_path(command, environment).empty()) facts.slurm_commands.emplace_back(command);
   }
   const auto has = [&](const char* name) { return std::ranges::count(facts.slurm_commands, name) > 0; };
   if (has("srun")) facts.mpi_plugins = answer_of({"srun", "--mpi=list"}, Captured::kOutputAndErrors);
   if (!facts.slurm.value.is_slurm) return;
-  if (const auto end = whole_number(variable("SLURM_JOB_END_TIME"))) {
+  if (const auto end = whole_number(variable_text(environment, "SLURM_JOB_END_TIME"))) {
     facts.seconds_left = std::max<std::int64_t>(0, *end - std::time(nullptr));
   } else if (has("squeue")) {
     facts.seconds_left = slurm_seconds(
@@ -150,15 +144,15 @@ void look_at_slurm(MachineFacts& facts) {
   }
 }
 
-void look_at_ranks(MachineFacts& facts) {
+void look_at_ranks(MachineFacts& facts, const Environment& environment) {
   constexpr const char* kHint = "start the program without a launcher";
   facts.launcher = fact_of<std::pair<std::string, std::int64_t>>([&] {
-    const LauncherRank rank = launcher_rank(kHint);
+    const LauncherRank rank = launcher_rank(environment, kHint);
     facts.is_first_rank = rank.rank == 0;
-    facts.ranks_here = rank_on_node(process_environment(), kHint).size;
+    facts.ranks_here = rank_on_node(environment, kHint).size;
     return std::pair(rank.source, rank.size);
   });
-  facts.coordinator = fact_of<CoordinatorAddress>([] { return get_coordinator_address(); });
+  facts.coordinator = fact_of<CoordinatorAddress>([&] { return get_coordinator_address(environment); });
   if (facts.coordinator.fault.empty() && facts.is_first_rank) {
     try {
       const CoordinatorListener listener(facts.coordinator.value);
@@ -169,21 +163,21 @@ void look_at_ranks(MachineFacts& facts) {
   facts.interfaces = interface_facts();
 }
 
-void look_at_cores(MachineFacts& facts) {
+void look_at_cores(MachineFacts& facts, const Environment& environment) {
   facts.cores_online = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
   facts.cores_usable = num_usable_cores();
   facts.cores_of_ranks = cores_of_all_ranks(core_facts());
-  facts.threads = fact_of<int>([] {
+  facts.threads = fact_of<int>([&] {
     // One that another variable overrules is looked at too: it rules the next program.
-    if (const char* const threads = std::getenv("OMP_NUM_THREADS")) (void)parse_num_threads("OMP_NUM_THREADS", threads);
+    if (const auto threads = environment("OMP_NUM_THREADS")) (void)parse_num_threads("OMP_NUM_THREADS", *threads);
     return resolve_num_threads();
   });
   if (facts.threads.fault.empty()) facts.thread_warning = oversubscription_warning(facts.threads.value);
-  facts.wait_policy = variable("OMP_WAIT_POLICY");
+  facts.wait_policy = variable_text(environment, "OMP_WAIT_POLICY");
   facts.memory_left = fact_of<std::int64_t>([] { return memory_left(); });
 }
 
-void look_at_build(MachineFacts& facts) {
+void look_at_build(MachineFacts& facts, const Environment& environment) {
   try {
     facts.build = build_info();
   } catch (const Error&) {  // said by the check of threads
@@ -196,7 +190,7 @@ void look_at_build(MachineFacts& facts) {
   if (::gethostname(host.data(), host.size() - 1) == 0) facts.host = host.data();
   std::error_code error;
   facts.program = fs::read_symlink("/proc/self/exe", error).string();
-  facts.program_in_path = found_in_path("sojourn");
+  facts.program_in_path = found_in_path("sojourn", environment);
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text(*entry);
     const auto equals = text.find('=');
@@ -208,6 +202,8 @@ void look_at_build(MachineFacts& facts) {
 }  // namespace
 
 void set_mpi_facts(MpiBackEndFacts facts) { mpi_back_end = facts; }
+
+std::string mpi_library() { return mpi_back_end.library == nullptr ? std::string() : mpi_back_end.library(); }
 
 std::string driver_version(std::string_view text) {
   const std::string_view line = text.substr(0, text.find('\n'));
@@ -246,22 +242,22 @@ ResultFacts result_facts(const std::string& folder) {
   return facts;
 }
 
-MachineFacts machine_facts(const std::string& results) {
+MachineFacts machine_facts(const std::string& results, const Environment& environment) {
   MachineFacts facts;
-  look_at_build(facts);
-  look_at_cores(facts);
+  look_at_build(facts, environment);
+  look_at_cores(facts, environment);
   std::ifstream driver("/proc/driver/nvidia/version");
   facts.driver = driver_version(std::string(std::istreambuf_iterator<char>(driver), {}));
-  facts.asks_for_gpu = variable("SOJOURN_DEVICE").starts_with("cuda");
-  if (mpi_back_end.library != nullptr) facts.mpi_library = mpi_back_end.library();
+  facts.asks_for_gpu = variable_text(environment, "SOJOURN_DEVICE").starts_with("cuda");
+  facts.mpi_library = mpi_library();
   if (mpi_back_end.takes_device_memory != nullptr) facts.mpi_cuda = mpi_back_end.takes_device_memory();
-  facts.cuda_aware_mpi = variable("SOJOURN_CUDA_AWARE_MPI");
-  if (!found_in_path("mpirun").empty())
+  facts.cuda_aware_mpi = variable_text(environment, "SOJOURN_CUDA_AWARE_MPI");
+  if (!found_in_path("mpirun", environment).empty())
     facts.mpirun = first_line(answer_of({"mpirun", "--version"}, Captured::kOutput));
-  look_at_slurm(facts);
-  look_at_ranks(facts);
-  facts.cache_off = variable("SOJOURN_DISABLE_CACHE") == "1";
-  facts.cache = cache_facts();
+  look_at_slurm(facts, environment);
+  look_at_ranks(facts, environment);
+  facts.cache_off = variable_text(environment, "SOJOURN_DISABLE_CACHE") == "1";
+  facts.cache = cache_facts(environment);
   facts.output = output_facts();
   if (!results.empty()) facts.result = result_facts(results);
   return facts;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cli/doctor_checks.hpp"
+#include "sojourn/environment.hpp"
 
 namespace sojourn::cli {
 
@@ -14,10 +15,12 @@ struct MpiBackEndFacts {
   std::optional<bool> (*takes_device_memory)() = nullptr;
 };
 void set_mpi_facts(MpiBackEndFacts facts);
+/// The name and version that the MPI in use gives itself; empty where the program is linked with none.
+std::string mpi_library();
 
 /// Looks at this machine; asks mpirun, srun and squeue where they are in PATH, for five seconds each at most. `ranks`
 /// is left to the caller. @param results  output folder of a run; empty for none.
-MachineFacts machine_facts(const std::string& results);
+MachineFacts machine_facts(const std::string& results, const Environment& environment = process_environment());
 
 /// "580.65.06" in the text of /proc/driver/nvidia/version; empty where there is none.
 std::string driver_version(std::string_view text);

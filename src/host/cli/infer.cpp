@@ -25,6 +25,7 @@
 #include "sampler/sharded_target.hpp"
 #include "sojourn/checkpoint.hpp"
 #include "sojourn/info.hpp"
+#include "sojourn/shared_problem.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -50,16 +51,44 @@ class Inference {
       result_.warnings.push_back(warning);  // printed by num_threads() already
     run_.sampler.num_threads = result_.num_threads;
     result_.num_ranks = ranks_.size();
-    if (!options.plan && is_first()) checkpoints_.check_folder();
+    SOJOURN_EXPECTS(!run_.data_path.empty(), ModelError, "{}: missing key 'data'; add data: {{file: times.csv}}",
+                    run_.path);
+    stages_ = stages_of(run_);
+    if (!is_first()) return;
+    if (!options.plan) checkpoints_.check_folder();
     load();
   }
 
+  /// Gives all ranks what the first one has loaded, and makes ready to run.
   /// @throws CommError on all ranks where they were given different things.
-  void expect_agreement() const {
-    expect_same_everywhere(ranks_, "model", result_.model_digest);
-    expect_same_everywhere(ranks_, "data", result_.data_digest);
-    expect_same_everywhere(ranks_, "config", config_digest());
+  void share() {
+    expect_same_everywhere(ranks_, "version", run_origin().front().value);
+    // Read as they lie there, without being parsed: a copy that differs on another node's disk is told.
+    expect_same_file(ranks_, "model", run_.inline_model ? run_.path : run_.model_path);
+    expect_same_file(ranks_, "data", run_.data_path);
+    result_.model_digest = text_of_first(ranks_, result_.model_digest);
+    result_.data_digest = text_of_first(ranks_, result_.data_digest);
+    if (ranks_.size() == 1) return;
+    std::optional<Problem> problem = share_problem(ranks_, posterior_.get());
+    if (!problem) return;
+    check_parameter_names(run_, problem->model);
+    make_posterior(std::move(problem->model), std::move(problem->observations), problem->reward, stages_.front(),
+                   problem->known);
   }
+
+  /// What is left to do before the first step.
+  void prepare() {
+    result_.seconds["elimination"] = elapsed() - result_.seconds["model"];
+    for (const std::string& warning : posterior_->warnings()) note(warning);
+    if (!run_.initial_path.empty()) {
+      read_start_particles(*posterior_, run_.particles_given, run_);
+      stages_ = stages_of(run_);
+    }
+    for (const Stage& stage : stages_) check_memory(stage.sampler, posterior_->dimension());
+  }
+
+  /// @throws CommError on all ranks where their configurations differ.
+  void expect_agreement() const { expect_same_everywhere(ranks_, "config", config_digest()); }
 
   ExitCode plan() {
     std::vector<RunPlan> plans;
@@ -161,7 +190,6 @@ class Inference {
   [[nodiscard]] std::string config_digest() const {
     std::vector<RunField> fields = identity();
     fields.push_back({"iterations", std::to_string(stages_.back().sampler.num_iterations)});
-    fields.push_back(run_origin().front());
     return digest_of(fields);
   }
 
@@ -176,9 +204,8 @@ class Inference {
     result_.warnings.push_back(warning);
   }
 
+  /// The first rank alone reads, explores and eliminates.
   void load() {
-    SOJOURN_EXPECTS(!run_.data_path.empty(), ModelError, "{}: missing key 'data'; add data: {{file: times.csv}}",
-                    run_.path);
     Model model = load_run_model(run_, options_.common.limits());
     check_parameter_names(run_, model);
     Observations observations = load_observations(run_.data_path, model.graph.time_kind());
@@ -192,24 +219,16 @@ class Inference {
     say(fmt::format("model {}: {} states, {} edges; data: {} observations", model.name,
                     format_count(model.graph.num_states()), format_count(model.graph.num_edges()),
                     format_count(observations.num_rows)));
-    stages_ = stages_of(run_);
-    make_posterior(std::move(model), std::move(observations), reward, stages_.front());
-    result_.seconds["elimination"] = elapsed() - result_.seconds["model"];
-    for (const std::string& warning : posterior_->warnings()) note(warning);
-    if (!run_.initial_path.empty()) {
-      read_start_particles(*posterior_, run_.particles_given, run_);
-      stages_ = stages_of(run_);
-    }
-    for (const Stage& stage : stages_) check_memory(stage.sampler, posterior_->dimension());
+    make_posterior(std::move(model), std::move(observations), reward, stages_.front(), {});
   }
 
-  void make_posterior(Model model, Observations observations, std::span<const double> reward, const Stage& stage) {
+  void make_posterior(Model model, Observations observations, std::span<const double> reward, const Stage& stage,
+                      const PosteriorFacts& known) {
     EvaluatorOptions evaluator;
     evaluator.num_threads = result_.num_threads;
     evaluator.rtol = stage.tolerance;
-    // The one before goes only after, so that its elimination serves both.
     posterior_ = std::make_unique<Posterior>(std::move(model), std::move(observations), run_.prior_map(),
-                                             run_.fixed_map(), reward, evaluator, stage.compression);
+                                             run_.fixed_map(), reward, evaluator, stage.compression, known);
     if (device_) posterior_->use_device(device_);
   }
 
@@ -218,7 +237,8 @@ class Inference {
     const Stage &before = stages_[stage_], &now = stages_[stage];
     stage_ = stage;
     if (now.tolerance == before.tolerance && now.compression == before.compression) return;
-    make_posterior(posterior_->model(), posterior_->observations(), posterior_->reward(), now);
+    make_posterior(posterior_->model(), posterior_->observations(), posterior_->reward(), now,
+                   {posterior_->prc(), true});
   }
 
   [[nodiscard]] std::int64_t iterations_before(std::size_t stage) const {
@@ -446,6 +466,8 @@ ExitCode infer(const InferOptions& options) {
                   ranks->size());
   std::optional<Inference> inference;
   on_all_ranks(*ranks, [&] { inference.emplace(options, *ranks, communication); });
+  on_all_ranks(*ranks, [&] { inference->share(); });
+  on_all_ranks(*ranks, [&] { inference->prepare(); });
   on_all_ranks(*ranks, [&] { inference->expect_agreement(); });
   if (options.plan) return ranks->rank() == 0 ? inference->plan() : ExitCode::kDone;
   on_all_ranks(*ranks, [&] { inference->look_for_checkpoint(); });

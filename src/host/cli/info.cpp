@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/doctor_facts.hpp"
 #include "cli/json_writer.hpp"
 #include "cli/streams.hpp"
 #include "cli/verb.hpp"
@@ -21,7 +22,7 @@ std::string as_json(const BuildInfo& info) {
   json.member("version", info.version).member("compiler", info.compiler).member("build_type", info.build_type);
   json.member("cuda", info.cuda).member("nccl", info.nccl).member("mpi", info.mpi).member("openmp", info.openmp);
   json.member("cuda_version", info.cuda_version).member("nccl_version", info.nccl_version);
-  json.member("mpi_version", info.mpi_version);
+  json.member("mpi_version", info.mpi_version).member("mpi_library", mpi_library());
   json.key("devices").values(info.devices);
   json.member("num_threads", info.num_threads).member("instruction_set", info.instruction_set);
   json.key("instruction_sets").values(info.instruction_sets);
@@ -36,7 +37,8 @@ std::string as_text(const BuildInfo& info) {
       fmt::format("sojourn {}\n{:<10}{}, {}\n", info.version, "compiler", info.compiler, info.build_type);
   text += part("CUDA", info.cuda, info.cuda_version);
   text += part("NCCL", info.nccl, info.nccl_version);
-  text += part("MPI", info.mpi, info.mpi_version);
+  const std::string library = mpi_library();
+  text += part("MPI", info.mpi, library.empty() ? info.mpi_version : info.mpi_version + ", " + library);
   text += part("OpenMP", info.openmp, "");
   text += fmt::format("{:<10}{}\n", "threads", info.num_threads);
   text += fmt::format("{:<10}{} (of {})\n", "kernels", info.instruction_set, fmt::join(info.instruction_sets, ", "));

@@ -1,8 +1,9 @@
 #include "cli/ranks.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <fstream>
 #include <string_view>
 
 #include "cli/numbers.hpp"
@@ -11,19 +12,33 @@
 #include "comm/node_list.hpp"
 #include "comm/wrapped_communicator.hpp"
 #include "expects.hpp"
+#include "graph/content_hash.hpp"
+#include "sojourn/distributed.hpp"
 
 namespace sojourn::cli {
 namespace {
 
 RankBackEnd rank_back_end;
 
-std::string variable(const char* name, const char* fallback) {
-  const char* const text = std::getenv(name);
-  return text == nullptr || *text == '\0' ? fallback : text;
+/// Of a regular file's bytes; empty where there is none, or it cannot be read.
+std::string file_digest(const std::string& path) {
+  constexpr std::size_t kAtOnce = std::size_t{1} << 20;
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return {};
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> bytes(kAtOnce);
+  ContentHash hash;
+  while (file.good()) {
+    file.read(bytes.data(), std::ssize(bytes));
+    hash.add_bytes(bytes.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  return file.eof() ? fmt::format("{:016x}", hash.digest().low64) : std::string();
 }
 
-std::unique_ptr<Communicator> wrap(std::unique_ptr<Communicator> ranks, CommCost* cost) {
-  const double deadline = parse_number("SOJOURN_COMM_TIMEOUT", variable("SOJOURN_COMM_TIMEOUT", "3600"), 1e-3);
+std::unique_ptr<Communicator> wrap(std::unique_ptr<Communicator> ranks, CommCost* cost,
+                                   const Environment& environment) {
+  const double deadline =
+      parse_number("SOJOURN_COMM_TIMEOUT", variable_text(environment, "SOJOURN_COMM_TIMEOUT", "3600"), 1e-3);
   ranks =
       make_watched_communicator(std::move(ranks), std::chrono::duration<double>(deadline), [](const std::string& text) {
         speak(true);
@@ -33,9 +48,8 @@ std::unique_ptr<Communicator> wrap(std::unique_ptr<Communicator> ranks, CommCost
             "longer\n");
         rank_back_end.abort(static_cast<int>(ExitCode::kDevice));
       });
-  const bool has_short_name = std::getenv("SOJOURN_DEBUG_COMM") == nullptr;
-  const char* const log_name = has_short_name ? "SOJOURN_COMM_LOG" : "SOJOURN_DEBUG_COMM";
-  const std::string log = variable(log_name, "0");
+  const char* const log_name = environment("SOJOURN_DEBUG_COMM") ? "SOJOURN_DEBUG_COMM" : "SOJOURN_COMM_LOG";
+  const std::string log = variable_text(environment, log_name, "0");
   SOJOURN_EXPECTS(log == "0" || log == "1", UsageError, "{}='{}' must be 0 or 1", log_name, log);
   if (log == "1") {
     ranks =
@@ -49,10 +63,11 @@ std::unique_ptr<Communicator> wrap(std::unique_ptr<Communicator> ranks, CommCost
 
 void set_rank_back_end(RankBackEnd back_end) { rank_back_end = back_end; }
 
-std::unique_ptr<Communicator> open_ranks(CommCost* cost) {
-  const LauncherRank launched = launcher_rank("start the program without a launcher");
-  // A list that cannot be read is said before anything needs it.
-  if (const char* const nodes = std::getenv("SLURM_JOB_NODELIST")) (void)count_nodes(nodes);
+std::unique_ptr<Communicator> open_ranks(CommCost* cost, const Environment& environment) {
+  const LauncherRank launched = launcher_rank(environment, "start the program without a launcher");
+  // Variables that cannot be, or disagree, are told before anything needs them.
+  if (const auto nodes = environment("SLURM_JOB_NODELIST")) (void)count_nodes(*nodes);
+  (void)detect_slurm_environment(environment);
   if (launched.size == 1) return make_serial_communicator();
   SOJOURN_EXPECTS(
       rank_back_end.open != nullptr, CommError,
@@ -66,7 +81,7 @@ std::unique_ptr<Communicator> open_ranks(CommCost* cost) {
       "launcher/MPI mismatch: {} says rank {} of {}, MPI says {} of {}; start with the mpirun of the MPI that "
       "the program is linked with, or try srun --mpi=pmix",
       launched.source, launched.rank, launched.size, ranks->rank(), ranks->size());
-  return wrap(std::move(ranks), cost);
+  return wrap(std::move(ranks), cost, environment);
 }
 
 void on_all_ranks(Communicator& ranks, const std::function<void()>& work) {
@@ -90,6 +105,22 @@ void on_all_ranks(Communicator& ranks, const std::function<void()>& work) {
   }
   speak(true);
   std::rethrow_exception(failure);
+}
+
+void expect_same_file(Communicator& ranks, const char* what, const std::string& path) {
+  if (ranks.size() == 1) return;
+  const std::string own = file_digest(path), first = text_of_first(ranks, own);
+  expect_same_everywhere(ranks, what, own.empty() ? first : own);
+}
+
+std::string text_of_first(Communicator& ranks, const std::string& text) {
+  if (ranks.size() == 1) return text;
+  const std::int64_t length = std::ssize(text);
+  const std::int64_t common = ranks.broadcast(std::span(&length, 1), 0).front();
+  std::string own = text;
+  own.resize(static_cast<std::size_t>(common));
+  ranks.broadcast_in_place(std::span(own), 0);
+  return own;
 }
 
 }  // namespace sojourn::cli

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "sojourn/communicator.hpp"
+#include "sojourn/environment.hpp"
 
 namespace sojourn::cli {
 
@@ -19,7 +20,8 @@ void set_rank_back_end(RankBackEnd back_end);
 /// error. SOJOURN_DEBUG_COMM=1 (or SOJOURN_COMM_LOG=1) writes a line for every call; a call longer than
 /// SOJOURN_COMM_TIMEOUT seconds (3600) ends all ranks with status 6. @throws CommError where the launcher's variables,
 /// the build and MPI do not agree. What is said adds up in `cost` where one is given, which outlives the ranks.
-std::unique_ptr<Communicator> open_ranks(CommCost* cost = nullptr);
+std::unique_ptr<Communicator> open_ranks(CommCost* cost = nullptr,
+                                         const Environment& environment = process_environment());
 
 /// This rank has nothing of its own to say: another one failed, and says so.
 struct EndedElsewhere : Error {
@@ -29,5 +31,12 @@ struct EndedElsewhere : Error {
 /// Runs `work` on every rank. Where it throws on any, the lowest such rank throws on and may speak; all others throw
 /// EndedElsewhere with its exit status.
 void on_all_ranks(Communicator& ranks, const std::function<void()>& work);
+
+/// All ranks call it. A file that a rank cannot see, or that is no regular file, says nothing.
+/// @throws CommError on every rank, naming the first one whose file of this path has other bytes than rank 0's.
+void expect_same_file(Communicator& ranks, const char* what, const std::string& path);
+
+/// What the first rank gives, on all of them.
+std::string text_of_first(Communicator& ranks, const std::string& text);
 
 }  // namespace sojourn::cli

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/option_names.hpp"
 #include "evaluation/instruction_set.hpp"
 #include "graph/content_hash.hpp"
 #include "result/build_facts.hpp"
@@ -16,31 +17,11 @@ std::string text_of(std::uint64_t value) { return std::to_string(value); }
 std::string text_of(int value) { return std::to_string(value); }
 std::string text_of(bool value) { return value ? "true" : "false"; }
 std::string text_of(double value) { return fmt::format("{:.17g}", value); }
-std::string text_of(Kernel value) { return value == Kernel::kImq ? "imq" : "rbf"; }
-std::string text_of(BandwidthRule value) { return value == BandwidthRule::kMedian ? "median" : "fixed"; }
-std::string text_of(Optimizer value) { return value == Optimizer::kAdam ? "adam" : "gradient"; }
-std::string text_of(ScheduleKind value) {
-  switch (value) {
-    case ScheduleKind::kConstant:
-      return "constant";
-    case ScheduleKind::kExponential:
-      return "exponential";
-    case ScheduleKind::kWarmup:
-      return "warmup";
-  }
-  return "unknown";
-}
-std::string text_of(StartKind value) {
-  switch (value) {
-    case StartKind::kLaplace:
-      return "laplace";
-    case StartKind::kPrior:
-      return "prior";
-    case StartKind::kGiven:
-      return "initial";
-  }
-  return "unknown";
-}
+std::string text_of(Kernel value) { return name_of(value, kKernelNames); }
+std::string text_of(BandwidthRule value) { return name_of(value, kBandwidthRuleNames); }
+std::string text_of(Optimizer value) { return name_of(value, kOptimizerNames); }
+std::string text_of(ScheduleKind value) { return name_of(value, kScheduleNames); }
+std::string text_of(StartKind value) { return name_of(value, kStartNames); }
 std::string text_of(const Matrix<double>& matrix) {
   if (matrix.empty()) return "none";
   ContentHash hash;

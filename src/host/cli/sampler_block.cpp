@@ -1,8 +1,10 @@
 #include "cli/sampler_block.hpp"
 
 #include <cmath>
+#include <span>
 
 #include "cli/numbers.hpp"
+#include "cli/option_names.hpp"
 #include "expects.hpp"
 
 namespace sojourn::cli {
@@ -26,7 +28,7 @@ double number(const Document::Value& value, double lower, bool closed, double up
 }
 
 template <class Choice>
-Choice choose(const Document::Value& value, std::initializer_list<std::pair<const char*, Choice>> choices) {
+Choice choose(const Document::Value& value, std::span<const std::pair<const char*, Choice>> choices) {
   std::vector<std::string> names;
   for (const auto& [name, choice] : choices) names.emplace_back(name);
   const std::string chosen = value.as_one_of(names);
@@ -34,6 +36,11 @@ Choice choose(const Document::Value& value, std::initializer_list<std::pair<cons
     if (chosen == name) return choice;
   }
   value.fail("unknown choice");
+}
+
+template <class Choice>
+Choice choose(const Document::Value& value, std::initializer_list<std::pair<const char*, Choice>> choices) {
+  return choose<Choice>(value, std::span(choices.begin(), choices.size()));
 }
 
 double read_tolerance(const Document::Value& value) {
@@ -81,7 +88,7 @@ void read_sampler(const Document::Value& block, RunFile& run) {
   }
   if (const auto value = block.find("iterations")) sampler.num_iterations = whole(*value, 1, kMaxIterations);
   if (const auto value = block.find("kernel")) {
-    sampler.kernel = choose<Kernel>(*value, {{"imq", Kernel::kImq}, {"rbf", Kernel::kRbf}});
+    sampler.kernel = choose<Kernel>(*value, kKernelNames);
   }
   if (const auto value = block.find("bandwidth")) {
     if (value->is_scalar() && !value->is_number()) {
@@ -94,13 +101,11 @@ void read_sampler(const Document::Value& block, RunFile& run) {
   if (const auto value = block.find("whiten")) sampler.whiten = value->as_bool();
   if (const auto value = block.find("linear_weight")) sampler.linear_weight = number(*value, 0, true, 1e300, ">= 0");
   if (const auto value = block.find("optimizer")) {
-    sampler.optimizer = choose<Optimizer>(*value, {{"adam", Optimizer::kAdam}, {"gradient", Optimizer::kGradient}});
+    sampler.optimizer = choose<Optimizer>(*value, kOptimizerNames);
   }
   if (const auto value = block.find("learning_rate")) sampler.learning_rate = number(*value, 0, false, 1e300, "> 0");
   if (const auto value = block.find("schedule")) {
-    sampler.schedule = choose<ScheduleKind>(*value, {{"constant", ScheduleKind::kConstant},
-                                                     {"exponential", ScheduleKind::kExponential},
-                                                     {"warmup", ScheduleKind::kWarmup}});
+    sampler.schedule = choose<ScheduleKind>(*value, kScheduleNames);
   }
   if (const auto value = block.find("decay")) sampler.decay = number(*value, 0, false, 1, "> 0 and <= 1");
   if (const auto value = block.find("warmup_iterations")) sampler.warmup_iterations = whole(*value, 1, kMaxIterations);
@@ -109,7 +114,7 @@ void read_sampler(const Document::Value& block, RunFile& run) {
   if (const auto value = block.find("stages")) read_stages(*value, run);
   const auto initial = block.find("initial");
   if (const auto value = block.find("start")) {
-    sampler.start = choose<StartKind>(*value, {{"laplace", StartKind::kLaplace}, {"prior", StartKind::kPrior}});
+    sampler.start = choose<StartKind>(*value, std::span(kStartNames).first(2));
     if (initial) {
       initial->fail(
           "'start' and 'initial' exclude each other; the particles of the file are the start, so drop 'start'");

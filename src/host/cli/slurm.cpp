@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
@@ -52,9 +51,9 @@ std::string own_path() {
 /// That of the environment that is active here, which on the nodes would have to be activated first.
 std::string python_in_use() {
   for (const char* const name : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
-    const char* const folder = std::getenv(name);
-    if (folder == nullptr || *folder != '/') continue;
-    const std::string python = std::string(folder) + "/bin/python3";
+    const std::string folder = variable_text(process_environment(), name);
+    if (!folder.starts_with('/')) continue;
+    const std::string python = folder + "/bin/python3";
     if (fs::exists(python)) return python;
   }
   return "python3";

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sojourn/environment.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/likelihood_device.hpp"
 #include "sojourn/model.hpp"
@@ -55,10 +56,12 @@ void set_device_opener(DeviceOpener opener);
 /// The device that will evaluate likelihoods, from `--device` or SOJOURN_DEVICE; null for the CPU. "cuda" without a
 /// number is the first device, or the next ones for further ranks on this node.
 /// @throws UsageError for a name that is none, DeviceError where the device asked for cannot be used.
-std::shared_ptr<LikelihoodDevice> open_device(const std::string& requested);
+std::shared_ptr<LikelihoodDevice> open_device(const std::string& requested,
+                                              const Environment& environment = process_environment());
 /// For a verb, or a quantity, that devices do not compute. @throws as above, and DeviceError for every device but the
 /// CPU, with `what` they do not compute.
-void expect_cpu(const std::string& requested, const std::string& what);
+void expect_cpu(const std::string& requested, const std::string& what,
+                const Environment& environment = process_environment());
 
 /// "3,000 likelihoods on cuda:0 ..., 12 on the CPU (9 gradients in doubt, ...)"; empty without a device.
 std::string device_text(const DeviceReport& report);

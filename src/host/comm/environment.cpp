@@ -19,6 +19,11 @@ Environment process_environment() {
   };
 }
 
+std::string variable_text(const Environment& environment, const std::string& name, const std::string& fallback) {
+  const std::optional<std::string> text = environment(name);
+  return text && !text->empty() ? *text : fallback;
+}
+
 Environment fixed_environment(std::map<std::string, std::string> variables) {
   return [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
     const auto found = variables.find(name);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -14,6 +13,7 @@
 
 #include "comm/launcher.hpp"
 #include "expects.hpp"
+#include "sojourn/environment.hpp"
 #include "sojourn/info.hpp"
 
 namespace sojourn {
@@ -159,9 +159,10 @@ CoreFacts core_facts() {
   for (std::string line; std::getline(lines, line);) {
     if (line.rfind(kAllowed, 0) == 0) facts.launcher = count_cpu_list(std::string_view(line).substr(kAllowed.size()));
   }
-  if (std::getenv("SLURM_STEP_NUM_TASKS") != nullptr) {
-    if (const char* const on_node = std::getenv("SLURM_CPUS_ON_NODE"))
-      facts.slurm = static_cast<int>(std::clamp<std::int64_t>(whole_number(on_node).value_or(0), 0, kLargestCpu));
+  const Environment environment = process_environment();
+  if (environment("SLURM_STEP_NUM_TASKS")) {
+    if (const auto on_node = environment("SLURM_CPUS_ON_NODE"))
+      facts.slurm = static_cast<int>(std::clamp<std::int64_t>(whole_number(*on_node).value_or(0), 0, kLargestCpu));
   }
   return facts;
 }
@@ -191,7 +192,7 @@ int resolve_num_threads(int requested) {
                   "threads: {} must be from 1 to {}, or 0 for the cores this process may use", requested, kMaxThreads);
   if (requested > 0) return requested;
   for (const char* variable : {"SOJOURN_NUM_THREADS", "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"}) {
-    if (const char* value = std::getenv(variable)) return parse_num_threads(variable, value);
+    if (const auto value = process_environment()(variable)) return parse_num_threads(variable, *value);
   }
   const std::int64_t ranks = ranks_here();
   return ranks > 1 ? share_of_cores(core_facts(), ranks) : num_usable_cores();

@@ -29,22 +29,15 @@ int team_size(int requested, std::size_t num_particles) {
 
 }  // namespace
 
-const char* to_string(DataCompression mode) { return mode == DataCompression::kOff ? "off" : "auto"; }
-
-DataCompression data_compression_from(const std::string& name) {
-  SOJOURN_EXPECTS(name == "off" || name == "auto", UsageError, "data compression '{}' is unknown; it is auto or off",
-                  name);
-  return name == "off" ? DataCompression::kOff : DataCompression::kAuto;
-}
-
 LikelihoodEngine::LikelihoodEngine(Model model_in, Observations observations_in, std::span<const double> reward_in,
-                                   const EvaluatorOptions& options_in, DataCompression compression_in)
+                                   const EvaluatorOptions& options_in, DataCompression compression_in,
+                                   const std::optional<Prc>& known)
     : model(std::move(model_in)),
       observations(std::move(observations_in)),
       reward(reward_in.begin(), reward_in.end()),
       options(options_in),
       likelihood(checked_likelihood(model, observations, reward)),
-      prc(eliminate(model.graph)),
+      prc(known ? *known : eliminate(model.graph)),
       mode_(compression_in) {
   report_.mode = mode_;
   report_.num_points = static_cast<std::int64_t>(likelihood.points().size());

@@ -29,9 +29,10 @@ class LikelihoodEngine {
   /// multiply-add of the model (measured on 479 states), and is held to a tenth.
   static constexpr std::int64_t kItemsPerPart = 16384, kItemsPerMultiplyAdd = 7;
 
-  /// @throws as `checked_likelihood` does. Cost: one elimination.
+  /// @throws as `checked_likelihood` does. Cost: one elimination, unless `known` is that of the model's graph.
   LikelihoodEngine(Model model_in, Observations observations_in, std::span<const double> reward_in,
-                   const EvaluatorOptions& options_in, DataCompression compression_in);
+                   const EvaluatorOptions& options_in, DataCompression compression_in,
+                   const std::optional<Prc>& known = {});
 
   /// What one thread evaluates with.
   struct Workspace {

@@ -39,10 +39,10 @@ struct Posterior::Impl {
   using Free = Posterior::Free;
   Impl(Model model, Observations observations, const std::map<std::string, Prior>& priors,
        const std::map<std::string, double>& fixed, std::span<const double> reward, const EvaluatorOptions& options,
-       DataCompression compression)
+       DataCompression compression, const std::optional<Prc>& prc)
       : warnings(model.warnings),
         parameters(resolve_parameters(model, priors, fixed, warnings)),
-        engine(std::move(model), std::move(observations), reward, options, compression) {
+        engine(std::move(model), std::move(observations), reward, options, compression, prc) {
     if (compression == DataCompression::kOff || parameters.free.size() != 1) return;
     double total_weight = 0;
     for (const Observation& item : engine.observations.items) total_weight += item.weight;
@@ -116,15 +116,16 @@ void Posterior::Impl::check_possible() const {
 
 Posterior::Posterior(Model model, Observations observations, const std::map<std::string, Prior>& priors,
                      const std::map<std::string, double>& fixed, std::span<const double> reward,
-                     EvaluatorOptions options, DataCompression compression)
+                     EvaluatorOptions options, DataCompression compression, const PosteriorFacts& known)
     : impl_(std::make_unique<Impl>(std::move(model), std::move(observations), priors, fixed, reward, options,
-                                   compression)) {
-  impl_->check_possible();
+                                   compression, known.prc)) {
+  if (!known.data_are_possible) impl_->check_possible();
 }
 
 Posterior::~Posterior() = default;
 
 const Model& Posterior::model() const { return impl_->engine.model; }
+const Prc& Posterior::prc() const { return impl_->engine.prc; }
 const Observations& Posterior::observations() const { return impl_->engine.observations; }
 const std::vector<Posterior::Free>& Posterior::free() const { return impl_->parameters.free; }
 std::vector<double> Posterior::reward() const { return impl_->engine.reward; }

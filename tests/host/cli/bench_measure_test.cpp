@@ -123,7 +123,7 @@ TEST(MachineProbe, LoopsReachSomething) {
 }
 
 TEST(MachineFacts, DescribesItself) {
-  const MachineFacts machine = machine_facts();
+  const BenchMachine machine = bench_machine();
   EXPECT_GE(machine.num_cores, 1);
   EXPECT_NE(describe(machine).find(machine.cpu), std::string::npos);
   EXPECT_NE(describe(machine).find("usable"), std::string::npos);

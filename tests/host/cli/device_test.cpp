@@ -34,6 +34,12 @@ TEST(OpenDevice, IsNoneOnTheCpu) {
   unsetenv("SOJOURN_DEVICE");
 }
 
+TEST(OpenDevice, ReadsTheEnvironmentThatItIsGiven) {
+  EXPECT_EQ(open_device("", fixed_environment({{"SOJOURN_DEVICE", "cpu"}})), nullptr);
+  EXPECT_EQ(open_device("", fixed_environment({{"SOJOURN_DEVICE", ""}})), nullptr);
+  EXPECT_THROW((void)open_device("", fixed_environment({{"SOJOURN_DEVICE", "tpu"}})), UsageError);
+}
+
 TEST(OpenDevice, RefusesNamesThatAreNone) {
   for (const char* name : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:12345", "CUDA"})
     EXPECT_THROW((void)open_device(name), UsageError) << name;

@@ -33,6 +33,9 @@ inline void check_movement(Communicator& comm, std::size_t count) {
   EXPECT_EQ(comm.all_gather<double>(own), of_all_ranks(size, count));
   EXPECT_EQ(comm.gather<double>(own, root), rank == root ? of_all_ranks(size, count) : std::vector<double>());
   EXPECT_EQ(comm.broadcast<double>(own, root), values_of(root, count));
+  std::vector<double> there = own;
+  comm.broadcast_in_place(std::span(there), root);
+  EXPECT_EQ(there, values_of(root, count));
   EXPECT_EQ(comm.scatter<double>(rank == root ? of_all_ranks(size, count) : std::vector<double>(), count, root), own);
   // Block r of rank q holds 100 q + r: it comes to block q of rank r.
   std::vector<std::int32_t> blocks, expected;

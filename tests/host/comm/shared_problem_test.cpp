@@ -1,0 +1,219 @@
+#include "sojourn/shared_problem.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "comm/shared_arrays.hpp"
+#include "comm/thread_group.hpp"
+#include "comm/wrapped_communicator.hpp"
+#include "elimination/prc_parts.hpp"
+#include "graph/law_parts.hpp"
+#include "sojourn/elimination.hpp"
+#include "sojourn/memory.hpp"
+
+namespace sojourn {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// A posterior of rank 0, and what makes one like it.
+struct Case {
+  const char* name;
+  const char* model;
+  const char* data;
+  std::map<std::string, Prior> priors;
+  const char* reward = "";
+};
+
+const Case kCases[] = {
+    {"derived rates, a cycle, a defect, rewards",
+     R"yaml(schema: sojourn/model/1
+parameters: [{name: a, upper: 50}, b]
+derived: {up: 1 / (2*a), down: "b * exp(-a)"}
+states: 4
+initial: [[0, 0.5], [1, 0.25]]
+edges:
+  - [0, 1, 0.25, [1.0, 0.0]]
+  - [1, 0, 0.0, [0.5, 2.0]]
+  - [1, 2, 0.0, [0.0, 1.0]]
+  - [2, 3, 1.5, [0.0, 0.0]]
+rewards: {first: [1, 0, 0.5, 0]}
+)yaml",
+     "time,weight\n0,2\n0.5,1\n2.25,3\n",
+     {{"a", Prior(PriorFamily::kGamma, 2, 1)}, {"b", Prior(PriorFamily::kExponential, 1)}},
+     "first"},
+    {"a family with two demes",
+     "schema: sojourn/model/1\nfamily: {structured_coalescent: {samples: [3, 2]}}\n",
+     "time,event,entry\n0.5,1,\n2,0,\n3,1,0.25\n",
+     {}},
+    {"discrete time",
+     R"yaml(schema: sojourn/model/1
+time: discrete
+parameters: [p]
+states: 3
+initial: [[0, 1]]
+edges: [[0, 1, 0, [0.5]], [1, 0, 0, [0.125]], [1, 2, 0, [0.25]]]
+)yaml",
+     "count\n2\n5\n9\n",
+     {{"p", Prior(PriorFamily::kUniform, 0, 1)}}},
+};
+
+std::unique_ptr<Posterior> posterior_of(const Case& one) {
+  Model model = parse_model(one.model, "model.yaml");
+  const auto chosen =
+      *one.reward == '\0' ? std::span<const double>(model.graph.unit_reward()) : model.graph.reward(one.reward);
+  const std::vector<double> reward(chosen.begin(), chosen.end());
+  Observations data = parse_observations(one.data, "data.csv", model.graph.time_kind());
+  std::map<std::string, Prior> priors = one.priors;
+  if (priors.empty())
+    for (const Parameter& parameter : model.parameters)
+      priors.emplace(parameter.name, Prior(PriorFamily::kLognormal, 0, 1));
+  return std::make_unique<Posterior>(std::move(model), std::move(data), priors, std::map<std::string, double>{},
+                                     reward);
+}
+
+std::map<std::string, Prior> priors_of(const Posterior& posterior) {
+  std::map<std::string, Prior> priors;
+  for (const Posterior::Free& free : posterior.free()) priors.emplace(free.name, free.prior);
+  return priors;
+}
+
+/// All numbers of a problem's graph and program, in a row.
+std::string bytes_of(const StateGraph& graph, const PrcArrays& prc) {
+  std::string bytes;
+  const auto value = [&](const auto& number) { bytes.append(reinterpret_cast<const char*>(&number), sizeof number); };
+  const auto array = [&](const auto& values) {
+    for (const auto& one : values) value(one);
+    bytes += '|';
+  };
+  LawParts::visit(graph, array, value);
+  visit_prc(prc, array, value);
+  return bytes;
+}
+
+class SharedProblem : public ::testing::TestWithParam<int> {};
+
+TEST_P(SharedProblem, HasTheBitsOfTheFirstRank) {
+  for (const Case& one : kCases) {
+    SCOPED_TRACE(one.name);
+    const std::unique_ptr<Posterior> first = posterior_of(one);
+    const std::map<std::string, Prior> priors = priors_of(*first);
+    Matrix<double> z(5, static_cast<std::size_t>(first->dimension()));
+    first->sample_prior(7, z.view());
+    std::vector<double> log_density(5);
+    Matrix<double> score(5, z.num_cols());
+    std::vector<std::string> status;
+    first->evaluate(z.view(), log_density, score.view(), status);
+    const std::string bytes = bytes_of(first->model().graph, first->prc().arrays());
+    const std::string rates = first->model().rates.fingerprint();
+    const EliminationCounters before = elimination_counters();
+    std::mutex mutex;  // thread ranks report one after another
+    run_thread_ranks(GetParam(), [&](Communicator& ranks) {
+      std::optional<Problem> problem = share_problem(ranks, ranks.rank() == 0 ? first.get() : nullptr);
+      const std::lock_guard lock(mutex);
+      ASSERT_EQ(problem.has_value(), ranks.rank() != 0);
+      if (!problem) return;
+      EXPECT_TRUE(problem->known.data_are_possible);
+      EXPECT_EQ(bytes_of(problem->model.graph, problem->known.prc->arrays()), bytes);
+      EXPECT_EQ(problem->model.rates.fingerprint(), rates);
+      EXPECT_EQ(problem->model.name, first->model().name);
+      // What no law reads stays where it is.
+      EXPECT_TRUE(problem->model.graph.rewards().empty());
+      EXPECT_TRUE(problem->model.graph.variable_names().empty());
+      EXPECT_EQ(problem->observations.origin, "data.csv");
+      EXPECT_EQ(problem->observations.num_rows, first->observations().num_rows);
+      const Posterior own(std::move(problem->model), std::move(problem->observations), priors, {}, problem->reward, {},
+                          DataCompression::kAuto, problem->known);
+      std::vector<double> own_log_density(5);
+      Matrix<double> own_score(5, z.num_cols());
+      own.evaluate(z.view(), own_log_density, own_score.view(), status);
+      EXPECT_EQ(own_log_density, log_density);
+      EXPECT_TRUE(std::ranges::equal(own_score.values(), score.values()));
+    });
+    // However many ranks: none but the first has eliminated anything, or looked whether it had.
+    EXPECT_EQ(elimination_counters().eliminations, before.eliminations);
+    EXPECT_EQ(elimination_counters().graphs_reused, before.graphs_reused);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, SharedProblem, ::testing::Values(1, 2, 3));
+
+/// Changes one bit of the broadcast number `call` of a rank.
+class Flipping final : public WrappedCommunicator {
+ public:
+  Flipping(std::unique_ptr<Communicator> inner, int call) : WrappedCommunicator(std::move(inner)), left_(call) {}
+  [[nodiscard]] std::unique_ptr<Communicator> duplicate() override { return duplicate_inner(); }
+
+ protected:
+  void around(const CommCall&, const std::function<void()>& work) override { work(); }
+  void broadcast_bytes(MutableBytes values, int root) override {
+    WrappedCommunicator::broadcast_bytes(values, root);
+    if (left_-- == 0) values.front() ^= std::byte{1};
+  }
+
+ private:
+  int left_;
+};
+
+TEST(SharedArrays, ABitThatChangesOnTheWayIsFound) {
+  const std::vector<double> given{1, 2, 3};
+  std::atomic<int> num_failed{0};
+  EXPECT_THROW(run_thread_ranks(3,
+                                [&](Communicator& comm) {
+                                  // The first broadcast has the sizes.
+                                  Flipping ranks(comm.duplicate(), comm.rank() == 2 ? 1 : 100);
+                                  SharedArrays shared(ranks);
+                                  std::vector<double> values;
+                                  if (comm.rank() == 0) {
+                                    shared.add(given);
+                                  } else {
+                                    shared.add(values);
+                                  }
+                                  try {
+                                    shared.exchange("numbers");
+                                  } catch (const CommError& error) {
+                                    EXPECT_THAT(error.what(), HasSubstr("numbers hash differs: rank 2"));
+                                    ++num_failed;
+                                    throw;
+                                  }
+                                }),
+               CommError);
+  EXPECT_EQ(num_failed, 3);
+}
+
+TEST(SharedArrays, RanksWithoutTheMemoryEndAll) {
+  const std::vector<double> given(1000);
+  std::atomic<int> num_failed{0};
+  set_memory_limit(1);
+  EXPECT_THROW(run_thread_ranks(3,
+                                [&](Communicator& ranks) {
+                                  SharedArrays shared(ranks);
+                                  std::vector<double> values;
+                                  if (ranks.rank() == 0) {
+                                    shared.add(given);
+                                  } else {
+                                    shared.add(values);
+                                  }
+                                  try {
+                                    shared.exchange("numbers");
+                                  } catch (const CommError& error) {
+                                    EXPECT_THAT(error.what(), HasSubstr("rank 1: 8000 bytes are to come from rank 0"));
+                                    ++num_failed;
+                                    throw;
+                                  }
+                                }),
+               CommError);
+  set_memory_limit(0);
+  EXPECT_EQ(num_failed, 3);
+}
+
+TEST(ShareProblem, NeedsAPosteriorOnTheFirstRank) {
+  const auto ranks = make_serial_communicator();
+  EXPECT_THROW(share_problem(*ranks, nullptr), UsageError);
+}
+
+}  // namespace
+}  // namespace sojourn
