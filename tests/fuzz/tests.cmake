@@ -1,5 +1,5 @@
-# Readers of files and variables on arbitrary bytes: every build mutates the corpus for a few seconds, scripts/fuzz does it
-# under the sanitizers for as long as is asked.
+# Readers of files and variables on arbitrary bytes: every build mutates the corpus for a few seconds. scripts/fuzz does
+# more, by libFuzzer under the sanitizers (CMakeLists.txt beside this).
 set(fuzz_folder ${CMAKE_CURRENT_LIST_DIR})
 set(fuzz_seeds ${CMAKE_BINARY_DIR}/fuzz-seeds)
 add_executable(fuzz_seeds ${fuzz_folder}/write_binary_seeds.cpp)
@@ -14,6 +14,6 @@ foreach(reader model run data node_list cache_entry checkpoint)
   if(NOT EXISTS ${corpus})
     set(corpus ${fuzz_seeds}/${reader})
   endif()
-  add_test(NAME fuzz.${reader} COMMAND fuzz_${reader} 20 1 ${corpus})
+  add_test(NAME fuzz.${reader} COMMAND fuzz_${reader} 5 1 ${corpus})
   set_tests_properties(fuzz.${reader} PROPERTIES FIXTURES_REQUIRED fuzz_seeds TIMEOUT 300 LABELS fuzz)
 endforeach()
