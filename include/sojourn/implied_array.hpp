@@ -51,6 +51,14 @@ class ImpliedArray {
     is_held_ = false;
   }
   void shrink_to_fit() { values_.shrink_to_fit(); }
+  /// Calls `visit(array)` for the elements that are held and `value(number)` for the rest: for copies elsewhere.
+  template <class Self, class Visit, class Value>
+  static void visit_parts(Self& self, Visit&& visit, Value&& value) {
+    auto& [values, size, is_held] = self;
+    visit(values);
+    value(size);
+    value(is_held);
+  }
 
  private:
   GrowingArray<T> values_;

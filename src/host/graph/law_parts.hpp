@@ -20,8 +20,8 @@ struct LawParts {
     value(largest_coefficient_sum);
     visit(edge_begin);
     visit(edge_to);
-    visit(base);
-    visit(term_begin);
+    EdgeBases::visit_parts(base, visit, value);
+    TermBegins::visit_parts(term_begin, visit, value);
     visit(terms);
     visit(initial);
     visit(unit_reward);
