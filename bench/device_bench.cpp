@@ -12,7 +12,8 @@
 
 #include "device/evaluation/moment_kernel.hpp"
 #include "device/support/buffer.cuh"
-#include "device_ceiling.hpp"
+#include "device/support/device_ceiling.hpp"
+#include "device_iteration.hpp"
 #include "device_likelihood.hpp"
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_lane_shape.hpp"
@@ -127,9 +128,13 @@ int run(std::size_t num_lanes, int repetitions) {
   int device = 0;
   SOJOURN_CUDA_TRY(cudaGetDevice(&device));
   SOJOURN_CUDA_TRY(cudaGetDeviceProperties(&properties, device));
-  const double ceiling = shared_dot_multiply_adds_per_second();
+  const DeviceLimits limits = measure_device_limits();
+  const double ceiling = limits.shared_dot;
   std::printf("{\"device\": \"%s\", \"lanes\": %zu, \"repetitions\": %d,\n", properties.name, num_lanes, repetitions);
-  std::printf(" \"shared_dot_multiply_adds_per_second\": %.4g,\n \"rows\": [", ceiling);
+  std::printf(
+      " \"shared_dot_multiply_adds_per_second\": %.4g, \"register_multiply_adds_per_second\": %.4g,\n"
+      " \"cache_bytes_per_second\": %.4g, \"memory_bytes_per_second\": %.4g,\n \"rows\": [",
+      ceiling, limits.multiply_adds, limits.cache_bytes, limits.memory_bytes);
   const char* separator = "\n";
   for (const Case& one : make_cases()) {
     const Row row = measure(one, num_lanes, repetitions);
@@ -156,6 +161,17 @@ int run(std::size_t num_lanes, int repetitions) {
         separator, row.name.c_str(), row.gradient ? "true" : "false", row.microseconds, row.low, row.high,
         row.host_microseconds, rate, rate / (2 * ceiling), static_cast<long long>(row.num_on_cpu),
         row.worst_difference);
+    std::fflush(stdout);
+    separator = ",\n";
+  }
+  std::printf("],\n \"iteration_rows\": [");
+  separator = "\n";
+  for (const DeviceIterationRow& row : measure_device_iterations(repetitions)) {
+    std::printf(
+        "%s  {\"case\": \"%s\", \"seconds\": %.6g, \"low\": %.6g, \"high\": %.6g, \"cpu_seconds\": %.6g,"
+        " \"cpu_threads\": %d, \"resident_iterations\": %lld, \"halts\": %lld, \"worst_difference\": %.2g}",
+        separator, row.name.c_str(), row.seconds, row.low, row.high, row.host_seconds, row.host_threads,
+        static_cast<long long>(row.num_resident), static_cast<long long>(row.num_halts), row.worst_difference);
     std::fflush(stdout);
     separator = ",\n";
   }

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <random>
 
-#include "device/posterior/cuda_likelihood.hpp"
+#include "device/cuda_device.hpp"
 #include "evaluation/contour.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/posterior.hpp"
@@ -53,7 +53,7 @@ DeviceLikelihoodRow measure(const std::string& name, const Model& model, double 
   options.num_threads = 1;
   const DataLikelihood host(model, data, model.graph.unit_reward(), options);
   DataLikelihood there(model, data, model.graph.unit_reward(), options);
-  there.use_device(open_cuda_device(0, {}));
+  there.use_device(open_cuda_device(0, {}).likelihood);
   const std::size_t num_parameters = model.parameters.size();
   Matrix<double> theta(num_particles, num_parameters), slopes(gradient ? num_particles : 0, num_parameters);
   std::mt19937_64 random(1);

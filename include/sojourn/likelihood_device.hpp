@@ -6,12 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "sojourn/device_posterior.hpp"
 #include "sojourn/matrix_view.hpp"
+#include "sojourn/svgd_device.hpp"
 
 namespace sojourn {
 
 struct LikelihoodTables;
+struct ParameterTables;
 struct PrcArrays;
+struct SvgdOptions;
 
 /// What a device made of K vectors of rates.
 struct DeviceValues {
@@ -29,6 +33,18 @@ class DeviceLevel {
   /// Rates phi [K, num_rates] in host memory. A vector's bits depend on it alone, not on K or its place.
   /// @throws DeviceError; where memory is short only after halving the batch down to one block.
   virtual void evaluate(MatrixView<const double> phi, bool gradient, DeviceValues& values) = 0;
+  /// Particles of a run whose likelihoods are those of this level, which outlives them; null where there are none.
+  /// Nothing else is evaluated while they are asked to move. `name` is for messages. @throws DeviceError.
+  virtual std::unique_ptr<DeviceCloud> make_cloud(const ParameterTables& /*parameters*/, const SvgdOptions& /*options*/,
+                                                  const std::string& /*name*/) {
+    return nullptr;
+  }
+  /// The posterior of these parameters for particles on the device; null where there is none. It does not outlive this.
+  /// @throws DeviceError.
+  virtual std::unique_ptr<DevicePosterior> make_posterior(const ParameterTables& /*parameters*/,
+                                                          std::int64_t /*most_particles*/) {
+    return nullptr;
+  }
 };
 
 /// A machine that evaluates likelihoods of many particles at once.

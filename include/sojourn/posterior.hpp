@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sojourn/device_posterior.hpp"
 #include "sojourn/evaluator.hpp"
 #include "sojourn/likelihood_device.hpp"
 #include "sojourn/model.hpp"
@@ -222,6 +223,9 @@ class Posterior final : public PartedTarget {
                 std::vector<std::string>& status) const override;
   void sample_prior(std::uint64_t seed, MatrixView<double> z) const override;
 
+  [[nodiscard]] std::unique_ptr<DeviceCloud> cloud_on_device(const SvgdOptions& options,
+                                                             std::string& why_not) const override;
+
   [[nodiscard]] std::int64_t num_parts() const override;
   void evaluate_parts(MatrixView<const double> z, std::int64_t first, std::int64_t last, MatrixView<double> terms,
                       std::vector<std::string>& status) const override;
@@ -239,6 +243,9 @@ class Posterior final : public PartedTarget {
   /// states without reward, observations at zero, a method other than auto and contour, one-way cycles.
   void use_device(std::shared_ptr<LikelihoodDevice> device);
   [[nodiscard]] DeviceReport device_report() const;
+  /// This posterior for up to `most_particles` particles that are in the memory of the device it uses, by the first
+  /// level of data compression; it does not outlive this one. @throws DeviceError where no device is used.
+  [[nodiscard]] std::unique_ptr<DevicePosterior> on_device(std::int64_t most_particles) const;
   using RouteCounts = sojourn::RouteCounts;
   /// Since construction.
   [[nodiscard]] RouteCounts route_counts() const;

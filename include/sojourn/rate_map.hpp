@@ -10,6 +10,8 @@
 
 namespace sojourn {
 
+class ExpressionProgram;
+
 /// phi(theta): the rates that edge weights are linear in. Identity unless the model derives rates.
 ///
 /// Immutable and safe to share between threads. Outside an expression's domain (the logarithm of a negative number, a
@@ -40,6 +42,8 @@ class RateMap {
                  std::span<double> gradient_theta) const;
   /// Whether rate r is written in terms of parameter p.
   [[nodiscard]] bool depends(std::int32_t rate, std::int32_t parameter) const;
+  /// What computes derived rates; null where phi = theta.
+  [[nodiscard]] const ExpressionProgram* program() const;
   /// The map as text, equal for equal maps on every machine; enters the model's digest.
   [[nodiscard]] std::string fingerprint() const;
 

@@ -9,6 +9,7 @@
 #include "sojourn/communicator.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/matrix_view.hpp"
+#include "sojourn/svgd_device.hpp"
 #include "sojourn/target.hpp"
 
 namespace sojourn {
@@ -101,6 +102,16 @@ struct RankEfficiency {
   std::int64_t particle_shares = 1, part_shares = 1;  ///< the mesh of ranks; told of stopped runs too
 };
 
+/// Which parts of this call's iterations a device did.
+struct DeviceIterations {
+  std::string name;                 ///< empty: no device
+  std::int64_t num_directions = 0;  ///< summed there, in whole iterations too
+  std::string why_no_directions;    ///< why the CPU sums them; empty where the device does
+  std::int64_t num_resident = 0;    ///< whole iterations, particles staying there
+  std::int64_t num_halts = 0;       ///< of these, how many the host had to finish for some particles
+  std::string why_not_resident;     ///< why particles come to the host in each iteration; empty where they stay
+};
+
 struct SvgdResult {
   Matrix<double> particles;         ///< [n, d] unconstrained, in particle order
   std::vector<double> log_density;  ///< [n] at the end
@@ -115,6 +126,7 @@ struct SvgdResult {
   /// Of all parts of a run that was resumed.
   double seconds_start = 0, seconds_scores = 0, seconds_kernel = 0, seconds_total = 0;
   RankEfficiency on_ranks;
+  DeviceIterations on_device;
 };
 
 /// During the start `iteration` is 0, and what is not known yet is NaN.
@@ -145,6 +157,9 @@ struct SvgdControl {
   /// Of several ranks: how many share out the parts of the same particles' work among them (`PartedTarget`); divides
   /// the number of ranks. 0: as many as end an iteration soonest. The bits are the same for any.
   std::int64_t num_part_shares = 0;
+  /// Does whole iterations where the target is evaluated there (`Target::cloud_on_device`), on one rank; else it sums
+  /// directions, of up to `most_dimensions` coordinates. null: all on the CPU.
+  SvgdDevice* device = nullptr;
 };
 
 /// A particle whose log density is not finite, after every remedy.

@@ -78,6 +78,7 @@ struct TransformStep {
 ///   run(num_lanes, step)             calls step(lane) for every lane, in any order
 ///   run_transforms(step)             the same for `TransformStep`, with slots of its own
 ///   slot_bytes(prc, shape), free_bytes()   memory those slots may take; what is free
+///   moved()                          told that memory which steps were given is not theirs any more
 /// and a batch needs no more of it.
 template <class Machine>
 class LikelihoodBatch {
@@ -102,10 +103,63 @@ class LikelihoodBatch {
                    });
   }
 
- private:
   /// A block of lanes.
   static constexpr std::int64_t kSmallestBatch = 128;
 
+  /// Particles to evaluate at once, of `count`: as many as fit into what is free.
+  [[nodiscard]] std::int64_t batch_size(std::int64_t count, bool gradient) const {
+    if (count <= capacity_ && (has_gradient_ || !gradient)) return count;
+    TransformLaneShape shape = shape_;
+    shape.gradient = gradient;
+    const double held = static_cast<double>(capacity_) * static_cast<double>(sizes(has_gradient_).bytes());
+    const double usable =
+        kUsableMemory * (machine_.free_bytes() + held) - static_cast<double>(machine_.slot_bytes(prc_, shape));
+    const double fitting = usable / static_cast<double>(sizes(gradient).bytes());
+    return fitting < static_cast<double>(count) ? static_cast<std::int64_t>(std::max(0.0, fitting)) : count;
+  }
+
+  /// Room for n particles, for `launch`; `phi` [num_rates, n] is for their rates, `results` where what they gave stands
+  /// side by side. It is the next caller's too: whoever keeps it knows that nobody else evaluates. @throws DeviceError.
+  LikelihoodBatchView room(std::int64_t n, bool gradient, double*& phi, double*& results) {
+    reserve(n, gradient);
+    return cut(n, gradient, phi, results);
+  }
+
+  /// From rates to log likelihoods and their derivatives by rate, all of them in the machine's memory.
+  void launch(const LikelihoodBatchView& batch, bool gradient) {
+    const std::int64_t n = batch.n;
+    TransformLaneShape shape = shape_;
+    if (shape.has_fronts) {
+      machine_.run(n, PrepareStep<true>{prc_, shape, likelihood_, batch});
+    } else {
+      machine_.run(n, PrepareStep<false>{prc_, shape, likelihood_, batch});
+    }
+    const auto transform = [&](bool with_gradient, const LaneComplex* nodes, const std::int32_t* windows,
+                               std::int32_t num_nodes, LaneComplex* into) {
+      shape.gradient = with_gradient;
+      machine_.run_transforms(TransformStep{prc_,
+                                            shape,
+                                            likelihood_.reward,
+                                            {batch.rate, batch.inverse_rate},
+                                            {nodes, windows, batch.tilts},
+                                            n,
+                                            n * num_nodes,
+                                            {into, batch.transform_gradients, batch.transform_sizes}});
+    };
+    transform(gradient, likelihood_.nodes, likelihood_.window_of_node, likelihood_.num_nodes, batch.transforms);
+    transform(false, likelihood_.check_nodes, likelihood_.window_of_check, likelihood_.num_checks,
+              batch.check_transforms);
+    machine_.run(n * likelihood_.num_times, InvertStep{likelihood_, batch});
+    machine_.run(n, LikelihoodStep{likelihood_, batch});
+    if (gradient) {
+      machine_.run(n * likelihood_.num_nodes, WeighStep{prc_, likelihood_, batch});
+      machine_.run(n, GatherStep{prc_, likelihood_, batch});
+    }
+  }
+
+  [[nodiscard]] double total_weight() const { return likelihood_.total_weight; }
+
+ private:
   /// Numbers of one particle.
   struct Sizes {
     std::int64_t rates, extended, scratch, windows, times, transforms, nodes, checks, gradients;
@@ -129,21 +183,11 @@ class LikelihoodBatch {
     return s;
   }
 
-  [[nodiscard]] std::int64_t batch_size(std::int64_t count, bool gradient) const {
-    if (count <= capacity_ && (has_gradient_ || !gradient)) return count;
-    TransformLaneShape shape = shape_;
-    shape.gradient = gradient;
-    const double held = static_cast<double>(capacity_) * static_cast<double>(sizes(has_gradient_).bytes());
-    const double usable =
-        kUsableMemory * (machine_.free_bytes() + held) - static_cast<double>(machine_.slot_bytes(prc_, shape));
-    const double fitting = usable / static_cast<double>(sizes(gradient).bytes());
-    return fitting < static_cast<double>(count) ? static_cast<std::int64_t>(std::max(0.0, fitting)) : count;
-  }
-
   void reserve(std::int64_t n, bool gradient) {
     if (n <= capacity_ && (has_gradient_ || !gradient)) return;
     const bool both = gradient || has_gradient_;
     const std::int64_t wanted = std::max(n, capacity_);
+    machine_.moved();
     // What there is goes before its successor comes: both need not fit.
     capacity_ = 0;
     doubles_ = {};
@@ -190,43 +234,15 @@ class LikelihoodBatch {
   }
 
   void run_batch(MatrixView<const double> phi, std::size_t first, std::int64_t n, bool gradient, DeviceValues& values) {
-    reserve(n, gradient);
     double *device_phi = nullptr, *device_results = nullptr;
-    const LikelihoodBatchView batch = cut(n, gradient, device_phi, device_results);
+    const LikelihoodBatchView batch = room(n, gradient, device_phi, device_results);
     const auto count = static_cast<std::size_t>(n), num_rates = phi.num_cols();
     transfer_.resize(num_rates * count);
     for (std::size_t i = 0; i < count; ++i)
       for (std::size_t r = 0; r < num_rates; ++r) transfer_[r * count + i] = phi(first + i, r);
     machine_.upload(device_phi, std::span<const double>(transfer_));
 
-    TransformLaneShape shape = shape_;
-    if (shape.has_fronts) {
-      machine_.run(n, PrepareStep<true>{prc_, shape, likelihood_, batch});
-    } else {
-      machine_.run(n, PrepareStep<false>{prc_, shape, likelihood_, batch});
-    }
-    const auto transform = [&](bool with_gradient, const LaneComplex* nodes, const std::int32_t* windows,
-                               std::int32_t num_nodes, LaneComplex* into) {
-      shape.gradient = with_gradient;
-      machine_.run_transforms(TransformStep{prc_,
-                                            shape,
-                                            likelihood_.reward,
-                                            {batch.rate, batch.inverse_rate},
-                                            {nodes, windows, batch.tilts},
-                                            n,
-                                            n * num_nodes,
-                                            {into, batch.transform_gradients, batch.transform_sizes}});
-    };
-    transform(gradient, likelihood_.nodes, likelihood_.window_of_node, likelihood_.num_nodes, batch.transforms);
-    transform(false, likelihood_.check_nodes, likelihood_.window_of_check, likelihood_.num_checks,
-              batch.check_transforms);
-    machine_.run(n * likelihood_.num_times, InvertStep{likelihood_, batch});
-    machine_.run(n, LikelihoodStep{likelihood_, batch});
-    if (gradient) {
-      machine_.run(n * likelihood_.num_nodes, WeighStep{prc_, likelihood_, batch});
-      machine_.run(n, GatherStep{prc_, likelihood_, batch});
-    }
-
+    launch(batch, gradient);
     transfer_.resize((3 + (gradient ? num_rates : 0)) * count);
     machine_.download(device_results, std::span<double>(transfer_));
     machine_.download(batch.outcome, std::span<std::int32_t>(values.outcome).subspan(first, count));

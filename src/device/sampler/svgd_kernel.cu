@@ -20,13 +20,15 @@ constexpr int resident_blocks(int dim) { return dim <= 4 ? 4 : dim <= 9 ? 3 : 2;
 /// using a tile needs only the warp's own synchronisation. After the columns the same memory holds the slices' sums.
 template <class PairKernel, int kDim>
 __global__ void __launch_bounds__(kBlockRows* kBlockSlices, resident_blocks(kDim))
-    svgd_direction_kernel(std::int64_t num_particles, std::int64_t stride, double inverse_h2,
+    svgd_direction_kernel(std::int64_t num_particles, std::int64_t stride, const double* __restrict__ bandwidth,
                           const double* __restrict__ u, const double* __restrict__ s, std::int64_t row_begin,
-                          std::int64_t row_end, double* __restrict__ phi) {
+                          std::int64_t row_end, double* __restrict__ phi, const std::int32_t* guard) {
+  if (guard != nullptr && *guard != 0) return;
   static_assert(kBlockRows == 32 && kTileColumns == 32, "one lane of a warp loads one column and owns one row");
   extern __shared__ double shared[];
   const int lane = static_cast<int>(threadIdx.x);
   const int slice = static_cast<int>(threadIdx.y);
+  const double inverse_h2 = *bandwidth;
   const std::int64_t first_row = row_begin + static_cast<std::int64_t>(blockIdx.x) * kBlockRows;
   const std::int64_t row = first_row + lane < row_end ? first_row + lane : row_end - 1;
   double* tile_u = shared + slice * 2 * kDim * kTileColumns;
@@ -59,21 +61,19 @@ __global__ void __launch_bounds__(kBlockRows* kBlockSlices, resident_blocks(kDim
 }
 
 template <class PairKernel, int kDim>
-void launch(std::int64_t num_particles, std::int64_t stride, double inverse_h2, const double* u, const double* s,
-            std::int64_t row_begin, std::int64_t row_end, double* phi, cudaStream_t stream) {
+void launch(const DirectionLaunch& work, const std::int32_t* guard, cudaStream_t stream) {
   constexpr std::size_t kSharedBytes = sizeof(double) * 2 * kDim * kTileColumns * kBlockSlices;
   if constexpr (kSharedBytes > 48 * 1024)
     SOJOURN_CUDA_TRY(cudaFuncSetAttribute(svgd_direction_kernel<PairKernel, kDim>,
                                           cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kSharedBytes)));
   const dim3 block(kBlockRows, kBlockSlices);
-  const auto grid = static_cast<unsigned>(svgd_block::num_row_blocks(row_end - row_begin));
-  svgd_direction_kernel<PairKernel, kDim>
-      <<<grid, block, kSharedBytes, stream>>>(num_particles, stride, inverse_h2, u, s, row_begin, row_end, phi);
+  const auto grid = static_cast<unsigned>(svgd_block::num_row_blocks(work.row_end - work.row_begin));
+  svgd_direction_kernel<PairKernel, kDim><<<grid, block, kSharedBytes, stream>>>(
+      work.num_particles, work.stride, work.inverse_h2, work.u, work.s, work.row_begin, work.row_end, work.phi, guard);
   SOJOURN_CUDA_TRY(cudaGetLastError());
 }
 
-using Launcher = void (*)(std::int64_t, std::int64_t, double, const double*, const double*, std::int64_t, std::int64_t,
-                          double*, cudaStream_t);
+using Launcher = void (*)(const DirectionLaunch&, const std::int32_t*, cudaStream_t);
 
 template <class PairKernel>
 Launcher launcher_of(int dim) {
@@ -87,29 +87,13 @@ Launcher launcher_of(int dim) {
 
 }  // namespace
 
-void launch_svgd_direction(DeviceKernel kernel, int dim, std::int64_t num_particles, std::int64_t stride,
-                           double inverse_h2, const double* u, const double* s, std::int64_t row_begin,
-                           std::int64_t row_end, double* phi, void* stream) {
-  if (dim < 1 || dim > kMaxDeviceDimension)
-    throw DeviceError("svgd on the device: dimension " + std::to_string(dim) + " must be in 1.." +
+void launch_svgd_direction(const DirectionLaunch& work, const std::int32_t* guard, void* stream) {
+  if (work.dimension < 1 || work.dimension > kMaxDeviceDimension)
+    throw DeviceError("svgd on the device: dimension " + std::to_string(work.dimension) + " must be in 1.." +
                       std::to_string(kMaxDeviceDimension) + "; run the direction on the CPU");
-  if (row_begin >= row_end) return;
-  const Launcher run = kernel == DeviceKernel::kImq ? launcher_of<ImqKernel>(dim) : launcher_of<RbfKernel>(dim);
-  run(num_particles, stride, inverse_h2, u, s, row_begin, row_end, phi, static_cast<cudaStream_t>(stream));
-}
-
-void svgd_direction_on_device(DeviceKernel kernel, int dim, std::int64_t num_particles, std::int64_t stride,
-                              double inverse_h2, const double* u, const double* s, double* phi) {
-  const auto size = static_cast<std::size_t>(dim) * static_cast<std::size_t>(stride);
-  const DeviceStream stream;
-  DeviceBuffer<double> device_u(size), device_s(size), device_phi(size);
-  device_u.upload({u, size}, stream.get());
-  device_s.upload({s, size}, stream.get());
-  SOJOURN_CUDA_TRY(cudaMemsetAsync(device_phi.data(), 0, size * sizeof(double), stream.get()));
-  launch_svgd_direction(kernel, dim, num_particles, stride, inverse_h2, device_u.data(), device_s.data(), 0,
-                        num_particles, device_phi.data(), stream.get());
-  device_phi.download({phi, size}, stream.get());
-  stream.synchronize();
+  if (work.row_begin >= work.row_end) return;
+  const Launcher run = work.imq ? launcher_of<ImqKernel>(work.dimension) : launcher_of<RbfKernel>(work.dimension);
+  run(work, guard, static_cast<cudaStream_t>(stream));
 }
 
 }  // namespace sojourn

@@ -70,4 +70,17 @@ class DeviceStream {
   cudaStream_t stream_ = nullptr;
 };
 
+/// Owning event that only orders streams.
+class DeviceEvent {
+ public:
+  DeviceEvent() { SOJOURN_CUDA_TRY(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
+  ~DeviceEvent() { cudaEventDestroy(event_); }
+  DeviceEvent(const DeviceEvent&) = delete;
+  DeviceEvent& operator=(const DeviceEvent&) = delete;
+  [[nodiscard]] cudaEvent_t get() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 }  // namespace sojourn

@@ -8,6 +8,7 @@
 #include "comm/launcher.hpp"
 #include "expects.hpp"
 #include "sojourn/info.hpp"
+#include "sojourn/svgd.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -53,9 +54,9 @@ DeviceRequest read_request(const std::string& requested, const Environment& envi
 
 void set_device_opener(DeviceOpener opener) { device_opener = opener; }
 
-std::shared_ptr<LikelihoodDevice> open_device(const std::string& requested, const Environment& environment) {
+Device open_device(const std::string& requested, const Environment& environment) {
   const DeviceRequest request = read_request(requested, environment);
-  if (request.index == kCpu) return nullptr;
+  if (request.index == kCpu) return {};
   const DeviceOpener opener = device_opener;
   SOJOURN_EXPECTS(opener != nullptr, DeviceError, "{} {}: this program is linked without device code; use --device cpu",
                   request.source, request.name);
@@ -71,8 +72,8 @@ std::shared_ptr<LikelihoodDevice> open_device(const std::string& requested, cons
 void expect_cpu(const std::string& requested, const std::string& what, const Environment& environment) {
   const DeviceRequest request = read_request(requested, environment);
   SOJOURN_EXPECTS(request.index == kCpu, DeviceError,
-                  "{} {}: {} not computed on CUDA devices yet; log likelihoods are; use --device cpu", request.source,
-                  request.name, what);
+                  "{} {}: {} not computed on CUDA devices yet; moments and log likelihoods are; use --device cpu",
+                  request.source, request.name, what);
 }
 
 std::string device_text(const DeviceReport& report) {
@@ -92,6 +93,35 @@ std::string device_text(const DeviceReport& report) {
   add(report.num_bad_rates, "with rates that are negative or not finite");
   add(report.num_narrow, "with an interval too narrow");
   add(report.num_coarse, "beyond the finest level of data compression there");
+  return text;
+}
+
+std::string device_text(const MomentReport& report) {
+  if (report.name.empty()) return {};
+  std::string text = fmt::format("moments at {} parameter vectors on {}", format_count(report.num_served), report.name);
+  if (report.num_in_doubt > 0)
+    text += fmt::format(", at {} with a gradient in doubt on the CPU instead", format_count(report.num_in_doubt));
+  if (report.num_not_finite > 0)
+    text += fmt::format(", at {} with numbers beyond double precision on the CPU instead",
+                        format_count(report.num_not_finite));
+  return text;
+}
+
+std::string device_text(const DeviceIterations& report) {
+  if (report.name.empty()) return {};
+  if (report.num_resident > 0) {
+    std::string text =
+        fmt::format("{} iterations on {}, particles staying there", format_count(report.num_resident), report.name);
+    if (report.num_halts > 0)
+      text += fmt::format("; in {} of them some came to the CPU to be evaluated", format_count(report.num_halts));
+    return text;
+  }
+  std::string text =
+      report.why_no_directions.empty()
+          ? fmt::format("{} directions of SVGD on {}", format_count(report.num_directions), report.name)
+          : fmt::format("directions of SVGD on the CPU, not on {}: {}", report.name, report.why_no_directions);
+  if (!report.why_not_resident.empty())
+    text += fmt::format("; particles come to the host in each iteration: {}", report.why_not_resident);
   return text;
 }
 

@@ -45,7 +45,7 @@ class Inference {
                      [this](const std::string& text) { note(text); }) {
     if (!options.max_seconds.empty()) max_seconds_ = parse_number("--max-seconds", options.max_seconds, 1e-3);
     device_ = open_device(options.common.device);
-    if (device_) result_.device = device_->name();
+    if (device_) result_.device = device_.name();
     result_.num_threads = options.common.num_threads();
     if (const std::string warning = oversubscription_warning(result_.num_threads); !warning.empty())
       result_.warnings.push_back(warning);  // printed by num_threads() already
@@ -229,7 +229,7 @@ class Inference {
     evaluator.rtol = stage.tolerance;
     posterior_ = std::make_unique<Posterior>(std::move(model), std::move(observations), run_.prior_map(),
                                              run_.fixed_map(), reward, evaluator, stage.compression, known);
-    if (device_) posterior_->use_device(device_);
+    if (device_) posterior_->use_device(device_.likelihood);
   }
 
   /// Makes the posterior of a stage, where it is not that of the one before.
@@ -334,7 +334,8 @@ class Inference {
     }
     SvgdControl control{.report_every = run_.checkpoint.every_iterations,
                         .resume = resumes ? &resumed_->state : nullptr,
-                        .num_part_shares = run_.observation_shares};
+                        .num_part_shares = run_.observation_shares,
+                        .device = device_.svgd.get()};
     control.progress = [&](const SvgdProgress& now) {
       if (is_first()) progress.update(now);
       const bool last = now.iteration == now.num_iterations;
@@ -417,6 +418,7 @@ class Inference {
     if (const std::string text = compression_text(result_.compression); !text.empty()) say("data compression: " + text);
     result_.device_work = posterior_->device_report();
     if (const std::string text = device_text(result_.device_work); !text.empty()) say(text);
+    if (const std::string text = device_text(result_.svgd.on_device); !text.empty()) say(text);
     result_.communication = communication_;
     result_.communication_share = communication_.seconds / before;
     result_.seconds["start"] = result_.svgd.seconds_start;
@@ -444,7 +446,7 @@ class Inference {
   Clock::time_point start_ = Clock::now();
   InferenceResult result_;
   RunFile run_;
-  std::shared_ptr<LikelihoodDevice> device_;  ///< null: the CPU
+  Device device_;
   std::optional<double> max_seconds_;
   RunCheckpoints checkpoints_;
   std::optional<FoundCheckpoint> found_;  ///< on the first rank

@@ -10,7 +10,7 @@
 #endif
 #ifdef SOJOURN_HAVE_CUDA
 #include "cli/verb.hpp"
-#include "device/posterior/cuda_likelihood.hpp"
+#include "device/cuda_device.hpp"
 #include "device/support/device_list.hpp"
 #include "sojourn/info.hpp"
 #endif

@@ -5,10 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "sojourn/device.hpp"
 #include "sojourn/environment.hpp"
 #include "sojourn/error.hpp"
-#include "sojourn/likelihood_device.hpp"
 #include "sojourn/model.hpp"
+
+namespace sojourn {
+struct DeviceIterations;
+}
 
 namespace CLI {
 class App;
@@ -50,14 +54,13 @@ CLI::Option* add_repeatable(CLI::App& app, const char* flag, std::vector<std::st
                             const char* help);
 
 /// What a program that is linked with device code gives: how to open CUDA device `index`.
-using DeviceOpener = std::shared_ptr<LikelihoodDevice> (*)(int index, LikelihoodDevice::Report report);
+using DeviceOpener = Device (*)(int index, LikelihoodDevice::Report report);
 void set_device_opener(DeviceOpener opener);
 
-/// The device that will evaluate likelihoods, from `--device` or SOJOURN_DEVICE; null for the CPU. "cuda" without a
+/// The device to work on, from `--device` or SOJOURN_DEVICE; none for the CPU. "cuda" without a
 /// number is the first device, or the next ones for further ranks on this node.
 /// @throws UsageError for a name that is none, DeviceError where the device asked for cannot be used.
-std::shared_ptr<LikelihoodDevice> open_device(const std::string& requested,
-                                              const Environment& environment = process_environment());
+Device open_device(const std::string& requested, const Environment& environment = process_environment());
 /// For a verb, or a quantity, that devices do not compute. @throws as above, and DeviceError for every device but the
 /// CPU, with `what` they do not compute.
 void expect_cpu(const std::string& requested, const std::string& what,
@@ -65,6 +68,10 @@ void expect_cpu(const std::string& requested, const std::string& what,
 
 /// "3,000 likelihoods on cuda:0 ..., 12 on the CPU (9 gradients in doubt, ...)"; empty without a device.
 std::string device_text(const DeviceReport& report);
+/// "10,000 vectors' moments on cuda:0 ..., 3 on the CPU instead: ..."; empty without a device.
+std::string device_text(const MomentReport& report);
+/// "500 directions of SVGD on cuda:0 ..."; empty without a device.
+std::string device_text(const DeviceIterations& report);
 
 /// Prints a model's warnings on standard error.
 void print_warnings(const Model& model);

@@ -7,44 +7,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/expression_ops.hpp"
 #include "sojourn/error.hpp"
 
 namespace sojourn {
 
-/// Operations an expression may consist of. Comparisons and logic give 1 or 0.
-enum class Op : std::uint8_t {
-  kConstant,
-  kInput,
-  kAdd,
-  kSubtract,
-  kMultiply,
-  kDivide,
-  kPower,
-  kNegate,
-  kExp,
-  kLog,
-  kLog1p,
-  kExpm1,
-  kSqrt,
-  kSin,
-  kCos,
-  kTanh,
-  kAbs,
-  kMin,
-  kMax,
-  kFloor,
-  kCeil,
-  kMod,
-  kLess,
-  kLessEqual,
-  kGreater,
-  kGreaterEqual,
-  kEqual,
-  kNotEqual,
-  kAnd,
-  kOr,
-  kNot,
-};
 const char* to_string(Op op);
 /// Number of operands, 0 to 2.
 int num_operands(Op op);

@@ -6,51 +6,6 @@
 #include <bit>
 
 namespace sojourn {
-namespace {
-
-struct Partials {
-  double a, b;
-};
-
-/// Partial derivatives of one operation at operands a and b with value v.
-Partials partials(Op op, double a, double b, double v) {
-  switch (op) {
-    case Op::kAdd:
-      return {1, 1};
-    case Op::kSubtract:
-      return {1, -1};
-    case Op::kMultiply:
-      return {b, a};
-    case Op::kDivide:
-      return {1 / b, -v / b};
-    // b = 0 is constant 1 in a, also at a = 0.
-    case Op::kPower:
-      return {b == 0 ? 0.0 : b * std::pow(a, b - 1), a == 0 && b > 0 ? 0.0 : v * std::log(a)};
-    case Op::kNegate:
-      return {-1, 0};
-    case Op::kExp:
-      return {v, 0};
-    case Op::kLog:
-      return {1 / a, 0};
-    case Op::kLog1p:
-      return {1 / (1 + a), 0};
-    case Op::kExpm1:
-      return {std::exp(a), 0};
-    case Op::kSqrt:
-      return {0.5 / v, 0};
-    case Op::kSin:
-      return {std::cos(a), 0};
-    case Op::kCos:
-      return {-std::sin(a), 0};
-    case Op::kTanh:
-      return {(1 - v) * (1 + v), 0};
-    default:
-      return {std::nan(""), std::nan("")};
-  }
-}
-
-}  // namespace
-
 ExpressionProgram::ExpressionProgram(const ExpressionTape& tape, std::span<const std::int32_t> outputs)
     : num_inputs_(tape.num_inputs()) {
   std::vector<bool> needed(static_cast<std::size_t>(tape.num_nodes()), false);
@@ -78,9 +33,13 @@ ExpressionProgram::ExpressionProgram(const ExpressionTape& tape, std::span<const
   }
   num_slots_ = static_cast<std::size_t>(next);
   for (const std::int32_t output : outputs) outputs_.push_back(slot[output]);
-  active_.assign(num_slots_, false);
-  std::fill_n(active_.begin(), num_inputs_, true);
-  for (const Instruction& step : code_) active_[step.out] = active_[step.a] || active_[step.b];
+  std::vector<bool> active(num_slots_, false);  // depends on an input
+  std::fill_n(active.begin(), num_inputs_, true);
+  for (Instruction& step : code_) {
+    active[step.out] = active[step.a] || active[step.b];
+    step.a_active = active[step.a];
+    step.b_active = active[step.b] && num_operands(step.op) == 2;
+  }
 }
 
 bool ExpressionProgram::depends(std::int32_t output, std::int32_t input) const {
@@ -102,22 +61,15 @@ void ExpressionProgram::run_tangent(std::span<const double> scratch, std::span<d
   std::fill(tangent.begin() + num_inputs_, tangent.end(), 0.0);
   for (const Instruction& step : code_) {
     const Partials slope = partials(step.op, scratch[step.a], scratch[step.b], scratch[step.out]);
-    // Constant operands are left out: 0 times the log of a negative base would be NaN.
     double sum = 0;
-    if (active_[step.a]) sum += slope.a * tangent[step.a];
-    if (active_[step.b] && num_operands(step.op) == 2) sum += slope.b * tangent[step.b];
+    if (step.a_active) sum += slope.a * tangent[step.a];
+    if (step.b_active) sum += slope.b * tangent[step.b];
     tangent[step.out] = sum;
   }
 }
 
 void ExpressionProgram::run_adjoint(std::span<const double> scratch, std::span<double> adjoint) const {
-  for (auto step = code_.rbegin(); step != code_.rend(); ++step) {
-    const double bar = adjoint[step->out];
-    if (bar == 0) continue;
-    const Partials slope = partials(step->op, scratch[step->a], scratch[step->b], scratch[step->out]);
-    if (active_[step->a]) adjoint[step->a] += slope.a * bar;
-    if (active_[step->b] && num_operands(step->op) == 2) adjoint[step->b] += slope.b * bar;
-  }
+  run_code_adjoint(code_.data(), static_cast<std::int32_t>(code_.size()), scratch, adjoint);
 }
 
 }  // namespace sojourn

@@ -161,6 +161,8 @@ bool RateMap::depends(std::int32_t rate, std::int32_t parameter) const {
   return is_identity() ? rate == parameter : program_->program.depends(rate, parameter);
 }
 
+const ExpressionProgram* RateMap::program() const { return is_identity() ? nullptr : &program_->program; }
+
 std::string RateMap::fingerprint() const {
   return is_identity() ? fmt::format("identity {}", num_parameters_) : program_->program.fingerprint();
 }

@@ -95,6 +95,12 @@ class LikelihoodEngine {
 
   /// As `Posterior::use_device`.
   void use_device(std::shared_ptr<LikelihoodDevice> device);
+  /// As `Target::cloud_on_device`, of the first level; particles that need another are left open.
+  [[nodiscard]] std::unique_ptr<DeviceCloud> make_cloud(const ParameterTables& parameters, const SvgdOptions& options,
+                                                        std::string& why_not) const;
+  /// As `Posterior::on_device`.
+  [[nodiscard]] std::unique_ptr<DevicePosterior> make_posterior(const ParameterTables& parameters,
+                                                                std::int64_t most_particles) const;
   [[nodiscard]] bool has_device() const { return device_ != nullptr; }
   [[nodiscard]] DeviceReport device_report() const;
   /// Value and gradient [K, P] (may be empty) of those rows of theta [K, P] that the device can answer, with
@@ -148,6 +154,7 @@ class LikelihoodEngine {
   double exact_at(std::int64_t first, std::int64_t last, std::span<double> by_phi, Workspace& workspace,
                   Outcome& outcome, LikelihoodReport& report) const;
 
+  class BookedCloud;
   /// Compares the first answers of a device with the CPU's. @throws DeviceError where they differ by more than both
   /// may be off.
   void check_device(MatrixView<const double> theta, std::span<const double> value, MatrixView<double> gradient,

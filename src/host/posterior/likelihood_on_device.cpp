@@ -6,6 +6,7 @@
 #include "posterior/likelihood_engine.hpp"
 #include "posterior/likelihood_tables.hpp"
 #include "posterior/posterior_parts.hpp"
+#include "sojourn/svgd.hpp"
 
 namespace sojourn {
 namespace {
@@ -150,6 +151,79 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
     std::swap(open, next);
   }
   check_device(theta, value, gradient, answered);
+}
+
+/// A device's cloud that works while nobody else evaluates there, and counts what it answers.
+class LikelihoodEngine::BookedCloud final : public DeviceCloud {
+ public:
+  BookedCloud(const LikelihoodEngine& engine, std::unique_ptr<DeviceCloud> cloud, std::int64_t num_particles)
+      : engine_(engine), cloud_(std::move(cloud)), num_particles_(num_particles) {}
+
+  void load(const SvgdState& state) override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    cloud_->load(state);
+  }
+  CloudProgress advance(std::int64_t most) override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    CloudProgress progress = cloud_->advance(most);
+    book(std::ssize(progress.mean_log_density) * num_particles_);
+    return progress;
+  }
+  void open_steps(OpenSteps& steps) override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    cloud_->open_steps(steps);
+    book(num_particles_ - std::ssize(steps.open));
+  }
+  CloudProgress settle(const OpenSteps& steps) override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    return cloud_->settle(steps);
+  }
+  void save(SvgdState& state) override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    cloud_->save(state);
+    double error_bound = 0, compression_error = 0;
+    cloud_->worst_errors(error_bound, compression_error);
+    const std::scoped_lock report_lock(engine_.mutex_);
+    engine_.routes_.worst_error_bound = std::max(engine_.routes_.worst_error_bound, error_bound);
+    engine_.report_.worst_error = std::max(engine_.report_.worst_error, compression_error);
+  }
+  void worst_errors(double& error_bound, double& compression_error) override {
+    cloud_->worst_errors(error_bound, compression_error);
+  }
+
+ private:
+  void book(std::int64_t num_served) {
+    const bool exact = engine_.levels_.empty();
+    const auto num_points = static_cast<std::int64_t>(exact ? engine_.likelihood.points().size()
+                                                            : engine_.levels_.front().plan.points().size());
+    engine_.device_report_.num_served += num_served;
+    const std::scoped_lock lock(engine_.mutex_);
+    engine_.routes_.contour += num_points * num_served;
+    (exact ? engine_.report_.num_exact : engine_.report_.level_count.front()) += num_served;
+  }
+
+  const LikelihoodEngine& engine_;
+  std::unique_ptr<DeviceCloud> cloud_;
+  std::int64_t num_particles_;
+};
+
+std::unique_ptr<DeviceCloud> LikelihoodEngine::make_cloud(const ParameterTables& parameters, const SvgdOptions& options,
+                                                          std::string& why_not) const {
+  const std::scoped_lock lock(device_mutex_);
+  std::unique_ptr<DeviceCloud> cloud = device_level(0)->make_cloud(parameters, options, device_->name());
+  if (!cloud) {
+    why_not = "the device moves no particles";
+    return nullptr;
+  }
+  return std::make_unique<BookedCloud>(*this, std::move(cloud), options.num_particles);
+}
+
+std::unique_ptr<DevicePosterior> LikelihoodEngine::make_posterior(const ParameterTables& parameters,
+                                                                  std::int64_t most_particles) const {
+  const std::scoped_lock lock(device_mutex_);
+  std::unique_ptr<DevicePosterior> posterior = device_level(0)->make_posterior(parameters, most_particles);
+  SOJOURN_EXPECTS(posterior != nullptr, DeviceError, "{}: it takes no particles from its own memory", device_->name());
+  return posterior;
 }
 
 void LikelihoodEngine::check_device(MatrixView<const double> theta, std::span<const double> value,

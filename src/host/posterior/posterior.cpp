@@ -7,8 +7,10 @@
 #include <optional>
 
 #include "common/random.hpp"
+#include "common/svgd_lanes.hpp"
 #include "posterior/likelihood_engine.hpp"
 #include "posterior/likelihood_on_line.hpp"
+#include "posterior/parameter_tables.hpp"
 #include "posterior/posterior_parts.hpp"
 #include "posterior/prior_on_line.hpp"
 
@@ -371,6 +373,28 @@ void Posterior::sample_prior(std::uint64_t seed, MatrixView<double> z) const {
 void Posterior::log_likelihood(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
                                std::vector<std::string>& status) const {
   impl_->engine.evaluate(theta, value, gradient, status);
+}
+
+std::unique_ptr<DeviceCloud> Posterior::cloud_on_device(const SvgdOptions& options, std::string& why_not) const {
+  why_not.clear();
+  if (!impl_->engine.has_device()) return nullptr;
+  if (impl_->line) {
+    why_not = "with one free parameter the likelihood is interpolated on the host";
+    return nullptr;
+  }
+  if (impl_->parameters.free.size() > svgd_lanes::kMostDimensions) {
+    why_not = fmt::format("{} free parameters are more than the {} that its kernels take",
+                          impl_->parameters.free.size(), svgd_lanes::kMostDimensions);
+    return nullptr;
+  }
+  return impl_->engine.make_cloud(ParameterTables(impl_->engine.model, impl_->parameters), options, why_not);
+}
+
+std::unique_ptr<DevicePosterior> Posterior::on_device(std::int64_t most_particles) const {
+  SOJOURN_EXPECTS(impl_->engine.has_device(), DeviceError,
+                  "this posterior is evaluated on the CPU; give it a device first");
+  SOJOURN_EXPECTS(most_particles > 0, UsageError, "room for {} particles: there must be at least 1", most_particles);
+  return impl_->engine.make_posterior(ParameterTables(impl_->engine.model, impl_->parameters), most_particles);
 }
 
 void Posterior::use_device(std::shared_ptr<LikelihoodDevice> device) { impl_->engine.use_device(std::move(device)); }

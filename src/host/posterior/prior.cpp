@@ -6,6 +6,7 @@
 #include "expects.hpp"
 #include "model/suggest.hpp"
 #include "posterior/distributions.hpp"
+#include "posterior/prior_on_line.hpp"
 #include "sojourn/posterior.hpp"
 
 namespace sojourn {
@@ -35,9 +36,6 @@ constexpr std::array<FamilyNames, 7> kFamilies = {{
 const FamilyNames& names_of(PriorFamily family) {
   return *std::find_if(kFamilies.begin(), kFamilies.end(), [&](const auto& names) { return names.family == family; });
 }
-
-/// x log y with 0 log 0 = 0, as the limit of a density at the end of its support.
-double x_log_y(double x, double y) { return x == 0 ? 0 : x * std::log(y); }
 
 double log_beta_function(double a, double b) { return log_gamma(a) + log_gamma(b) - log_gamma(a + b); }
 
@@ -116,49 +114,37 @@ double Prior::upper() const {
 double Prior::log_density(double theta) const {
   if (std::isnan(theta)) return theta;
   if (theta < lower() || theta > upper() || std::isinf(theta)) return -kInfinity;
-  switch (family_) {
-    case PriorFamily::kNormal: {
-      const double z = (theta - a_) / b_;
-      return -0.5 * z * z - std::log(b_) - kLogSqrtTwoPi;
-    }
-    case PriorFamily::kLognormal: {
-      if (theta == 0) return -kInfinity;
-      const double log_theta = std::log(theta), z = (log_theta - a_) / b_;
-      return -0.5 * z * z - std::log(b_) - kLogSqrtTwoPi - log_theta;
-    }
-    case PriorFamily::kGamma:
-      return a_ * std::log(b_) - log_gamma(a_) + x_log_y(a_ - 1, theta) - b_ * theta;
-    case PriorFamily::kHalfCauchy:
-      return std::log(2 * std::numbers::inv_pi / a_) - 2 * std::log(std::hypot(1, theta / a_));
-    case PriorFamily::kBeta:
-      return x_log_y(a_ - 1, theta) + (b_ == 1 ? 0 : (b_ - 1) * std::log1p(-theta)) - log_beta_function(a_, b_);
-    case PriorFamily::kUniform:
-      return -std::log(b_ - a_);
-    case PriorFamily::kExponential:
-      return std::log(a_) - a_ * theta;
-  }
-  return -kInfinity;
+  return prior_density::varying_part(lane_family(family_), a_, b_, theta) + log_density_constant(*this);
 }
 
 double Prior::score(double theta) const {
   if (!(theta >= lower() && theta <= upper())) return std::numeric_limits<double>::quiet_NaN();
-  switch (family_) {
+  return prior_density::score(lane_family(family_), a_, b_, theta);
+}
+
+double log_density_constant(const Prior& prior) {
+  const double a = prior.a(), b = prior.b();
+  switch (prior.family()) {
     case PriorFamily::kNormal:
-      return -(theta - a_) / b_ / b_;
     case PriorFamily::kLognormal:
-      return -(1 + (std::log(theta) - a_) / b_ / b_) / theta;
+      return -std::log(b) - kLogSqrtTwoPi;
     case PriorFamily::kGamma:
-      return (a_ == 1 ? 0 : (a_ - 1) / theta) - b_;
+      return a * std::log(b) - log_gamma(a);
     case PriorFamily::kHalfCauchy:
-      return -2 / a_ / (theta / a_ + a_ / theta);
+      return std::log(2 * std::numbers::inv_pi / a);
     case PriorFamily::kBeta:
-      return (a_ == 1 ? 0 : (a_ - 1) / theta) - (b_ == 1 ? 0 : (b_ - 1) / (1 - theta));
+      return -log_beta_function(a, b);
     case PriorFamily::kUniform:
-      return 0;
+      return -std::log(b - a);
     case PriorFamily::kExponential:
-      return -a_;
+      return std::log(a);
   }
   return 0;
+}
+
+prior_density::Family lane_family(PriorFamily family) {
+  static_assert(static_cast<int>(PriorFamily::kExponential) == static_cast<int>(prior_density::Family::kExponential));
+  return static_cast<prior_density::Family>(family);
 }
 
 double Prior::cdf(double theta) const {

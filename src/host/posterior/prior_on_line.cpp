@@ -4,44 +4,16 @@
 #include <cmath>
 
 namespace sojourn {
-namespace {
-
-/// theta * d log p / d theta for theta > 0.
-double elasticity(const Prior& prior, double theta) {
-  const double a = prior.a(), b = prior.b();
-  switch (prior.family()) {
-    case PriorFamily::kLognormal:
-      return -1 - (std::log(theta) - a) / b / b;
-    case PriorFamily::kGamma:
-      return (a - 1) - b * theta;
-    case PriorFamily::kHalfCauchy: {
-      const double inverse = a / theta;
-      return -2 / (1 + inverse * inverse);
-    }
-    default:
-      return theta * prior.score(theta);
-  }
+prior_density::LinePrior line_prior(const Prior& prior, const Transform& transform, double log_mass) {
+  return {lane_family(prior.family()),
+          prior.a(),
+          prior.b(),
+          log_density_constant(prior) - log_mass,
+          {static_cast<line_transform::Kind>(transform.kind()), transform.lower(), transform.upper()}};
 }
-
-/// Of the beta law on all of (0, 1), theta = 1 / (1 + exp(-z)): near 1 theta itself cannot hold 1 - theta.
-LineDensity beta_on_line(double a, double b, double z) {
-  const auto softplus = [](double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); };
-  const double theta = std::exp(-softplus(-z)), rest = std::exp(-softplus(z));
-  const double constant = Prior(PriorFamily::kBeta, a, b).log_density(0.5) + (a + b - 2) * std::log(2.0);
-  return {constant - a * softplus(-z) - b * softplus(z), a * rest - b * theta};
-}
-
-}  // namespace
 
 LineDensity prior_on_line(const Prior& prior, const Transform& transform, double log_mass, double z) {
-  if (prior.family() == PriorFamily::kBeta && transform.lower() == 0 && transform.upper() == 1)
-    return beta_on_line(prior.a(), prior.b(), z);
-  const double theta = transform.to_natural(z);
-  const double value = prior.log_density(theta) + transform.log_jacobian(z) - log_mass;
-  const double by_theta = transform.kind() == Transform::Kind::kLog && transform.lower() == 0
-                              ? elasticity(prior, theta)
-                              : prior.score(theta) * transform.derivative(z);
-  return {value, by_theta + transform.log_jacobian_derivative(z)};
+  return prior_density::on_line(line_prior(prior, transform, log_mass), z);
 }
 
 double log_prior_mass(const Prior& prior, double lower, double upper) {

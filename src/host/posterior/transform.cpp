@@ -1,26 +1,16 @@
 #include <cmath>
 #include <limits>
 
+#include "common/line_transform.hpp"
 #include "expects.hpp"
 #include "sojourn/posterior.hpp"
 
 namespace sojourn {
 namespace {
 
-/// 1 / (1 + exp(-z)), relative accuracy at both ends.
-double sigmoid(double z) {
-  if (z >= 0) return 1 / (1 + std::exp(-z));
-  const double e = std::exp(z);
-  return e / (1 + e);
-}
-
-/// log(1 + exp(z)) without overflow.
-double softplus(double z) { return z > 0 ? z + std::log1p(std::exp(-z)) : std::log1p(std::exp(z)); }
-
-/// Rounding may put a value on the end of an open interval.
-double keep_inside(double theta, double lower, double upper) {
-  if (theta <= lower) return lower == 0 ? std::numeric_limits<double>::denorm_min() : std::nextafter(lower, upper);
-  return theta >= upper ? std::nextafter(upper, lower) : theta;
+line_transform::Support support_of(const Transform& transform) {
+  static_assert(static_cast<int>(Transform::Kind::kLogit) == static_cast<int>(line_transform::Kind::kLogit));
+  return {static_cast<line_transform::Kind>(transform.kind()), transform.lower(), transform.upper()};
 }
 
 }  // namespace
@@ -40,21 +30,7 @@ Transform Transform::for_support(double lower, double upper) {
   return transform;
 }
 
-double Transform::to_natural(double z) const {
-  switch (kind_) {
-    case Kind::kIdentity:
-      return z;
-    case Kind::kLog:
-      return keep_inside(lower_ + std::exp(z), lower_, upper_);
-    case Kind::kLogBelow:
-      return keep_inside(upper_ - std::exp(-z), lower_, upper_);
-    case Kind::kLogit:
-      // From the nearer end, so that small distances keep their digits.
-      return keep_inside(z <= 0 ? lower_ + (upper_ - lower_) * sigmoid(z) : upper_ - (upper_ - lower_) * sigmoid(-z),
-                         lower_, upper_);
-  }
-  return z;
-}
+double Transform::to_natural(double z) const { return line_transform::to_natural(support_of(*this), z); }
 
 double Transform::to_unconstrained(double theta) const {
   SOJOURN_EXPECTS(theta > lower_ && theta < upper_, UsageError, "value {} must be inside ({}, {})", theta, lower_,
@@ -72,47 +48,13 @@ double Transform::to_unconstrained(double theta) const {
   return theta;
 }
 
-double Transform::log_jacobian(double z) const {
-  switch (kind_) {
-    case Kind::kIdentity:
-      return 0;
-    case Kind::kLog:
-      return z;
-    case Kind::kLogBelow:
-      return -z;
-    case Kind::kLogit:
-      return std::log(upper_ - lower_) - softplus(z) - softplus(-z);
-  }
-  return 0;
-}
+double Transform::log_jacobian(double z) const { return line_transform::log_jacobian(support_of(*this), z); }
 
 double Transform::log_jacobian_derivative(double z) const {
-  switch (kind_) {
-    case Kind::kIdentity:
-      return 0;
-    case Kind::kLog:
-      return 1;
-    case Kind::kLogBelow:
-      return -1;
-    case Kind::kLogit:
-      return -std::tanh(z / 2);
-  }
-  return 0;
+  return line_transform::log_jacobian_derivative(support_of(*this), z);
 }
 
-double Transform::derivative(double z) const {
-  switch (kind_) {
-    case Kind::kIdentity:
-      return 1;
-    case Kind::kLog:
-      return std::exp(z);
-    case Kind::kLogBelow:
-      return std::exp(-z);
-    case Kind::kLogit:
-      return (upper_ - lower_) * sigmoid(z) * sigmoid(-z);
-  }
-  return 1;
-}
+double Transform::derivative(double z) const { return line_transform::derivative(support_of(*this), z); }
 
 std::string Transform::describe() const {
   const auto minus = [](double value) { return value < 0 ? fmt::format("+ {}", -value) : fmt::format("- {}", value); };

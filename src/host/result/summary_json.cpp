@@ -110,6 +110,15 @@ Json device_json(const DeviceReport& report) {
             {"beyond_finest_level", report.num_coarse}}}};
 }
 
+Json device_iterations_json(const DeviceIterations& report) {
+  if (report.name.empty()) return nullptr;
+  return {{"resident", report.num_resident},
+          {"halts", report.num_halts},
+          {"why_not_resident", report.why_not_resident},
+          {"directions", report.num_directions},
+          {"why_no_directions", report.why_no_directions}};
+}
+
 Json build_json() {
   const BuildInfo build = build_facts();
   const auto version_or_null = [](bool there, const std::string& version) {
@@ -204,6 +213,7 @@ Json summary_json(const RunFacts& facts) {
   json["build"] = build_json();
   json["device"] = result.device;
   json["device_likelihoods"] = device_json(result.device_work);
+  json["device_iterations"] = device_iterations_json(result.svgd.on_device);
   json["instruction_set"] = to_string(instruction_set());
   json["ranks"] = result.num_ranks;
   json["communication"] = {{"calls", result.communication.num_calls},

@@ -19,6 +19,8 @@ namespace sojourn {
 /// - predictive: how many particles and what to know about the picture
 /// - device_likelihoods: null on the CPU, else how many a device served and how many the CPU did instead, by reason; of
 ///   the process that writes, since it was started, and of the last stage
+/// - device_iterations: null on the CPU, else which parts of the iterations of this process a device did: whole ones
+///   (resident), of these halts where the CPU finished some particles, directions; else why not
 /// - build, device, ranks, threads, seed, command, warnings
 nlohmann::ordered_json summary_json(const RunFacts& facts);
 

@@ -2,10 +2,14 @@
 
 #include <cstdint>
 
+#include "common/svgd_step.hpp"
 #include "sampler/particle_block.hpp"
 #include "sojourn/svgd.hpp"
 
 namespace sojourn {
+
+/// The schedule of a run's step sizes.
+svgd_step::Schedule schedule_of(const SvgdOptions& options);
 
 /// Turns directions into steps, in whitened coordinates, so that the learning rate counts in posterior sds: replaces
 /// the direction `phi` of iteration `iteration` (from 0) by the step to take from `u`.

@@ -4,11 +4,15 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 
+#include "common/svgd_metric.hpp"
+#include "common/svgd_step.hpp"
 #include "expects.hpp"
 #include "sampler/bandwidth.hpp"
 #include "sampler/diagnostics.hpp"
+#include "sampler/direction_sums.hpp"
 #include "sampler/kernel_sum.hpp"
 #include "sampler/optimizer.hpp"
 #include "sampler/start.hpp"
@@ -32,9 +36,8 @@ double mean_of(std::span<const double> values) {
 constexpr int kMaxHalvings = 8;
 constexpr int kMaxHeldIterations = 5;
 constexpr double kSecondsBetweenReports = 0.1;
-
-/// Metric and bandwidth follow the particles at each of the first iterations and then now and then.
-bool refresh_metric(std::int64_t iteration) { return iteration < 20 || iteration % 10 == 0; }
+/// Of iterations that a device does at once.
+constexpr double kSecondsPerTurn = 0.05;
 
 void set_metric(SvgdState& state, const Whitening& metric) {
   state.metric_factor = Matrix<double>(metric.factor().num_rows(), metric.factor().num_cols());
@@ -50,10 +53,11 @@ class Cloud {
       : target_(target),
         options_(options),
         state_(state),
-        dx_(state.particles.num_rows(), state.particles.num_cols()),
-        trial_(dx_.num_rows(), dx_.num_cols()),
-        trial_log_density_(dx_.num_rows()),
-        trial_score_(dx_.num_rows(), dx_.num_cols()),
+        steps_{{},
+               Matrix<double>(state.particles.num_rows(), state.particles.num_cols()),
+               Matrix<double>(state.particles.num_rows(), state.particles.num_cols()),
+               std::vector<double>(state.particles.num_rows()),
+               Matrix<double>(state.particles.num_rows(), state.particles.num_cols())},
         u_(options.num_particles, target.dimension()),
         s_(options.num_particles, target.dimension()),
         phi_(options.num_particles, target.dimension()) {}
@@ -65,21 +69,40 @@ class Cloud {
     direction(u_, s_, state_.inverse_h2, phi_);
     if (options_.whiten && options_.linear_weight > 0) add_linear_direction(u_, s_, options_.linear_weight, phi_);
     apply_step_rule(options_, state_.iteration, u_, state_.first_moment, state_.second_moment, phi_);
-    metric().steps_back(phi_, dx_.view());
+    metric().steps_back(phi_, steps_.step.view());
     state_.seconds_kernel += seconds_since(kernel_begin);
     move();
     ++state_.iteration;
     state_.trace_mean_log_density.push_back(mean_of(state_.log_density));
     state_.trace_step.push_back(state_.facts.largest_last_step);
-    if (options_.history_every > 0 && state_.iteration % options_.history_every == 0)
-      state_.history.push_back({state_.iteration, state_.particles});
+    keep_history();
+  }
+
+  /// Up to `most` iterations by a device's cloud that holds this state; the state follows it with what is scratch on
+  /// the host, the rest when it is saved. Returns whether particles had to be finished here.
+  bool advance_on(DeviceCloud& device, std::int64_t most) {
+    const auto begin = Clock::now();
+    const std::int64_t before = state_.iteration;
+    const CloudProgress progress = device.advance(most);
+    follow(progress);
+    if (state_.iteration > before) std::ranges::fill(state_.held, 0);
+    if (progress.halted) {
+      device.save(state_);
+      device.open_steps(steps_);
+      settle();
+      follow(device.settle(steps_));
+    }
+    if (options_.history_every > 0 && state_.iteration % options_.history_every == 0) device.save(state_);
+    keep_history();
+    state_.seconds_scores += seconds_since(begin);
+    return progress.halted;
   }
 
  private:
   [[nodiscard]] Whitening metric() const { return {state_.metric_factor.view(), state_.metric_centre}; }
 
   void whiten() {
-    const bool refresh = refresh_metric(state_.iteration);
+    const bool refresh = svgd_step::refreshes_metric(state_.iteration);
     if (refresh) update_metric();
     const Whitening whitening = metric();
     whitening.points(state_.particles.view(), u_);
@@ -94,25 +117,63 @@ class Cloud {
     state_.inverse_h2 = 1 / (h * h);
   }
 
-  /// Moves by `dx_`, shortening the step of a particle whose end cannot be evaluated.
+  void keep_history() {
+    if (options_.history_every > 0 && state_.iteration % options_.history_every == 0)
+      state_.history.push_back({state_.iteration, state_.particles});
+  }
+
+  void follow(const CloudProgress& progress) {
+    const std::vector<double>&means = progress.mean_log_density, &steps = progress.largest_step;
+    state_.trace_mean_log_density.insert(state_.trace_mean_log_density.end(), means.begin(), means.end());
+    state_.trace_step.insert(state_.trace_step.end(), steps.begin(), steps.end());
+    state_.iteration += std::ssize(steps);
+    state_.facts.num_steps += std::ssize(steps) * std::ssize(state_.log_density);
+    if (!steps.empty()) state_.facts.largest_last_step = steps.back();
+  }
+
+  /// Moves by `steps_.step`, shortening the step of a particle whose end cannot be evaluated.
   void move() {
     Matrix<double>& x = state_.particles;
     const std::size_t count = x.num_rows();
-    for (std::size_t k = 0; k < x.size(); ++k) trial_.values()[k] = x.values()[k] + dx_.values()[k];
+    for (std::size_t k = 0; k < x.size(); ++k) steps_.to.values()[k] = x.values()[k] + steps_.step.values()[k];
     const auto begin = Clock::now();
     std::vector<std::string> status(count);
-    target_.evaluate(trial_.view(), trial_log_density_, trial_score_.view(), status);
-    for (std::size_t i = 0; i < count; ++i)
-      if (finite_row(trial_log_density_[i], trial_score_.row(i)))
-        state_.held[i] = 0;
-      else
-        shorten(i, status[i]);
+    target_.evaluate(steps_.to.view(), steps_.log_density, steps_.score.view(), status);
+    for (std::size_t i = 0; i < count; ++i) finish_step(i, status[i]);
     state_.facts.num_steps += static_cast<std::int64_t>(count);
     state_.seconds_scores += seconds_since(begin);
-    std::swap(x, trial_);
-    std::swap(state_.log_density, trial_log_density_);
-    std::swap(state_.score, trial_score_);
+    std::swap(x, steps_.to);
+    std::swap(state_.log_density, steps_.log_density);
+    std::swap(state_.score, steps_.score);
     measure_step();
+  }
+
+  /// Evaluates the open particles of `steps_` and shortens the steps of those that cannot be.
+  void settle() {
+    const std::size_t count = steps_.open.size(), dim = steps_.to.num_cols();
+    Matrix<double> z(count, dim), score(count, dim);
+    std::vector<double> log_density(count);
+    std::vector<std::string> status(count);
+    for (std::size_t k = 0; k < count; ++k)
+      std::ranges::copy(steps_.to.row(static_cast<std::size_t>(steps_.open[k])), z.row(k).begin());
+    target_.evaluate(z.view(), log_density, score.view(), status);
+    std::vector<std::int64_t> held(state_.held.size(), 0);
+    for (const std::int64_t i : steps_.open)
+      held[static_cast<std::size_t>(i)] = state_.held[static_cast<std::size_t>(i)];
+    state_.held = std::move(held);
+    for (std::size_t k = 0; k < count; ++k) {
+      const auto i = static_cast<std::size_t>(steps_.open[k]);
+      steps_.log_density[i] = log_density[k];
+      std::ranges::copy(score.row(k), steps_.score.row(i).begin());
+      finish_step(i, status[k]);
+    }
+  }
+
+  void finish_step(std::size_t i, const std::string& status) {
+    if (finite_row(steps_.log_density[i], steps_.score.row(i)))
+      state_.held[i] = 0;
+    else
+      shorten(i, status);
   }
 
   void update_metric() {
@@ -121,16 +182,14 @@ class Cloud {
     state_.sd.resize(centre.size());
     for (std::size_t c = 0; c < centre.size(); ++c) state_.sd[c] = std::sqrt(covariance(c, c));
     if (!options_.whiten) return;
-    // A few particles' worth of the Laplace covariance, or of the diagonal, keeps the metric definite for small n.
     const auto n = static_cast<double>(state_.particles.num_rows());
-    const auto extra = static_cast<double>(centre.size() + 1);
+    const Matrix<double>& known = state_.laplace_covariance;
+    const double* const laplace = known.empty() ? nullptr : known.values().data();
     Matrix<double> mixed(centre.size(), centre.size());
     for (std::size_t a = 0; a < centre.size(); ++a)
-      for (std::size_t b = 0; b < centre.size(); ++b) {
-        const Matrix<double>& laplace = state_.laplace_covariance;
-        const double anchor = !laplace.empty() ? laplace(a, b) : a == b ? covariance(a, a) : 0.0;
-        mixed(a, b) = (n * covariance(a, b) + extra * anchor) / (n + extra);
-      }
+      for (std::size_t b = 0; b < centre.size(); ++b)
+        mixed(a, b) = svgd_metric::anchored_covariance(static_cast<int>(centre.size()), n, covariance.values().data(),
+                                                       laplace, static_cast<int>(a), static_cast<int>(b));
     if (const auto metric = Whitening::from_covariance(mixed.view(), std::move(centre))) set_metric(state_, *metric);
   }
 
@@ -145,13 +204,13 @@ class Cloud {
     double factor = 1;
     for (int halving = 0; halving < kMaxHalvings; ++halving) {
       factor *= 0.5;
-      for (std::size_t c = 0; c < dim; ++c) z(0, c) = x(i, c) + factor * dx_(i, c);
+      for (std::size_t c = 0; c < dim; ++c) z(0, c) = x(i, c) + factor * steps_.step(i, c);
       one_status[0].clear();
       target_.evaluate(z.view(), log_density, score.view(), one_status);
       if (!finite_row(log_density[0], score.row(0))) continue;
-      std::ranges::copy(z.row(0), trial_.row(i).begin());
-      std::ranges::copy(score.row(0), trial_score_.row(i).begin());
-      trial_log_density_[i] = log_density[0];
+      std::ranges::copy(z.row(0), steps_.to.row(i).begin());
+      std::ranges::copy(score.row(0), steps_.score.row(i).begin());
+      steps_.log_density[i] = log_density[0];
       state_.held[i] = 0;
       return;
     }
@@ -162,13 +221,13 @@ class Cloud {
               "svgd: particle {} at z = {}, iteration {}: the log density is {} ({}), also after {} halvings of its "
               "step from z = {} and for {} iterations in a row; use a smaller learning rate, a tighter prior or "
               "another start",
-              i, format_position(trial_.row(i)), state_.iteration, trial_log_density_[i], status, kMaxHalvings,
+              i, format_position(steps_.to.row(i)), state_.iteration, steps_.log_density[i], status, kMaxHalvings,
               format_position(x.row(i)), kMaxHeldIterations),
-          static_cast<std::int64_t>(i), state_.iteration, trial_.row(i), x.row(i), status);
+          static_cast<std::int64_t>(i), state_.iteration, steps_.to.row(i), x.row(i), status);
     }
-    std::ranges::copy(x.row(i), trial_.row(i).begin());
-    std::ranges::copy(state_.score.row(i), trial_score_.row(i).begin());
-    trial_log_density_[i] = state_.log_density[i];
+    std::ranges::copy(x.row(i), steps_.to.row(i).begin());
+    std::ranges::copy(state_.score.row(i), steps_.score.row(i).begin());
+    steps_.log_density[i] = state_.log_density[i];
   }
 
   void measure_step() {
@@ -177,15 +236,13 @@ class Cloud {
     largest = 0;
     for (std::size_t i = 0; i < x.num_rows(); ++i)
       for (std::size_t c = 0; c < x.num_cols(); ++c)
-        if (state_.sd[c] > 0) largest = std::max(largest, std::abs(x(i, c) - trial_(i, c)) / state_.sd[c]);
+        if (state_.sd[c] > 0) largest = std::max(largest, std::abs(x(i, c) - steps_.to(i, c)) / state_.sd[c]);
   }
 
   const Target& target_;
   const SvgdOptions& options_;
   SvgdState& state_;
-  Matrix<double> dx_, trial_;
-  std::vector<double> trial_log_density_;
-  Matrix<double> trial_score_;
+  OpenSteps steps_;
   ParticleBlock u_, s_, phi_;  ///< whitened particles and scores, and their direction
 };
 
@@ -257,6 +314,19 @@ SvgdResult moved_result(const SvgdOptions& options, SvgdState state) {
   return result;
 }
 
+/// Iterations until somebody is to see the state.
+std::int64_t iterations_until_due(std::int64_t iteration, const SvgdOptions& options, const SvgdControl& control) {
+  std::int64_t due = options.num_iterations - iteration;
+  for (const std::int64_t every : {control.report_every, options.history_every})
+    if (every > 0) due = std::min(due, every - iteration % every);
+  return due;
+}
+
+std::int64_t iterations_in(double seconds, double seconds_of_one) {
+  const double count = seconds / std::max(seconds_of_one, 1e-9);
+  return static_cast<std::int64_t>(std::clamp(count, 1.0, static_cast<double>(DeviceCloud::most_at_once())));
+}
+
 }  // namespace
 
 SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const SvgdControl& control,
@@ -310,30 +380,53 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
   };
   bool going = go_on();
   Cloud cloud(target, options, state);
+  DeviceIterations on_device;
+  std::unique_ptr<DeviceCloud> resident;
+  if (control.device != nullptr) {
+    if (going) resident = target.cloud_on_device(options, on_device.why_not_resident);
+    if (resident) resident->load(state);
+  }
   double last_report = progress ? clock() : 0;
+  std::int64_t most = 1;
   while (going && state.iteration < options.num_iterations) {
-    cloud.advance(direction);
+    if (resident) {
+      const std::int64_t before = state.iteration;
+      const auto turn = Clock::now();
+      const std::int64_t due = iterations_until_due(state.iteration, options, control);
+      on_device.num_halts += cloud.advance_on(*resident, std::min(most, due)) ? 1 : 0;
+      const auto done = static_cast<double>(state.iteration - before);
+      on_device.num_resident += state.iteration - before;
+      most = iterations_in(kSecondsPerTurn, seconds_since(turn) / done);
+    } else {
+      cloud.advance(direction);
+    }
     if (!progress) continue;
     const double now = clock();
     if (state.iteration < options.num_iterations && now - last_report < kSecondsBetweenReports &&
         (control.report_every == 0 || state.iteration % control.report_every != 0))
       continue;
     last_report = now;
+    if (resident) resident->save(state);
     going = go_on();
   }
+  if (resident) resident->save(state);
   count_seconds();
   if (control.finish) control.finish(state);
   if (state.iteration == 0) return unmoved_result(target, options, std::move(state));
   SvgdResult result = moved_result(options, std::move(state));
+  on_device.num_directions = on_device.num_resident;
+  result.on_device = std::move(on_device);
   result.seconds_total = seconds_before + seconds_since(begin);
   return result;
 }
 
 SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdControl& control) {
-  return run_svgd(target, options, control,
-                  [&](const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, ParticleBlock& phi) {
-                    kernel_direction(options.kernel, u, s, inverse_h2, options.num_threads, phi);
-                  });
+  DirectionSums sums(control.device, options, target.dimension());
+  SvgdResult result = run_svgd(target, options, control,
+                               [&](const ParticleBlock& u, const ParticleBlock& s, double inverse_h2,
+                                   ParticleBlock& phi) { sums.sum(u, s, inverse_h2, 0, u.count, phi); });
+  sums.add_to(result.on_device);
+  return result;
 }
 
 SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <vector>
 
+#include "common/median_select.hpp"
 #include "expects.hpp"
 #include "sampler/bandwidth.hpp"
 #include "sampler/kernel_sum.hpp"
@@ -27,26 +28,20 @@ Whitening metric_of(MatrixView<const double> whitener, MatrixView<const double> 
 }  // namespace
 
 double median_bandwidth_of(const ParticleBlock& u) {
-  constexpr std::int64_t kMaxSubset = 1000;
-  const std::int64_t count = std::min(u.count, kMaxSubset);
+  const std::int64_t count = median_select::num_particles(u.count);
   std::vector<double> squared;
-  squared.reserve(static_cast<std::size_t>(count * (count - 1) / 2));
-  for (std::int64_t a = 0; a < count; ++a)
-    for (std::int64_t b = 0; b < a; ++b) {
-      const std::int64_t i = a * u.count / count;
-      const std::int64_t j = b * u.count / count;
-      double sum = 0;
-      for (std::int32_t c = 0; c < u.dim; ++c) {
-        const double difference = u.at(i, c) - u.at(j, c);
-        sum += difference * difference;
-      }
-      squared.push_back(sum);
-    }
+  squared.reserve(static_cast<std::size_t>(median_select::num_pairs(u.count)));
+  for (std::int64_t a = 0; a < count; ++a) {
+    const std::int64_t i = median_select::particle_at(a, u.count);
+    for (std::int64_t b = 0; b < a; ++b)
+      squared.push_back(
+          median_select::squared_distance(u.dim, u.values.data(), u.stride, i, median_select::particle_at(b, u.count)));
+  }
   const auto middle = squared.begin() + static_cast<std::ptrdiff_t>(squared.size() / 2);
   std::nth_element(squared.begin(), middle, squared.end());
   double median = *middle;
   if (squared.size() % 2 == 0) median = 0.5 * (median + *std::max_element(squared.begin(), middle));
-  return std::sqrt(median / (2 * std::log(static_cast<double>(u.count) + 1)));
+  return median_select::bandwidth_of(median, u.count);
 }
 
 double median_bandwidth(MatrixView<const double> whitener, MatrixView<const double> particles) {

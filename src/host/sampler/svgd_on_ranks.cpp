@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graph/content_hash.hpp"
+#include "sampler/direction_sums.hpp"
 #include "sampler/kernel_sum.hpp"
 #include "sampler/sharded_target.hpp"
 #include "sampler/svgd_fields.hpp"
@@ -51,13 +52,13 @@ struct LoopTimes {
 };
 
 /// phi of all rows, of which each rank sums its own; rows travel as they are.
-void share_direction(Communicator& communicator, Kernel kernel, const ParticleBlock& u, const ParticleBlock& s,
-                     double inverse_h2, int num_threads, ParticleBlock& phi, ShareTimes& times) {
+void share_direction(Communicator& communicator, DirectionSums& sums, const ParticleBlock& u, const ParticleBlock& s,
+                     double inverse_h2, ParticleBlock& phi, ShareTimes& times) {
   const double start = local_clock();
   double done = start;
   const RankRows own = rows_of_rank(u.count, ParticleBlock::kLanes, communicator.rank(), communicator.size());
   on_every_rank(communicator, [&] {
-    if (own.begin < own.end) kernel_direction(kernel, u, s, inverse_h2, own.begin, own.end, num_threads, phi);
+    if (own.begin < own.end) sums.sum(u, s, inverse_h2, own.begin, own.end, phi);
     done = local_clock();
   });
   gather_rows(
@@ -136,14 +137,17 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& 
       efficiency = measure_efficiency(communicator, sharded, state, loop);
     if (control.finish) control.finish(state);
   };
+  DirectionSums sums(control.device, options, target.dimension());
   SvgdResult result = run_svgd(
       sharded, options, common,
       [&](const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, ParticleBlock& phi) {
         if (loop.num_iterations++ == 0) loop = {1, local_clock(), sharded.times(), {}, 0};
-        share_direction(communicator, options.kernel, u, s, inverse_h2, options.num_threads, phi, loop.direction);
+        share_direction(communicator, sums, u, s, inverse_h2, phi, loop.direction);
       },
       clock, communicator.size());
   result.on_ranks = efficiency;
+  sums.add_to(result.on_device);
+  if (control.device != nullptr) result.on_device.why_not_resident = "several ranks exchange scores through the host";
   result.on_ranks.particle_shares = sharded.mesh().row_shares;
   result.on_ranks.part_shares = sharded.mesh().part_shares;
   return result;

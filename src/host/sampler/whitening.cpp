@@ -1,12 +1,17 @@
 #include "sampler/whitening.hpp"
 
-#include <Eigen/Dense>
 #include <cmath>
+
+#include "common/strided.hpp"
+#include "common/svgd_metric.hpp"
 
 namespace sojourn {
 namespace {
 
-using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+Strided<double> particle(ParticleBlock& block, std::int64_t i) { return {block.values.data() + i, block.stride}; }
+Strided<const double> particle(const ParticleBlock& block, std::int64_t i) {
+  return {block.values.data() + i, block.stride};
+}
 
 }  // namespace
 
@@ -26,24 +31,11 @@ Whitening::Whitening(MatrixView<const double> factor, std::vector<double> centre
 }
 
 std::optional<Whitening> Whitening::from_covariance(MatrixView<const double> covariance, std::vector<double> centre) {
-  const auto dim = static_cast<Eigen::Index>(covariance.num_rows());
-  const Eigen::Map<const RowMatrix> c(covariance.data(), dim, dim);
-  if (!c.allFinite()) return std::nullopt;
-  // Standard deviations are divided out first, so that parameters of very different scale do not look singular.
-  const Eigen::VectorXd variance = c.diagonal();
-  if ((variance.array() <= 0).any()) return std::nullopt;
-  const Eigen::VectorXd inverse_sd = variance.array().rsqrt();
-  const Eigen::MatrixXd correlation = inverse_sd.asDiagonal() * c * inverse_sd.asDiagonal();
-  const Eigen::LDLT<Eigen::MatrixXd> inverse(correlation);
-  if (inverse.info() != Eigen::Success || inverse.vectorD().minCoeff() < 1e-14) return std::nullopt;
-  Eigen::MatrixXd precision = inverse.solve(Eigen::MatrixXd::Identity(dim, dim));
-  precision = 0.5 * (precision + precision.transpose().eval());
-  const Eigen::LLT<Eigen::MatrixXd> root(precision);
-  if (root.info() != Eigen::Success) return std::nullopt;
-  const RowMatrix factor = inverse_sd.asDiagonal() * Eigen::MatrixXd(root.matrixL());
-  if (!factor.allFinite()) return std::nullopt;
-  return Whitening(MatrixView<const double>(factor.data(), covariance.num_rows(), covariance.num_cols()),
-                   std::move(centre));
+  Matrix<double> factor(covariance.num_rows(), covariance.num_cols()), scratch = factor;
+  if (!svgd_metric::factor_of_covariance(static_cast<int>(covariance.num_rows()), covariance.data(),
+                                         factor.values().data(), scratch.values().data()))
+    return std::nullopt;
+  return Whitening(factor.view(), std::move(centre));
 }
 
 double Whitening::log_determinant_factor() const {
@@ -54,21 +46,13 @@ double Whitening::log_determinant_factor() const {
 
 void Whitening::points(MatrixView<const double> x, ParticleBlock& u) const {
   for (std::int64_t i = 0; i < u.count; ++i)
-    for (std::int32_t c = 0; c < dim_; ++c) {
-      double sum = 0;
-      for (std::int32_t r = c; r < dim_; ++r) sum += factor_(r, c) * (x(i, r) - centre_[r]);
-      u.at(i, c) = sum;
-    }
+    svgd_metric::whiten_point(dim_, factor_.values().data(), centre_.data(), x.row(i), particle(u, i));
   u.pad();
 }
 
 void Whitening::scores(MatrixView<const double> s, ParticleBlock& s_u) const {
   for (std::int64_t i = 0; i < s_u.count; ++i)
-    for (std::int32_t r = 0; r < dim_; ++r) {
-      double sum = s(i, r);
-      for (std::int32_t c = 0; c < r; ++c) sum -= factor_(r, c) * s_u.at(i, c);
-      s_u.at(i, r) = sum / factor_(r, r);
-    }
+    svgd_metric::whiten_score(dim_, factor_.values().data(), s.row(i), particle(s_u, i));
 }
 
 void Whitening::gradients_back(const ParticleBlock& v, MatrixView<double> out) const {
@@ -81,19 +65,12 @@ void Whitening::gradients_back(const ParticleBlock& v, MatrixView<double> out) c
 }
 
 void Whitening::step_back(std::span<const double> du, std::span<double> out) const {
-  for (std::int32_t c = dim_ - 1; c >= 0; --c) {
-    double sum = du[c];
-    for (std::int32_t r = c + 1; r < dim_; ++r) sum -= factor_(r, c) * out[r];
-    out[c] = sum / factor_(c, c);
-  }
+  svgd_metric::step_back(dim_, factor_.values().data(), du, out);
 }
 
 void Whitening::steps_back(const ParticleBlock& du, MatrixView<double> out) const {
-  std::vector<double> one(centre_.size());
-  for (std::int64_t i = 0; i < du.count; ++i) {
-    for (std::int32_t c = 0; c < dim_; ++c) one[c] = du.at(i, c);
-    step_back(one, out.row(i));
-  }
+  for (std::int64_t i = 0; i < du.count; ++i)
+    svgd_metric::step_back(dim_, factor_.values().data(), particle(du, i), out.row(i));
 }
 
 std::vector<double> particle_mean(MatrixView<const double> x) {

@@ -1,11 +1,10 @@
-#include "device/posterior/cuda_likelihood.hpp"
-
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <random>
 
+#include "device/cuda_device.hpp"
 #include "host/posterior/posterior_cases.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/families.hpp"
@@ -44,7 +43,7 @@ const char* const kData =
 TEST(CudaLikelihood, MatchesTheHost) {
   if (!has_device()) GTEST_SKIP() << "no CUDA device on this machine";
   const std::int32_t small[] = {2, 2}, two_demes[] = {5, 5};
-  const auto device = open_cuda_device(0, [](const std::string& line) { ADD_FAILURE() << line; });
+  const auto device = open_cuda_device(0, [](const std::string& line) { ADD_FAILURE() << line; }).likelihood;
   for (const Model& model : {coalescent_blocks(12), structured_coalescent_blocks(small),
                              structured_coalescent_blocks(two_demes), coxian(5)}) {
     const Observations data = parse_observations(kData, "data", TimeKind::kContinuous);
@@ -72,7 +71,7 @@ TEST(CudaLikelihood, ALaneDoesNotDependOnItsBatch) {
   const std::int32_t two_demes[] = {2, 2};
   const Model model = structured_coalescent_blocks(two_demes);
   DataLikelihood likelihood(model, parse_observations(kData, "data", TimeKind::kContinuous), model.graph.unit_reward());
-  likelihood.use_device(open_cuda_device(0, {}));
+  likelihood.use_device(open_cuda_device(0, {}).likelihood);
   const Matrix<double> theta = scattered(500, model.parameters.size());
   const Answer all = evaluate_at(likelihood, theta.view());
   const Answer part = evaluate_at(likelihood, {theta.row(123).data(), 77, theta.num_cols()});

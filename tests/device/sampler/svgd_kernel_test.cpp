@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/random.hpp"
+#include "device/cuda_device.hpp"
 #include "sampler/kernel_sum.hpp"
 #include "sojourn/error.hpp"
 
@@ -17,6 +18,7 @@ bool has_device() {
 
 TEST(SvgdKernel, MatchesTheHostSum) {
   if (!has_device()) GTEST_SKIP() << "no CUDA device on this machine";
+  const std::shared_ptr<SvgdDevice> machine = open_cuda_device(0, {}).svgd;
   for (const std::int64_t count : {1, 31, 33, 200, 1000})
     for (const std::int32_t dim : {1, 2, 3, 8, 16}) {
       ParticleBlock u(count, dim), s(count, dim), host(count, dim), device(count, dim), again(count, dim);
@@ -27,13 +29,14 @@ TEST(SvgdKernel, MatchesTheHostSum) {
           s.at(i, c) = 3 * stream.next_normal();
         }
       u.pad();
-      for (const auto& [on_host, on_device] :
-           {std::pair{Kernel::kImq, DeviceKernel::kImq}, std::pair{Kernel::kRbf, DeviceKernel::kRbf}}) {
-        kernel_direction(on_host, u, s, 0.4, 1, host);
-        svgd_direction_on_device(on_device, dim, count, u.stride, 0.4, u.values.data(), s.values.data(),
-                                 device.values.data());
-        svgd_direction_on_device(on_device, dim, count, u.stride, 0.4, u.values.data(), s.values.data(),
-                                 again.values.data());
+      for (const Kernel kernel : {Kernel::kImq, Kernel::kRbf}) {
+        kernel_direction(kernel, u, s, 0.4, 1, host);
+        const auto sum_into = [&](ParticleBlock& phi) {
+          machine->direction(
+              kernel, {dim, count, u.stride, u.values.data(), s.values.data(), 0.4, 0, count, phi.values.data()});
+        };
+        sum_into(device);
+        sum_into(again);
         EXPECT_EQ(device.values, again.values) << "the order of sums is fixed";
         for (std::int64_t i = 0; i < count; ++i)
           for (std::int32_t c = 0; c < dim; ++c)
@@ -44,16 +47,9 @@ TEST(SvgdKernel, MatchesTheHostSum) {
 }
 
 TEST(SvgdKernel, RefusesADimensionItCannotHold) {
-  EXPECT_THROW(launch_svgd_direction(DeviceKernel::kImq, 17, 2, 16, 1, nullptr, nullptr, 0, 2, nullptr, nullptr),
-               DeviceError);
-}
-
-TEST(SvgdKernel, FailureWithoutADeviceIsADeviceError) {
-  if (has_device()) GTEST_SKIP() << "a CUDA device is present";
-  ParticleBlock u(4, 1), phi(4, 1);
-  EXPECT_THROW(svgd_direction_on_device(DeviceKernel::kImq, 1, 4, u.stride, 1, u.values.data(), u.values.data(),
-                                        phi.values.data()),
-               DeviceError);
+  EXPECT_THROW(
+      launch_svgd_direction({.dimension = 17, .num_particles = 2, .stride = 16, .row_end = 2}, nullptr, nullptr),
+      DeviceError);
 }
 
 }  // namespace

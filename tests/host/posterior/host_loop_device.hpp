@@ -8,15 +8,53 @@
 #include <string>
 #include <vector>
 
-#include "device/posterior/likelihood_batch.hpp"
+#include "common/svgd_block.hpp"
+#include "device/posterior/posterior_batch.hpp"
+#include "device/posterior/resident_posterior.hpp"
+#include "device/sampler/cloud_batch.hpp"
 #include "posterior/likelihood_tables.hpp"
 
 /// A "device" that is a host loop over the bodies which kernels run, in shuffled order, all memory filled with NaN
 /// first. Lanes of a step that read what others of the same step write would show.
 namespace sojourn::testing {
 
+/// What the direction kernel does, in a host loop over its blocks in the order given.
+template <class PairKernel>
+void sum_direction_blocks(const std::vector<std::int64_t>& order, const DirectionLaunch& work) {
+  using namespace svgd_block;
+  const int dim = work.dimension;
+#pragma omp parallel for schedule(dynamic) num_threads(2)
+  for (std::size_t o = 0; o < order.size(); ++o) {
+    const std::int64_t first = work.row_begin + order[o] * kBlockRows;
+    std::vector<double> slice_sum(static_cast<std::size_t>(kBlockSlices * dim * kBlockRows), 0.0);
+    std::vector<double> tile_u(static_cast<std::size_t>(dim * kTileColumns)), tile_s(tile_u.size());
+    std::vector<double> row_u(static_cast<std::size_t>(dim)), sum(row_u.size());
+    for (int slice = 0; slice < kBlockSlices; ++slice)
+      for (int lane = 0; lane < kBlockRows; ++lane) {
+        const std::int64_t row = std::min(first + lane, work.row_end - 1);
+        for (int c = 0; c < dim; ++c) {
+          row_u[c] = work.u[c * work.stride + row];
+          sum[c] = 0;
+        }
+        for (std::int64_t tile = slice; tile < num_tiles(work.num_particles); tile += kBlockSlices) {
+          const int columns = tile_columns(tile, work.num_particles);
+          for (int j = 0; j < columns; ++j)
+            load_column(dim, work.u, work.s, work.stride, tile, j, tile_u.data(), tile_s.data());
+          accumulate_tile<PairKernel, 1>(dim, row_u.data(), tile_u.data(), tile_s.data(), kTileColumns, columns,
+                                         *work.inverse_h2, sum.data());
+        }
+        for (int c = 0; c < dim; ++c) slice_sum[(slice * dim + c) * kBlockRows + lane] = sum[c];
+      }
+    for (int lane = 0; lane < kBlockRows && first + lane < work.row_end; ++lane)
+      for (int c = 0; c < dim; ++c)
+        work.phi[c * work.stride + first + lane] =
+            combine_slices(dim, slice_sum.data(), c, lane, 1.0 / static_cast<double>(work.num_particles));
+  }
+}
+
 class HostLoop {
  public:
+  struct Recording {};
   template <class T>
   class Buffer {
    public:
@@ -47,6 +85,7 @@ class HostLoop {
   }
   template <class Step>
   void run(std::int64_t num_lanes, const Step& step) {
+    if (guard_ != nullptr && *guard_ != 0) return;
     for (const std::int64_t block : shuffled((num_lanes + kLanesPerBlock - 1) / kLanesPerBlock)) {
       const std::int64_t end = std::min(num_lanes, (block + 1) * kLanesPerBlock);
       for (std::int64_t lane = block * kLanesPerBlock; lane < end; ++lane) step(lane);
@@ -54,6 +93,7 @@ class HostLoop {
   }
   /// Programs without fronts keep their factors apart from the solutions, as in shared memory.
   void run_transforms(const TransformStep& step) {
+    if (guard_ != nullptr && *guard_ != 0) return;
     const TransformLaneSlots slots = step.shape.slots(step.prc);
     Buffer<LaneComplex> solutions(static_cast<std::size_t>(slots.solution * kResident));
     for (const std::int64_t block : shuffled(kResident / kLanesPerBlock)) {
@@ -70,18 +110,39 @@ class HostLoop {
       }
     }
   }
+  void run_direction(const DirectionLaunch& launch) {
+    if (guard_ != nullptr && *guard_ != 0) return;
+    const std::vector<std::int64_t> order = shuffled(svgd_block::num_row_blocks(launch.row_end - launch.row_begin));
+    if (launch.imq) {
+      sum_direction_blocks<ImqKernel>(order, launch);
+    } else {
+      sum_direction_blocks<RbfKernel>(order, launch);
+    }
+  }
+  void guard(const std::int32_t* guard) { guard_ = guard; }
+  void moved() {}
+  [[nodiscard]] std::int32_t index() const { return -1; }
+  void on_stream(void* stream) { streams.push_back(stream); }
+  [[nodiscard]] static void* default_stream() { return nullptr; }
+  std::vector<void*> streams;  ///< asked for, in order
+  template <class Enqueue>
+  void repeat(Recording&, Enqueue&& enqueue) {
+    enqueue();
+  }
   [[nodiscard]] double slot_bytes(const PrcView&, const TransformLaneShape&) const { return 0; }
   [[nodiscard]] double free_bytes() const { return free_bytes_; }
 
  private:
-  static constexpr std::int64_t kLanesPerBlock = 8, kResident = 40;
   std::vector<std::int64_t> shuffled(std::int64_t count) {
     std::vector<std::int64_t> order(static_cast<std::size_t>(count));
     std::iota(order.begin(), order.end(), std::int64_t{0});
     std::shuffle(order.begin(), order.end(), random_);
     return order;
   }
+
+  static constexpr std::int64_t kLanesPerBlock = 8, kResident = 40;
   double free_bytes_;
+  const std::int32_t* guard_ = nullptr;
   std::mt19937 random_{7};
 };
 
@@ -91,20 +152,35 @@ class HostLoopDevice final : public LikelihoodDevice {
   [[nodiscard]] std::string name() const override { return "host loop"; }
   std::unique_ptr<DeviceLevel> load(const PrcArrays& arrays, const LikelihoodTables& tables) override {
     ++num_levels;
-    return std::make_unique<Level>(arrays, tables, free_bytes_);
+    return std::make_unique<Level>(arrays, tables, free_bytes_, moves_particles);
   }
   int num_levels = 0;
+  bool moves_particles = true;
 
  private:
   class Level final : public DeviceLevel {
    public:
-    Level(const PrcArrays& arrays, const LikelihoodTables& tables, double free_bytes)
+    Level(const PrcArrays& arrays, const LikelihoodTables& tables, double free_bytes, bool moves_particles)
         : arrays_(arrays),
           tables_(tables),
           machine_(free_bytes),
-          batch_(machine_, arrays_.view(), tables_.view(), tables_.shape) {}
+          batch_(machine_, arrays_.view(), tables_.view(), tables_.shape),
+          moves_particles_(moves_particles) {}
     void evaluate(MatrixView<const double> phi, bool gradient, DeviceValues& values) override {
       batch_.evaluate(phi, gradient, values, [](const std::string&) {});
+    }
+    std::unique_ptr<DeviceCloud> make_cloud(const ParameterTables& parameters, const SvgdOptions& options,
+                                            const std::string& name) override {
+      if (!moves_particles_) return nullptr;
+      auto posterior = std::make_unique<PosteriorBatch<HostLoop>>(machine_, batch_, parameters);
+      posterior->reserve(options.num_particles, [](const std::string&) {});
+      return std::make_unique<CloudBatch<HostLoop>>(machine_, std::move(posterior), options, name);
+    }
+    std::unique_ptr<DevicePosterior> make_posterior(const ParameterTables& parameters,
+                                                    std::int64_t most_particles) override {
+      auto posterior = std::make_unique<PosteriorBatch<HostLoop>>(machine_, batch_, parameters);
+      posterior->reserve(most_particles, [](const std::string&) {});
+      return std::make_unique<ResidentPosterior<HostLoop>>(machine_, std::move(posterior), most_particles);
     }
 
    private:
@@ -112,6 +188,7 @@ class HostLoopDevice final : public LikelihoodDevice {
     LikelihoodTables tables_;
     HostLoop machine_;
     LikelihoodBatch<HostLoop> batch_;
+    bool moves_particles_;
   };
   double free_bytes_;
 };

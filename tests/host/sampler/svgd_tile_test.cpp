@@ -9,6 +9,7 @@
 
 #include "common/random.hpp"
 #include "common/svgd_block.hpp"
+#include "host/sampler/host_loop_svgd.hpp"
 #include "sampler/kernel_sum.hpp"
 
 namespace sojourn {
@@ -44,40 +45,6 @@ TEST(SvgdTile, SlopeIsTheGradientOfTheKernel) {
   check(RbfKernel::pair);
 }
 
-/// The device kernel's block and slice structure in a host loop over blocks in the given order.
-template <class PairKernel>
-void run_blocks(const std::vector<std::int64_t>& order, const ParticleBlock& u, const ParticleBlock& s,
-                double inverse_h2, ParticleBlock& phi) {
-  using namespace svgd_block;
-  const int dim = u.dim;
-#pragma omp parallel for schedule(dynamic) num_threads(2)
-  for (std::size_t o = 0; o < order.size(); ++o) {
-    const std::int64_t first = order[o] * kBlockRows;
-    std::vector<double> slice_sum(static_cast<std::size_t>(kBlockSlices * dim * kBlockRows), 0.0);
-    std::vector<double> tile_u(static_cast<std::size_t>(dim * kTileColumns)), tile_s(tile_u.size());
-    std::vector<double> row_u(static_cast<std::size_t>(dim)), sum(row_u.size());
-    for (int slice = 0; slice < kBlockSlices; ++slice)
-      for (int lane = 0; lane < kBlockRows; ++lane) {
-        const std::int64_t row = std::min(first + lane, u.count - 1);
-        for (int c = 0; c < dim; ++c) {
-          row_u[c] = u.at(row, c);
-          sum[c] = 0;
-        }
-        for (std::int64_t tile = slice; tile < num_tiles(u.count); tile += kBlockSlices) {
-          const int columns = tile_columns(tile, u.count);
-          for (int j = 0; j < columns; ++j)
-            load_column(dim, u.values.data(), s.values.data(), u.stride, tile, j, tile_u.data(), tile_s.data());
-          accumulate_tile<PairKernel, 1>(dim, row_u.data(), tile_u.data(), tile_s.data(), kTileColumns, columns,
-                                         inverse_h2, sum.data());
-        }
-        for (int c = 0; c < dim; ++c) slice_sum[(slice * dim + c) * kBlockRows + lane] = sum[c];
-      }
-    for (int lane = 0; lane < kBlockRows && first + lane < u.count; ++lane)
-      for (int c = 0; c < dim; ++c)
-        phi.at(first + lane, c) = combine_slices(dim, slice_sum.data(), c, lane, 1.0 / static_cast<double>(u.count));
-  }
-}
-
 TEST(SvgdTile, DeviceBlocksInAnyOrderMatchTheHostSum) {
   for (const std::int64_t count : {1, 2, 31, 33, 257, 500})
     for (const std::int32_t dim : {1, 2, 3, 7}) {
@@ -96,9 +63,14 @@ TEST(SvgdTile, DeviceBlocksInAnyOrderMatchTheHostSum) {
       const auto compare = [&](auto kernel_tag, Kernel kernel) {
         using PairKernel = decltype(kernel_tag);
         kernel_direction(kernel, u, s, 0.4, 1, host);
-        run_blocks<PairKernel>(order, u, s, 0.4, blocks);
+        constexpr double kInverseH2 = 0.4;
+        const auto run = [&](ParticleBlock& phi) {
+          testing::sum_direction_blocks<PairKernel>(order, {true, dim, count, u.stride, &kInverseH2, u.values.data(),
+                                                            s.values.data(), 0, count, phi.values.data()});
+        };
+        run(blocks);
         std::ranges::reverse(order);
-        run_blocks<PairKernel>(order, u, s, 0.4, reversed);
+        run(reversed);
         EXPECT_EQ(blocks.values, reversed.values);
         for (std::int64_t i = 0; i < count; ++i)
           for (std::int32_t c = 0; c < dim; ++c)

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sojourn/matrix_view.hpp"
+
+namespace sojourn {
+
+enum class Kernel;
+struct SvgdState;
+
+/// The direction of rows [row_begin, row_end): phi_i = 1/n sum_j [ k(u_j, u_i) s_j + grad_{u_j} k(u_j, u_i) ] of
+/// whitened particles u and scores s. Arrays are [d, stride] in host memory, particle index minor.
+struct DirectionWork {
+  std::int32_t dimension = 0;
+  std::int64_t num_particles = 0, stride = 0;
+  const double* u = nullptr;
+  const double* s = nullptr;
+  double inverse_h2 = 1;
+  std::int64_t row_begin = 0, row_end = 0;
+  double* phi = nullptr;  ///< rows outside the range stay as they are
+};
+
+/// A machine that sums the directions of Stein variational gradient descent.
+class SvgdDevice {
+ public:
+  virtual ~SvgdDevice() = default;
+  /// "cuda:0 NVIDIA H200, 139 GiB".
+  [[nodiscard]] virtual std::string name() const = 0;
+  /// Of a direction; more coordinates are for the CPU.
+  [[nodiscard]] virtual std::int32_t most_dimensions() const = 0;
+  /// Sums are in double precision, in an order fixed by the number of particles: the bits of a row depend neither on
+  /// the range nor on timing. Cost: O(rows n d), memory O(n d). @throws DeviceError.
+  virtual void direction(Kernel kernel, const DirectionWork& work) = 0;
+};
+
+/// What whole iterations on a device came to.
+struct CloudProgress {
+  std::vector<double> mean_log_density, largest_step;  ///< of each iteration that was finished
+  /// Whether one more is begun whose particles the device could not all evaluate where their steps end.
+  bool halted = false;
+};
+
+/// A step that all particles have begun, in host memory.
+struct OpenSteps {
+  std::vector<std::int64_t> open;   ///< particles that the device could not evaluate at the end of their step
+  Matrix<double> step, to;          ///< [n, d] and where it ends
+  std::vector<double> log_density;  ///< [n] there; of no meaning for open particles, as their score
+  Matrix<double> score;             ///< [n, d]
+};
+
+/// The particles of one run of `svgd` on a device, with scores, metric and optimiser: iterations run there without a
+/// word to the host, until particles are left open that only the host can evaluate.
+class DeviceCloud {
+ public:
+  virtual ~DeviceCloud() = default;
+  /// Takes a state over, and compares what the device makes of its particles with their log densities and scores.
+  /// @throws DeviceError where they differ, and as the following do.
+  virtual void load(const SvgdState& state) = 0;
+  /// Up to `most` iterations (at least 1, at most `most_at_once`). @throws DeviceError.
+  virtual CloudProgress advance(std::int64_t most) = 0;
+  /// Where it has halted.
+  virtual void open_steps(OpenSteps& steps) = 0;
+  /// Ends the iteration that halted: `steps.to`, `log_density` and `score` of the open particles are the host's now.
+  virtual CloudProgress settle(const OpenSteps& steps) = 0;
+  /// Writes what the device holds to a state of the same run: everything but traces, history, facts and seconds.
+  virtual void save(SvgdState& state) = 0;
+  /// Largest of what its evaluations were worth, relative: the law's error bound and that of data compression.
+  virtual void worst_errors(double& error_bound, double& compression_error) = 0;
+
+  static constexpr std::int64_t most_at_once() { return 256; }
+};
+
+}  // namespace sojourn

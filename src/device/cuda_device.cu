@@ -1,0 +1,130 @@
+#include <string>
+#include <utility>
+
+#include "device/cuda_cloud.hpp"
+#include "device/cuda_device.hpp"
+#include "device/cuda_machine.cuh"
+#include "device/evaluation/device_program.hpp"
+#include "device/evaluation/moment_kernel.hpp"
+#include "device/support/array_layout.hpp"
+#include "device/support/device_ceiling.hpp"
+#include "device/support/device_list.hpp"
+#include "posterior/likelihood_tables.hpp"
+
+namespace sojourn {
+namespace {
+
+class CudaLevel final : public DeviceLevel {
+ public:
+  CudaLevel(int device, const PrcArrays& arrays, const LikelihoodTables& tables, LikelihoodDevice::Report report)
+      : device_(device), program_(arrays), report_(std::move(report)) {
+    LikelihoodView view = tables.view();
+    ArrayLayout layout;
+    tables.each_array(view, [&](auto& pointer, const auto& array) { layout.place(pointer, array); });
+    tables_ = DeviceBuffer<unsigned char>(layout.bytes().size());
+    tables_.upload(layout.bytes(), machine_.stream());
+    SOJOURN_CUDA_TRY(cudaStreamSynchronize(machine_.stream()));
+    layout.point_into(tables_.data());
+    batch_ = std::make_unique<LikelihoodBatch<CudaMachine>>(machine_, program_.view(), view, tables.shape);
+  }
+
+  void evaluate(MatrixView<const double> phi, bool gradient, DeviceValues& values) override {
+    // Current devices belong to threads, and the caller's may be another.
+    SOJOURN_CUDA_TRY(cudaSetDevice(device_));
+    batch_->evaluate(phi, gradient, values, report_);
+  }
+
+  std::unique_ptr<DeviceCloud> make_cloud(const ParameterTables& parameters, const SvgdOptions& options,
+                                          const std::string& name) override {
+    SOJOURN_CUDA_TRY(cudaSetDevice(device_));
+    return make_cuda_cloud(machine_, *batch_, parameters, options, name, report_);
+  }
+
+  std::unique_ptr<DevicePosterior> make_posterior(const ParameterTables& parameters,
+                                                  std::int64_t most_particles) override {
+    SOJOURN_CUDA_TRY(cudaSetDevice(device_));
+    return make_cuda_posterior(machine_, *batch_, parameters, most_particles, report_);
+  }
+
+ private:
+  int device_;
+  DeviceProgram program_;
+  LikelihoodDevice::Report report_;
+  CudaMachine machine_;
+  DeviceBuffer<unsigned char> tables_;
+  std::unique_ptr<LikelihoodBatch<CudaMachine>> batch_;
+};
+
+class CudaMoments final : public DeviceMoments {
+ public:
+  CudaMoments(int device, const PrcArrays& arrays, LikelihoodDevice::Report report)
+      : device_(device), program_(arrays), report_(std::move(report)) {}
+
+  void evaluate(const MomentLaneShape& shape, MatrixView<const double> phi, std::span<const double> reward,
+                std::span<double> values, std::span<double> gradient, std::span<unsigned char> in_doubt) override {
+    SOJOURN_CUDA_TRY(cudaSetDevice(device_));
+    moments_on_device(program_, shape, phi, reward, values, gradient, in_doubt, report_);
+  }
+
+ private:
+  int device_;
+  DeviceProgram program_;
+  LikelihoodDevice::Report report_;
+};
+
+class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public MomentDevice {
+ public:
+  CudaDevice(int index, Report report) : index_(index), report_(std::move(report)) {
+    const std::vector<std::string> devices = list_cuda_devices();
+    if (index < 0 || static_cast<std::size_t>(index) >= devices.size())
+      throw DeviceError("cuda:" + std::to_string(index) + ": there are " + std::to_string(devices.size()) +
+                        " CUDA devices here; use --device cpu, or a number below that");
+    name_ = devices[static_cast<std::size_t>(index)];
+    SOJOURN_CUDA_TRY(cudaSetDevice(index));
+    // Wakes the device, so that one that cannot be used is found out here.
+    SOJOURN_CUDA_TRY(cudaFree(nullptr));
+  }
+
+  [[nodiscard]] std::string name() const override { return name_; }
+
+  std::unique_ptr<DeviceLevel> load(const PrcArrays& arrays, const LikelihoodTables& tables) override {
+    SOJOURN_CUDA_TRY(cudaSetDevice(index_));
+    return std::make_unique<CudaLevel>(index_, arrays, tables, report_);
+  }
+
+  std::unique_ptr<DeviceMoments> load(const PrcArrays& arrays) override {
+    SOJOURN_CUDA_TRY(cudaSetDevice(index_));
+    return std::make_unique<CudaMoments>(index_, arrays, report_);
+  }
+
+  [[nodiscard]] std::int32_t most_dimensions() const override { return kMaxDeviceDimension; }
+
+  void direction(Kernel kernel, const DirectionWork& work) override {
+    SOJOURN_CUDA_TRY(cudaSetDevice(index_));
+    if (!directions_) directions_ = std::make_unique<Directions>();
+    directions_->batch.sum(kernel == Kernel::kImq, work);
+  }
+
+ private:
+  struct Directions {
+    CudaMachine machine;
+    DirectionBatch<CudaMachine> batch{machine};
+  };
+
+  int index_;
+  Report report_;
+  std::string name_;
+  std::unique_ptr<Directions> directions_;
+};
+
+}  // namespace
+
+Device open_cuda_device(int index, LikelihoodDevice::Report report) {
+  const auto device = std::make_shared<CudaDevice>(index, std::move(report));
+  return {.likelihood = device, .svgd = device, .moments = device, .limits = [index] {
+            SOJOURN_CUDA_TRY(cudaSetDevice(index));
+            return measure_device_limits();
+          }};
+}
+
+}  // namespace sojourn

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "sojourn/device.hpp"
+
+namespace sojourn {
+
+/// Everything that CUDA device number `index` does for a program. Calls of one part run one after another on a stream
+/// of its own and wait for their results. `report` is told of batches halved for lack of memory.
+/// @throws DeviceError where there is no such device, or none that can be used.
+Device open_cuda_device(int index, LikelihoodDevice::Report report);
+
+}  // namespace sojourn

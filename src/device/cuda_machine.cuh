@@ -1,0 +1,141 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "device/evaluation/transform_plan.hpp"
+#include "device/posterior/likelihood_batch.hpp"
+#include "device/sampler/cloud_batch.hpp"
+#include "device/sampler/svgd_kernel.hpp"
+#include "device/support/buffer.cuh"
+#include "device/support/check.cuh"
+
+namespace sojourn {
+
+inline constexpr int kLanesPerBlock = 128;
+/// Blocks a processor should hold, which leaves a thread 128 registers. Left to itself the compiler spills a few for
+/// more blocks than other limits allow.
+inline constexpr int kResidentBlocks = 4;
+/// Where the rows of a front stand takes more.
+inline constexpr int kResidentBlocksWithFronts = 3;
+template <class Step>
+inline constexpr int kResidentBlocksOf = kResidentBlocks;
+template <>
+inline constexpr int kResidentBlocksOf<PrepareStep<true>> = kResidentBlocksWithFronts;
+
+/// One thread is one lane. A guard that is not 0 keeps everything as it is.
+template <class Step>
+__global__ void __launch_bounds__(kLanesPerBlock, kResidentBlocksOf<Step>)
+    lane_kernel(const Step step, std::int64_t num_lanes, const std::int32_t* guard) {
+  if (guard != nullptr && *guard != 0) return;
+  const std::int64_t lane = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (lane < num_lanes) step(lane);
+}
+
+/// One sequence of kernels, made into a CUDA graph at its second time; see `CudaMachine::repeat`.
+class CudaRecording {
+ public:
+  CudaRecording() = default;
+  ~CudaRecording() { clear(); }
+  CudaRecording(const CudaRecording&) = delete;
+  CudaRecording& operator=(const CudaRecording&) = delete;
+
+ private:
+  friend class CudaMachine;
+  void clear() {
+    if (graph_ != nullptr) cudaGraphExecDestroy(graph_);
+    graph_ = nullptr;
+  }
+  cudaGraphExec_t graph_ = nullptr;
+  std::int64_t generation_ = -1;
+};
+
+/// What batches ask of a machine, on the device that is current when it is made.
+class CudaMachine {
+ public:
+  template <class T>
+  using Buffer = DeviceBuffer<T>;
+  using Recording = CudaRecording;
+
+  CudaMachine();
+
+  template <class T>
+  void upload(T* there, std::span<const T> here) {
+    SOJOURN_CUDA_TRY(cudaMemcpyAsync(there, here.data(), here.size_bytes(), cudaMemcpyHostToDevice, stream()));
+  }
+  template <class T>
+  void download(const T* there, std::span<T> here) {
+    SOJOURN_CUDA_TRY(cudaMemcpyAsync(here.data(), there, here.size_bytes(), cudaMemcpyDeviceToHost, stream()));
+    SOJOURN_CUDA_TRY(cudaStreamSynchronize(stream()));
+  }
+  template <class Step>
+  void run(std::int64_t num_lanes, const Step& step) {
+    if (num_lanes == 0) return;
+    const std::int64_t blocks = (num_lanes + kLanesPerBlock - 1) / kLanesPerBlock;
+    lane_kernel<<<static_cast<unsigned>(blocks), kLanesPerBlock, 0, stream()>>>(step, num_lanes, guard_);
+    SOJOURN_CUDA_TRY(cudaGetLastError());
+  }
+  void run_transforms(const TransformStep& step);
+  void run_direction(const DirectionLaunch& launch) { launch_svgd_direction(launch, guard_, stream()); }
+
+  /// Kernels do nothing from now on where the number at `guard` is not 0; null: they always do.
+  void guard(const std::int32_t* guard) { guard_ = guard; }
+  /// Graphs hold pointers: they are made again after this.
+  void moved() { ++generation_; }
+  /// Runs what `enqueue` enqueues. The first time it is enqueued as it is, so that memory is found and kernels are
+  /// loaded; the second time it is captured as a graph, which is launched from then on.
+  template <class Enqueue>
+  void repeat(CudaRecording& recording, Enqueue&& enqueue) {
+    if (recording.generation_ != generation_) {
+      recording.clear();
+      enqueue();
+      recording.generation_ = generation_;
+      return;
+    }
+    if (recording.graph_ == nullptr) {
+      cudaGraph_t graph = nullptr;
+      SOJOURN_CUDA_TRY(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal));
+      try {
+        enqueue();
+      } catch (...) {
+        cudaStreamEndCapture(stream(), &graph);
+        if (graph != nullptr) cudaGraphDestroy(graph);
+        throw;
+      }
+      SOJOURN_CUDA_TRY(cudaStreamEndCapture(stream(), &graph));
+      const cudaError_t status = cudaGraphInstantiate(&recording.graph_, graph, 0);
+      cudaGraphDestroy(graph);
+      SOJOURN_CUDA_TRY(status);
+    }
+    SOJOURN_CUDA_TRY(cudaGraphLaunch(recording.graph_, stream()));
+  }
+  /// Of slots that are still to be allocated.
+  [[nodiscard]] double slot_bytes(const PrcView& prc, const TransformLaneShape& shape) const;
+  [[nodiscard]] double free_bytes() const;
+  [[nodiscard]] cudaStream_t stream() const { return current_; }
+  [[nodiscard]] std::int32_t index() const { return index_; }
+  /// Work goes to `stream` from now on, behind what was enqueued before on another; null: to this machine's own.
+  void on_stream(void* stream);
+  /// Kernels of a caller who names no stream.
+  [[nodiscard]] static void* default_stream() { return cudaStreamLegacy; }
+
+ private:
+  /// Blocks in work at once on the whole device.
+  [[nodiscard]] std::int64_t resident_blocks(const TransformPlan& plan, const TransformLaneShape& shape) const;
+
+  DeviceStream stream_;
+  cudaStream_t current_ = stream_.get();
+  DeviceEvent switched_;
+  std::int32_t index_ = 0;
+  std::size_t most_shared_bytes_ = 0;
+  int num_processors_ = 0;
+  const std::int32_t* guard_ = nullptr;
+  std::int64_t generation_ = 0;
+  DeviceBuffer<LaneComplex> slots_;
+};
+
+// Compiled in cuda_machine.cu, with its kernels.
+extern template class LikelihoodBatch<CudaMachine>;
+
+}  // namespace sojourn

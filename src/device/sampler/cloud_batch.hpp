@@ -1,0 +1,307 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/svgd_lanes.hpp"
+#include "device/posterior/posterior_batch.hpp"
+#include "device/sampler/direction_batch.hpp"
+#include "sojourn/error.hpp"
+#include "sojourn/svgd.hpp"
+
+namespace sojourn {
+
+/// The rules of a run's iterations. Of at most svgd_lanes::kMostDimensions coordinates.
+inline svgd_lanes::Rules cloud_rules(const SvgdOptions& options, std::int32_t dim) {
+  static_assert(static_cast<int>(ScheduleKind::kWarmup) == static_cast<int>(svgd_step::Decay::kWarmup));
+  constexpr std::int64_t kWarp = 32;
+  svgd_lanes::Rules rules;
+  rules.dim = dim;
+  rules.n = options.num_particles;
+  rules.stride = (rules.n + kWarp - 1) / kWarp * kWarp;
+  rules.whiten = options.whiten;
+  rules.median = options.bandwidth_rule == BandwidthRule::kMedian;
+  rules.uses_adam = options.optimizer == Optimizer::kAdam;
+  rules.bandwidth = options.bandwidth;
+  rules.bandwidth_scale = options.bandwidth_scale;
+  rules.linear_weight = options.linear_weight;
+  rules.adam = {options.beta1, options.beta2, options.whiten};
+  rules.schedule = {static_cast<svgd_step::Decay>(options.schedule), options.learning_rate, options.decay,
+                    options.warmup_iterations};
+  return rules;
+}
+
+/// The particles of a run on one machine, which beside what `LikelihoodBatch` and `DirectionBatch` ask of it has
+///   guard(pointer)         steps do nothing from now on where the number at `pointer`, in its memory, is not 0
+///   Recording              what `repeat` remembers of one sequence
+///   repeat(recording, f)   has done what f() enqueues, which is the same each time
+template <class Machine>
+class CloudBatch final : public DeviceCloud {
+ public:
+  /// `posterior` is reserved for as many particles.
+  CloudBatch(Machine& machine, std::unique_ptr<PosteriorBatch<Machine>> posterior, const SvgdOptions& options,
+             std::string name)
+      : machine_(machine),
+        posterior_(std::move(posterior)),
+        imq_(options.kernel == Kernel::kImq),
+        name_(std::move(name)),
+        trace_(static_cast<std::size_t>(2 * most_at_once())),
+        numbers_(1) {
+    cloud_.rules = cloud_rules(options, posterior_->dimension());
+    const svgd_lanes::Rules& rules = cloud_.rules;
+    const std::int64_t dim = rules.dim;
+    const std::int64_t block = dim * rules.stride, terms = std::max(dim * dim, 2 * dim);
+    doubles_ = Doubles(
+        static_cast<std::size_t>(10 * block + 5 * rules.n + std::max<std::int64_t>(terms, 3) * svgd_lanes::kNumChunks));
+    outcome_ = typename Machine::template Buffer<std::int32_t>(static_cast<std::size_t>(rules.n));
+    double* next = doubles_.data();
+    const auto take = [&](std::int64_t size) { return std::exchange(next, next + size); };
+    for (double** array : {&cloud_.x, &cloud_.score, &cloud_.trial, &cloud_.trial_score, &cloud_.u, &cloud_.s,
+                           &cloud_.phi, &cloud_.dx, &cloud_.first_moment, &cloud_.second_moment})
+      *array = take(block);
+    for (double** array : {&cloud_.log_density, &cloud_.trial_log_density, &cloud_.error_bound,
+                           &cloud_.compression_error, &cloud_.largest})
+      *array = take(rules.n);
+    cloud_.partial = next;
+    cloud_.outcome = outcome_.data();
+    cloud_.trace_mean = trace_.data();
+    cloud_.trace_step = trace_.data() + most_at_once();
+    cloud_.numbers = numbers_.data();
+  }
+
+  void load(const SvgdState& state) override {
+    svgd_lanes::Numbers& numbers = host_ = {};
+    const std::size_t d = static_cast<std::size_t>(cloud_.rules.dim);
+    numbers.iteration = numbers.trace_begin = state.iteration;
+    numbers.inverse_h2 = state.inverse_h2;
+    std::copy_n(state.metric_factor.values().begin(), d * d, numbers.factor);
+    std::copy_n(state.metric_centre.begin(), d, numbers.centre);
+    std::copy(state.sd.begin(), state.sd.end(), numbers.sd);
+    cloud_.rules.has_laplace = !state.laplace_covariance.empty();
+    std::copy(state.laplace_covariance.values().begin(), state.laplace_covariance.values().end(), numbers.laplace);
+    machine_.upload(numbers_.data(), std::span<const svgd_lanes::Numbers>(&numbers, 1));
+    put(state.particles, cloud_.x);
+    put(state.score, cloud_.score);
+    machine_.upload(cloud_.log_density, std::span<const double>(state.log_density));
+    if (cloud_.rules.uses_adam) {
+      put_by_coordinate(state.first_moment, cloud_.first_moment);
+      put_by_coordinate(state.second_moment, cloud_.second_moment);
+    }
+    check(state);
+  }
+
+  CloudProgress advance(std::int64_t most) override {
+    fetch_numbers();
+    host_.trace_begin = host_.iteration;
+    store_numbers();
+    const std::int64_t begin = host_.iteration;
+    const std::int64_t last = begin + std::clamp<std::int64_t>(most, 1, most_at_once());
+    machine_.guard(&cloud_.numbers->halted);
+    for (std::int64_t iteration = begin; iteration < last; ++iteration) {
+      const bool refresh = svgd_step::refreshes_metric(iteration);
+      machine_.repeat(refresh ? refreshing_ : keeping_, [&] { enqueue_iteration(refresh); });
+    }
+    machine_.guard(nullptr);
+    return progress_since(begin);
+  }
+
+  void open_steps(OpenSteps& steps) override {
+    const svgd_lanes::Rules& rules = cloud_.rules;
+    std::vector<std::int32_t> outcome(static_cast<std::size_t>(rules.n));
+    machine_.download(static_cast<const std::int32_t*>(cloud_.outcome), std::span(outcome));
+    steps.open.clear();
+    for (std::size_t i = 0; i < outcome.size(); ++i)
+      if (outcome[i] != static_cast<std::int32_t>(LaneOutcome::kDone))
+        steps.open.push_back(static_cast<std::int64_t>(i));
+    get(cloud_.dx, steps.step);
+    get(cloud_.trial, steps.to);
+    get(cloud_.trial_score, steps.score);
+    steps.log_density.resize(static_cast<std::size_t>(rules.n));
+    machine_.download(static_cast<const double*>(cloud_.trial_log_density), std::span(steps.log_density));
+  }
+
+  CloudProgress settle(const OpenSteps& steps) override {
+    put(steps.to, cloud_.trial);
+    put(steps.score, cloud_.trial_score);
+    machine_.upload(cloud_.trial_log_density, std::span<const double>(steps.log_density));
+    fetch_numbers();
+    host_.halted = 0;
+    host_.trace_begin = host_.iteration;
+    store_numbers();
+    const std::int64_t begin = host_.iteration;
+    enqueue_end();
+    return progress_since(begin);
+  }
+
+  void save(SvgdState& state) override {
+    fetch_numbers();
+    const std::size_t d = static_cast<std::size_t>(cloud_.rules.dim);
+    state.iteration = host_.iteration;
+    state.inverse_h2 = host_.inverse_h2;
+    state.metric_factor = Matrix<double>(d, d);
+    std::copy_n(host_.factor, d * d, state.metric_factor.values().begin());
+    state.metric_centre.assign(host_.centre, host_.centre + d);
+    if (host_.iteration > 0) state.sd.assign(host_.sd, host_.sd + d);
+    get(cloud_.x, state.particles);
+    get(cloud_.score, state.score);
+    machine_.download(static_cast<const double*>(cloud_.log_density), std::span(state.log_density));
+    if (!cloud_.rules.uses_adam) return;
+    get_by_coordinate(cloud_.first_moment, state.first_moment);
+    get_by_coordinate(cloud_.second_moment, state.second_moment);
+  }
+
+  void worst_errors(double& error_bound, double& compression_error) override {
+    fetch_numbers();
+    error_bound = host_.worst_error_bound;
+    compression_error = host_.worst_compression_error;
+  }
+
+ private:
+  using Doubles = typename Machine::template Buffer<double>;
+
+  template <class Term>
+  void sum(int num_terms, double divisor, const Term& term, double* into) {
+    machine_.run(num_terms * svgd_lanes::kNumChunks, svgd_lanes::SumStep<Term>{term, cloud_.rules.n, cloud_.partial});
+    machine_.run(num_terms, svgd_lanes::CombineStep{cloud_.partial, divisor, into});
+  }
+
+  void enqueue_iteration(bool refresh) {
+    using namespace svgd_lanes;
+    const Rules& rules = cloud_.rules;
+    const int dim = rules.dim;
+    const auto n = static_cast<double>(rules.n);
+    Numbers* const numbers = cloud_.numbers;
+    machine_.run(1, BeginStep{cloud_});
+    if (refresh) {
+      sum(dim, n, CoordinateTerm{cloud_.x, rules.stride}, numbers->mean);
+      sum(dim * dim, n - 1, CovarianceTerm{cloud_}, numbers->covariance);
+      machine_.run(1, MetricStep{cloud_});
+    }
+    machine_.run(rules.n, WhitenStep{cloud_});
+    if (refresh) {
+      if (rules.median) find_median();
+      machine_.run(1, BandwidthStep{cloud_});
+    }
+    machine_.run_direction(
+        {imq_, dim, rules.n, rules.stride, &numbers->inverse_h2, cloud_.u, cloud_.s, 0, rules.n, cloud_.phi});
+    if (rules.whiten && rules.linear_weight > 0) {
+      sum(2 * dim, n, WhitenedTerm{cloud_}, numbers->mean_u_s);
+      sum(dim * dim, n, MomentTerm{cloud_}, numbers->moment);
+    }
+    machine_.run(rules.n, MoveStep{cloud_});
+    evaluate_trial();
+    machine_.run(rules.n, OpenStep{cloud_});
+    machine_.run(1, JudgeStep{cloud_});
+    enqueue_end();
+  }
+
+  void find_median() {
+    using namespace svgd_lanes;
+    const std::int64_t pairs = median_select::num_pairs(cloud_.rules.n);
+    machine_.run(1, BeginSearchStep{cloud_});
+    for (int digit = 0; digit < median_select::kNumDigits; ++digit) {
+      machine_.run((pairs + median_select::kPairsPerLane - 1) / median_select::kPairsPerLane, CountStep{cloud_, digit});
+      machine_.run(2, ChooseStep{cloud_});
+    }
+  }
+
+  void evaluate_trial() {
+    const std::int64_t stride = cloud_.rules.stride;
+    posterior_->launch({cloud_.trial, 1, stride}, cloud_.rules.n,
+                       {cloud_.trial_log_density, cloud_.trial_score, 1, stride, cloud_.outcome, cloud_.error_bound,
+                        cloud_.compression_error});
+  }
+
+  void enqueue_end() {
+    using namespace svgd_lanes;
+    machine_.run(cloud_.rules.n, AcceptStep{cloud_});
+    sum(1, static_cast<double>(cloud_.rules.n), CoordinateTerm{cloud_.log_density, 0},
+        &cloud_.numbers->mean_log_density);
+    machine_.run(3 * kNumChunks, MaximumStep{cloud_});
+    machine_.run(3, CombineMaximumStep{cloud_});
+    machine_.run(1, EndStep{cloud_});
+  }
+
+  void fetch_numbers() {
+    machine_.download(static_cast<const svgd_lanes::Numbers*>(numbers_.data()), std::span(&host_, 1));
+  }
+  void store_numbers() { machine_.upload(numbers_.data(), std::span<const svgd_lanes::Numbers>(&host_, 1)); }
+
+  CloudProgress progress_since(std::int64_t begin) {
+    fetch_numbers();
+    CloudProgress progress;
+    progress.halted = host_.halted != 0;
+    const auto done = static_cast<std::size_t>(host_.iteration - begin);
+    progress.mean_log_density.resize(done);
+    progress.largest_step.resize(done);
+    machine_.download(static_cast<const double*>(cloud_.trace_mean), std::span(progress.mean_log_density));
+    machine_.download(static_cast<const double*>(cloud_.trace_step), std::span(progress.largest_step));
+    return progress;
+  }
+
+  /// The state's own log densities and scores come from the host or from a run before this one.
+  void check(const SvgdState& state) {
+    constexpr double kAllowance = 1e-6;
+    put(state.particles, cloud_.trial);
+    evaluate_trial();
+    OpenSteps there;
+    open_steps(there);
+    const double weight = posterior_->total_weight() + 1;
+    std::vector<char> open(state.log_density.size(), 0);
+    for (const std::int64_t i : there.open) open[static_cast<std::size_t>(i)] = 1;
+    const auto expect = [&](std::size_t i, const char* what, double got, double wanted) {
+      if (std::abs(got - wanted) <= kAllowance * (std::abs(wanted) + weight)) return;
+      throw DeviceError(name_ + ": the " + what + " of particle " + std::to_string(i) + " is " + std::to_string(got) +
+                        " there and " + std::to_string(wanted) + " on the CPU; use --device cpu and report this");
+    };
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      if (open[i] != 0) continue;
+      expect(i, "log density", there.log_density[i], state.log_density[i]);
+      for (std::size_t c = 0; c < there.score.num_cols(); ++c) expect(i, "score", there.score(i, c), state.score(i, c));
+    }
+  }
+
+  /// Rows of particles to and from arrays of coordinates.
+  void put(const Matrix<double>& rows, double* there) {
+    const auto stride = static_cast<std::size_t>(cloud_.rules.stride);
+    transfer_.assign(stride * rows.num_cols(), 0);
+    for (std::size_t i = 0; i < rows.num_rows(); ++i)
+      for (std::size_t c = 0; c < rows.num_cols(); ++c) transfer_[c * stride + i] = rows(i, c);
+    machine_.upload(there, std::span<const double>(transfer_));
+  }
+  void get(const double* there, Matrix<double>& rows) {
+    const auto stride = static_cast<std::size_t>(cloud_.rules.stride), d = static_cast<std::size_t>(cloud_.rules.dim);
+    rows = Matrix<double>(static_cast<std::size_t>(cloud_.rules.n), d);
+    transfer_.resize(stride * d);
+    machine_.download(there, std::span<double>(transfer_));
+    for (std::size_t i = 0; i < rows.num_rows(); ++i)
+      for (std::size_t c = 0; c < d; ++c) rows(i, c) = transfer_[c * stride + i];
+  }
+  void put_by_coordinate(const Matrix<double>& values, double* there) {
+    for (std::size_t c = 0; c < values.num_rows(); ++c)
+      machine_.upload(there + c * static_cast<std::size_t>(cloud_.rules.stride), values.row(c));
+  }
+  void get_by_coordinate(const double* there, Matrix<double>& values) {
+    values = Matrix<double>(static_cast<std::size_t>(cloud_.rules.dim), static_cast<std::size_t>(cloud_.rules.n));
+    for (std::size_t c = 0; c < values.num_rows(); ++c)
+      machine_.download(there + c * static_cast<std::size_t>(cloud_.rules.stride), values.row(c));
+  }
+
+  Machine& machine_;
+  std::unique_ptr<PosteriorBatch<Machine>> posterior_;
+  bool imq_;
+  std::string name_;
+  svgd_lanes::Cloud cloud_{};
+  Doubles doubles_, trace_;
+  typename Machine::template Buffer<std::int32_t> outcome_;
+  typename Machine::template Buffer<svgd_lanes::Numbers> numbers_;
+  typename Machine::Recording refreshing_, keeping_;
+  svgd_lanes::Numbers host_{};
+  std::vector<double> transfer_;
+};
+
+}  // namespace sojourn

@@ -1,0 +1,250 @@
+// Whole iterations by the bodies of device kernels, in a host loop, beside the same run on the CPU.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <random>
+
+#include "comm/thread_group.hpp"
+#include "host/posterior/host_loop_device.hpp"
+#include "host/posterior/posterior_cases.hpp"
+#include "host/sampler/host_loop_svgd.hpp"
+#include "sojourn/families.hpp"
+#include "sojourn/svgd.hpp"
+
+namespace sojourn {
+namespace {
+
+using ::testing::HasSubstr;
+
+Observations drawn_times(std::size_t count, double middle = 1.3) {
+  std::mt19937 random(2);
+  std::lognormal_distribution<double> factor(0, 0.5);
+  std::vector<double> values(count);
+  for (double& value : values) value = middle * factor(random);
+  return exact_observations(values, TimeKind::kContinuous, "drawn");
+}
+
+struct Case {
+  Model model;
+  std::map<std::string, Prior> priors;
+  Observations data;
+};
+
+Case two_demes() {
+  const std::int32_t samples[] = {2, 2};
+  Case one{structured_coalescent_blocks(samples), {}, drawn_times(150)};
+  for (const Parameter& parameter : one.model.parameters)
+    one.priors.emplace(parameter.name, Prior(PriorFamily::kLognormal, 0, 0.5));
+  return one;
+}
+
+struct Ran {
+  SvgdResult result;
+  DeviceReport report;
+};
+
+struct How {
+  bool on_device = true;
+  double free_bytes = 1e12;
+  std::int64_t report_every = 0, stop_at = 0;
+  const SvgdState* resume = nullptr;
+  SvgdState* keep = nullptr;
+};
+
+Ran run(const Case& one, const SvgdOptions& options, const How& how) {
+  EvaluatorOptions evaluator;
+  evaluator.num_threads = 1;
+  Posterior posterior(one.model, one.data, one.priors, {}, one.model.graph.unit_reward(), evaluator);
+  testing::HostLoopSvgd directions;
+  if (how.on_device) posterior.use_device(std::make_shared<testing::HostLoopDevice>(how.free_bytes));
+  SvgdControl control{.report_every = how.report_every, .resume = how.resume};
+  if (how.on_device) control.device = &directions;
+  if (how.report_every > 0 || how.stop_at > 0)
+    control.progress = [&](const SvgdProgress& now) { return how.stop_at == 0 || now.iteration < how.stop_at; };
+  if (how.keep != nullptr) control.finish = [&](const SvgdState& state) { *how.keep = state; };
+  Ran ran{svgd(posterior, options, control), {}};
+  ran.report = posterior.device_report();
+  return ran;
+}
+
+SvgdOptions fifty_iterations(std::int64_t num_particles = 40) {
+  SvgdOptions options;
+  options.num_particles = num_particles;
+  options.num_iterations = 50;
+  options.num_threads = 1;
+  options.start = StartKind::kPrior;
+  return options;
+}
+
+/// Fifty steps carry on what 1e-12 of a score leaves; positions are of size one.
+void expect_close(const SvgdResult& device, const SvgdResult& cpu) {
+  ASSERT_EQ(device.particles.values().size(), cpu.particles.values().size());
+  for (std::size_t i = 0; i < cpu.particles.values().size(); ++i)
+    ASSERT_NEAR(device.particles.values()[i], cpu.particles.values()[i], 1e-8) << i;
+  for (std::size_t i = 0; i < cpu.log_density.size(); ++i)
+    ASSERT_NEAR(device.log_density[i], cpu.log_density[i], 1e-7 * (1 + std::abs(cpu.log_density[i]))) << i;
+  ASSERT_EQ(device.trace_mean_log_density.size(), cpu.trace_mean_log_density.size());
+  for (std::size_t k = 0; k < cpu.trace_step.size(); ++k) {
+    ASSERT_NEAR(device.trace_mean_log_density[k], cpu.trace_mean_log_density[k],
+                1e-8 * (1 + std::abs(cpu.trace_mean_log_density[k])));
+    ASSERT_NEAR(device.trace_step[k], cpu.trace_step[k], 1e-7);
+  }
+}
+
+TEST(SvgdResident, EndsWhereTheCpuEnds) {
+  const Case one = two_demes();
+  std::vector<SvgdOptions> all(6, fifty_iterations());
+  all[1].start = StartKind::kLaplace;
+  all[1].num_particles = 33;
+  all[2].kernel = Kernel::kRbf;
+  all[2].bandwidth_rule = BandwidthRule::kFixed;
+  all[2].bandwidth = 0.7;
+  all[2].schedule = ScheduleKind::kWarmup;
+  all[3].optimizer = Optimizer::kGradient;
+  all[3].schedule = ScheduleKind::kConstant;
+  all[3].linear_weight = 0;
+  all[4].whiten = false;
+  all[4].learning_rate = 0.02;
+  all[5].history_every = 20;
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    SCOPED_TRACE(k);
+    const Ran cpu = run(one, all[k], {.on_device = false}), device = run(one, all[k], {});
+    expect_close(device.result, cpu.result);
+    EXPECT_EQ(device.result.on_device.num_resident, 50);
+    EXPECT_EQ(device.result.on_device.num_directions, 50);
+    EXPECT_EQ(device.result.on_device.num_halts, 0);
+    EXPECT_EQ(device.result.on_device.why_not_resident, "");
+    EXPECT_EQ(cpu.result.on_device.num_resident, 0);
+    EXPECT_GE(device.report.num_served, 51 * all[k].num_particles);
+    EXPECT_EQ(device.report.num_on_cpu(), 0);
+    ASSERT_EQ(device.result.history.size(), cpu.result.history.size());
+    for (std::size_t f = 0; f < cpu.result.history.size(); ++f)
+      for (std::size_t i = 0; i < cpu.result.history[f].particles.size(); ++i)
+        ASSERT_NEAR(device.result.history[f].particles.values()[i], cpu.result.history[f].particles.values()[i], 1e-8);
+  }
+}
+
+/// Priors of every family, supports with either end or none, rates that are computed from the parameters.
+TEST(SvgdResident, KnowsPriorsTransformsAndDerivedRates) {
+  const RateTerm first{0, 1.0}, second{1, 1.0};
+  const auto chain = [&](std::vector<Parameter> parameters, const RateMap& rates) {
+    return cases::make_model(TimeKind::kContinuous, 3, {{0, 1.0}}, {{0, 1, 0, {first}}, {1, 2, 0, {second}}},
+                             std::move(parameters), rates);
+  };
+  const RateMap rates = RateMap::derived({"a", "b"}, {"r", "s"}, {"exp(a) + 0.1 * b^2", "1 / (1 + b) + sqrt(2)"});
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::vector<Case> all;
+  const auto add = [&](std::vector<Parameter> parameters, const RateMap& map, const Prior& a, const Prior& b) {
+    all.push_back({chain(std::move(parameters), map), {{"a", a}, {"b", b}}, drawn_times(80)});
+  };
+  add({{"a"}, {"b"}}, rates, Prior(PriorFamily::kNormal, 0, 0.5), Prior(PriorFamily::kGamma, 3, 2));
+  add({{"a"}, {"b"}}, RateMap::identity(2), Prior(PriorFamily::kExponential, 0.7), Prior(PriorFamily::kHalfCauchy, 1));
+  add({{"a"}, {"b", 0.2, kInfinity}}, RateMap::identity(2), Prior(PriorFamily::kUniform, 0.5, 4),
+      Prior(PriorFamily::kLognormal, 0.2, 0.6));
+  add({{"a", -kInfinity, 1.5}, {"b"}}, rates, Prior(PriorFamily::kNormal, 0, 1), Prior(PriorFamily::kBeta, 2, 3));
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    SCOPED_TRACE(k);
+    const SvgdOptions options = fifty_iterations(25);
+    const Ran cpu = run(all[k], options, {.on_device = false}), device = run(all[k], options, {});
+    expect_close(device.result, cpu.result);
+    EXPECT_EQ(device.result.on_device.num_resident, 50);
+  }
+}
+
+/// The bits do not depend on how many iterations run at once, on batches, or on a stop in between.
+TEST(SvgdResident, GivesTheSameBitsHoweverItIsRun) {
+  const Case one = two_demes();
+  SvgdOptions options = fifty_iterations(140);
+  options.num_iterations = 30;
+  const SvgdResult whole = run(one, options, {}).result;
+  EXPECT_EQ(run(one, options, {.report_every = 7}).result.particles.values(), whole.particles.values());
+  // Room for one block of lanes.
+  EXPECT_EQ(run(one, options, {.free_bytes = 1e5}).result.particles.values(), whole.particles.values());
+  SvgdState state;
+  const SvgdResult part = run(one, options, {.report_every = 9, .stop_at = 27, .keep = &state}).result;
+  EXPECT_TRUE(part.interrupted);
+  ASSERT_EQ(state.iteration, 27);
+  const SvgdResult rest = run(one, options, {.resume = &state}).result;
+  EXPECT_EQ(rest.particles.values(), whole.particles.values());
+  EXPECT_EQ(rest.trace_step, whole.trace_step);
+  EXPECT_EQ(rest.log_density, whole.log_density);
+}
+
+TEST(SvgdResident, TheHostFinishesWhatTheDeviceCannotEvaluate) {
+  // A triangle of pairs is reversible where a == b: elsewhere no particle's poles are proved real.
+  const RateTerm a{0, 1.0}, b{1, 1.0};
+  const Case triangle{cases::make_model(TimeKind::kContinuous, 4, {{0, 1.0}},
+                                        {{0, 1, 0, {a}},
+                                         {1, 0, 0, {a}},
+                                         {1, 2, 0, {a}},
+                                         {2, 1, 0, {a}},
+                                         {2, 0, 0, {b}},
+                                         {0, 2, 0, {a}},
+                                         {1, 3, 0.5, {}}},
+                                        {{"a"}, {"b"}}, RateMap::identity(2)),
+                      {{"a", Prior(PriorFamily::kLognormal, 0, 0.3)}, {"b", Prior(PriorFamily::kLognormal, 0, 0.3)}},
+                      drawn_times(20)};
+  const SvgdOptions options = fifty_iterations(15);
+  const Ran cpu = run(triangle, options, {.on_device = false}), device = run(triangle, options, {});
+  expect_close(device.result, cpu.result);
+  EXPECT_EQ(device.result.on_device.num_resident, 50);
+  EXPECT_EQ(device.result.on_device.num_halts, 50);
+  EXPECT_GE(device.report.num_not_real, 50 * 15);
+}
+
+TEST(SvgdResident, ShortensStepsAsTheCpuDoes) {
+  // A rate that is negative where b > a: steps that end there are shortened.
+  const RateTerm first{0, 1.0}, second{1, 1.0};
+  const Case narrow{cases::make_model(TimeKind::kContinuous, 3, {{0, 1.0}}, {{0, 1, 0, {first}}, {1, 2, 0, {second}}},
+                                      {{"a"}, {"b"}}, RateMap::derived({"a", "b"}, {"r", "s"}, {"a - b", "a"})),
+                    {{"a", Prior(PriorFamily::kNormal, 3, 0.5)}, {"b", Prior(PriorFamily::kNormal, 0, 1)}},
+                    drawn_times(12, 3)};
+  SvgdOptions options = fifty_iterations(30);
+  options.learning_rate = 0.6;
+  options.schedule = ScheduleKind::kConstant;
+  const Ran cpu = run(narrow, options, {.on_device = false}), device = run(narrow, options, {});
+  const auto rejected = [](const SvgdResult& result) {
+    for (const Diagnostic& diagnostic : result.diagnostics)
+      if (diagnostic.name == "rejected_steps") return diagnostic.value;
+    return -1.0;
+  };
+  EXPECT_GT(rejected(cpu.result), 0);
+  EXPECT_EQ(rejected(device.result), rejected(cpu.result));
+  EXPECT_GT(device.result.on_device.num_halts, 0);
+  EXPECT_LT(device.result.on_device.num_halts, 50);
+  expect_close(device.result, cpu.result);
+}
+
+TEST(SvgdResident, AStateThatIsNotThePosteriorsEndsTheRun) {
+  const Case one = two_demes();
+  SvgdState state;
+  run(one, fifty_iterations(), {.report_every = 5, .stop_at = 10, .keep = &state});
+  state.score(3, 1) += 1;
+  EXPECT_THROW(run(one, fifty_iterations(), {.resume = &state}), DeviceError);
+}
+
+TEST(SvgdResident, SaysWhyParticlesComeToTheHost) {
+  Case one = two_demes();
+  const Model chain = erlang(3);
+  const Case line{chain, {{chain.parameters[0].name, Prior(PriorFamily::kLognormal, 0, 0.5)}}, drawn_times(60)};
+  const DeviceIterations on_line = run(line, fifty_iterations(), {}).result.on_device;
+  EXPECT_EQ(on_line.num_resident, 0);
+  EXPECT_EQ(on_line.num_directions, 50);
+  EXPECT_THAT(on_line.why_not_resident, HasSubstr("interpolated"));
+  run_thread_ranks(2, [&](Communicator& communicator) {
+    Posterior posterior(one.model, one.data, one.priors, {}, one.model.graph.unit_reward());
+    posterior.use_device(std::make_shared<testing::HostLoopDevice>());
+    testing::HostLoopSvgd directions;
+    SvgdOptions options = fifty_iterations(40);
+    options.num_iterations = 3;
+    const SvgdResult result = svgd(posterior, options, communicator, SvgdControl{.device = &directions});
+    EXPECT_EQ(result.on_device.num_resident, 0);
+    EXPECT_EQ(result.on_device.num_directions, 3);
+    EXPECT_THAT(result.on_device.why_not_resident, HasSubstr("ranks"));
+  });
+}
+
+}  // namespace
+}  // namespace sojourn
