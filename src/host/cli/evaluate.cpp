@@ -33,10 +33,11 @@ struct EvaluateOptions {
     }
     return covariance || sojourn;
   }
-  [[nodiscard]] bool asks_beyond_likelihood() const {
+  /// Other quantities than devices compute.
+  [[nodiscard]] bool asks_for_the_cpu() const {
     EvaluateOptions others = *this;
     others.loglik.clear();
-    return others.asks_anything();
+    return others.asks_others_than_moments();
   }
   [[nodiscard]] bool asks_anything() const { return !moments.empty() || asks_others_than_moments(); }
 };
@@ -87,13 +88,16 @@ class EvaluationBuilder {
                        options.common.num_threads());
   }
 
-  void add_moments() {
+  /// `device`: null for the CPU.
+  void add_moments(const std::shared_ptr<MomentDevice>& device) {
     if (options_.moments.empty()) return;
+    if (device) evaluator_.use_device(device);
     const int order = static_cast<int>(parse_whole("--moments", options_.moments, 1, kMaxMoment));
     std::vector<std::string> labels;
     for (int k = 1; k <= order; ++k) labels.push_back(std::to_string(k));
     add("moments", {static_cast<std::size_t>(order)}, std::move(labels),
         evaluator_.moments(thetas(), reward(), order, options_.gradient));
+    if (const std::string text = device_text(evaluator_.moment_report()); !text.empty()) write_stderr(text + '\n');
   }
 
   void add_law(const char* key, const std::string& text, LawKind kind) {
@@ -230,8 +234,8 @@ ExitCode evaluate(const EvaluateOptions& options) {
   SOJOURN_EXPECTS(
       options.asks_anything(), UsageError,
       "nothing to compute: add a quantity, for example --moments 2 or --pdf 0.5,1,2; see sojourn evaluate --help");
-  if (options.asks_beyond_likelihood()) expect_cpu(options.common.device, "quantities other than --loglik are");
-  const std::shared_ptr<LikelihoodDevice> device = open_device(options.common.device);
+  if (options.asks_for_the_cpu()) expect_cpu(options.common.device, "quantities other than --moments and --loglik are");
+  const Device device = open_device(options.common.device);
   const EvaluatorOptions evaluator = evaluator_options(options);
   Model model = load_model(options.model, options.common.limits());
   print_warnings(model);
@@ -241,7 +245,7 @@ ExitCode evaluate(const EvaluateOptions& options) {
   SOJOURN_EXPECTS(discrete || options.pmf.empty(), UsageError,
                   "--pmf: the model is in continuous time; use --pdf for its density");
   EvaluationBuilder builder(options, Evaluator(std::move(model), evaluator));
-  builder.add_moments();
+  builder.add_moments(device.moments);
   builder.add_law("pdf", options.pdf, LawKind::kPdf);
   builder.add_law("pmf", options.pmf, LawKind::kPdf);
   builder.add_law("cdf", options.cdf, LawKind::kCdf);
@@ -250,7 +254,7 @@ ExitCode evaluate(const EvaluateOptions& options) {
   builder.add_quantile();
   builder.add_covariance();
   builder.add_state_quantities();
-  builder.add_log_likelihood(device);
+  builder.add_log_likelihood(device.likelihood);
   write_stdout(options.json ? evaluation_json(builder.model(), builder.result())
                             : evaluation_table(builder.model(), builder.result()));
   if (!builder.failed()) return ExitCode::kDone;
@@ -320,7 +324,8 @@ Action add_evaluate(CLI::App& app) {
       "  sojourn evaluate kingman.yaml --theta 1.5 --moments 2 --pdf 0.5,1,2 --gradient\n"
       "  sojourn evaluate mix.yaml --theta 1,2 --theta 1.1,2 --cdf 0:10:101 --json\n"
       "  sojourn evaluate mix.yaml --theta 1,2 --pdf 0.5 --precision multi --digits 40\n"
-      "  sojourn evaluate kingman.yaml --theta 1.5 --loglik times.csv");
+      "  sojourn evaluate kingman.yaml --theta 1.5 --loglik times.csv\n"
+      "  sojourn evaluate kingman.yaml --theta-file thetas.csv --moments 2 --gradient --device cuda");
   return [options] { return evaluate(*options); };
 }
 

@@ -172,8 +172,12 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
     return quantity;
   }
   std::vector<char> in_doubt(gradient ? batch.size() : 0);
-  replay_moments(model_.graph, prc_, batch.phi(), reward, order, quantity.values.values(), by_rate,
-                 team_size(options_.num_threads), GradientRoute::kCertified, in_doubt);
+  if (on_device_) {
+    moments_on_device(batch.phi(), reward, order, quantity.values.values(), by_rate, in_doubt);
+  } else {
+    replay_moments(model_.graph, prc_, batch.phi(), reward, order, quantity.values.values(), by_rate,
+                   team_size(options_.num_threads), GradientRoute::kCertified, in_doubt);
+  }
   settle(in_doubt);
   quantity.gradient = batch.pull_back(std::move(by_rate), order);
   quantity.status = finite_status(quantity.values);
