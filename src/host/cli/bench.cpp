@@ -102,11 +102,12 @@ void check_target(const char* flag, const std::string& path, bool overwrite) {
 }
 
 ExitCode bench(const BenchOptions& options) {
-  expect_cpu(options.common.device, "the cases of bench are");
+  const Device device = open_device(options.common.device);
   check_target("--plot", options.plot, options.overwrite);
   check_target("--save", options.save, options.overwrite);
   BenchReport report;
   report.plan = make_plan(options);
+  report.plan.device = device;
   const std::vector<std::string> names = options.cases.empty() ? bench_case_names(options.quick) : options.cases;
   std::vector<BenchCase> cases;
   for (const std::string& name : names) {
@@ -157,10 +158,12 @@ Action add_bench(CLI::App& app) {
   add_device_option(app, options->common);
   add_limit_options(app, options->common);
   app.footer(
+      "With --device cuda the device is measured beside the CPU, with limits of its own.\n"
       "The machine's limit is measured in the same run: a loop of multiply-adds in registers and a loop of copies\n"
       "through memory, with as many threads. Close other programs first; a busy machine is reported.\n\n"
       "Examples:\n"
       "  sojourn bench --quick\n"
+      "  sojourn bench --device cuda\n"
       "  sojourn bench two_deme_blocks_10 my-model.yaml --particles 100,10000 --threads 1,8 --plot bench.svg");
   return [options] { return bench(*options); };
 }

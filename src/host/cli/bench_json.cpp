@@ -27,7 +27,7 @@ void write_machine(JsonWriter& json, const BenchReport& report) {
 void write_row(JsonWriter& json, const BenchRow& row, const BenchResult& result) {
   const BenchShare share = share_of_limit(row, result);
   json.begin_object().member("case", result.cases[row.case_index].name).member("quantity", to_string(row.quantity));
-  json.member("device", "cpu").member("precision", to_string(row.precision));
+  json.member("device", row.device).member("precision", to_string(row.precision));
   json.member("threads", row.num_threads).member("particles", row.num_particles);
   json.member("status", row.not_measured.empty() ? "ok" : "not measured");
   if (!row.not_measured.empty()) {
@@ -35,6 +35,7 @@ void write_row(JsonWriter& json, const BenchRow& row, const BenchResult& result)
     return;
   }
   write(json, "per_second", row.rate);
+  if (row.device != "cpu") json.member("particles_on_cpu", row.num_on_cpu);
   json.member("multiply_adds_per_second", known(row.multiply_adds * row.rate.median()));
   json.member("memory_bytes_per_second", known(row.bytes * row.rate.median()));
   json.member("share_of_multiply_adds", known(share.multiply_adds)).member("share_of_copy", known(share.copy));
@@ -85,7 +86,16 @@ std::string bench_json(const BenchReport& report) {
   for (std::size_t q = 0; q < speedups.size(); ++q) json.member(to_string(kBenchQuantities[q]), speedups[q]);
   json.end_object();
   json.key("devices").begin_array().begin_object();
-  json.member("device", "cuda").member("status", "not measured").member("reason", why_no_device(report.build));
+  if (report.result.device.empty()) {
+    json.member("device", "cuda").member("status", "not measured").member("reason", why_no_device(report.build));
+  } else {
+    const DeviceLimits& limits = report.result.device_limits;
+    json.member("device", report.result.device).member("status", "measured");
+    json.member("shared_dot_multiply_adds_per_second", known(limits.shared_dot));
+    json.member("register_multiply_adds_per_second", known(limits.multiply_adds));
+    json.member("cache_bytes_per_second", known(limits.cache_bytes));
+    json.member("memory_bytes_per_second", known(limits.memory_bytes));
+  }
   json.end_object().end_array();
   return json.member("counting", bench_counting()).end_object().take();
 }

@@ -118,11 +118,13 @@ void measure_limits(MachineProbe& probe, const BenchPlan& plan, int num_repetiti
 /// All rows of one case with one number of threads.
 class CaseRun {
  public:
-  CaseRun(const BenchCase& one, const BenchPlan& plan, int num_threads, BenchResult& result)
-      : case_(one), plan_(plan), num_threads_(num_threads), result_(result) {
+  /// `device`: null for the CPU, which then has `num_threads`.
+  CaseRun(const BenchCase& one, const BenchPlan& plan, int num_threads, const Device* device, BenchResult& result)
+      : case_(one), plan_(plan), num_threads_(num_threads), device_(device), result_(result) {
     const Clock::time_point start = Clock::now();
     evaluator_ = std::make_unique<Evaluator>(one.model, EvaluatorOptions{.num_threads = num_threads});
     elimination_seconds_ = seconds_since(start);
+    if (device_ != nullptr) try_device([&] { evaluator_->use_device(device_->moments); });
     sizes_ = bench_sizes(plan, cost().factor_multiply_adds, cost().solve_multiply_adds);
   }
 
@@ -133,16 +135,22 @@ class CaseRun {
     const std::vector<std::int64_t>& particles = plan_.particles.empty() ? sizes_.particles : plan_.particles;
     for (const std::int64_t num_particles : particles) add_rows(num_particles);
     std::erase_if(timed_, [&](Timed& one) { return !warm_up(one); });
-    SOJOURN_EXPECTS(!timed_.empty(), NumericalError, "bench {}: nothing can be measured: {}", case_.name,
-                    result_.rows.back().not_measured);
+    SOJOURN_EXPECTS(!timed_.empty() || device_ != nullptr, NumericalError, "bench {}: nothing can be measured: {}",
+                    case_.name, result_.rows.back().not_measured);
     for (int repetition = 0; repetition < plan_.num_repetitions; ++repetition) {
-      for (Timed& one : timed_) repeat(one, result_.rows[one.row]);
+      for (Timed& one : timed_) {
+        BenchRow& row = result_.rows[one.row];
+        const std::int64_t before = device_ != nullptr ? left_to_the_cpu(row.quantity) : 0;
+        repeat(one, row);
+        if (device_ != nullptr) row.num_on_cpu += left_to_the_cpu(row.quantity) - before;
+      }
     }
   }
 
  private:
   void add_rows(std::int64_t num_particles) {
-    for (const Precision precision : plan_.precisions) add_rows(num_particles, precision);
+    for (const Precision precision : plan_.precisions)
+      if (device_ == nullptr || precision == Precision::kDouble) add_rows(num_particles, precision);
   }
   void add_rows(std::int64_t num_particles, Precision precision) {
     for (const BenchQuantity quantity : kBenchQuantities) {
@@ -152,6 +160,7 @@ class CaseRun {
       row.quantity = quantity;
       row.num_threads = num_threads_;
       row.num_particles = num_particles;
+      if (device_ != nullptr) row.device = device_->name();
       const bool gradient = quantity == BenchQuantity::kLikelihoodGradient || quantity == BenchQuantity::kMeanGradient;
       const bool likelihood = quantity == BenchQuantity::kLikelihood || quantity == BenchQuantity::kLikelihoodGradient;
       if (likelihood && precision == Precision::kSingle) {
@@ -160,6 +169,8 @@ class CaseRun {
         row.not_measured = "the model has no parameters";
       } else if (likelihood) {
         prepare_likelihood(row);
+      } else {
+        row.not_measured = why_not_;
       }
       count_work(row, cost(), case_.model.num_parameters(), plan_.last_cache_bytes);
       if (row.not_measured.empty()) {
@@ -186,9 +197,29 @@ class CaseRun {
       likelihood_ = std::make_unique<DataLikelihood>(case_.model, draw_observations(case_, plan_.num_observations),
                                                      case_.model.graph.unit_reward(),
                                                      EvaluatorOptions{.num_threads = num_threads_});
+      if (device_ != nullptr) likelihood_->use_device(device_->likelihood);
     } catch (const Error& error) {
       row.not_measured = error.what();
+      likelihood_.reset();
     }
+  }
+
+  template <class Use>
+  void try_device(Use&& use) {
+    try {
+      use();
+    } catch (const DeviceError& error) {
+      why_not_ = error.what();
+    }
+  }
+
+  /// Particles that the device has left to the CPU since it was asked first.
+  [[nodiscard]] std::int64_t left_to_the_cpu(BenchQuantity quantity) const {
+    if (quantity == BenchQuantity::kMean || quantity == BenchQuantity::kMeanGradient) {
+      const MomentReport report = evaluator_->moment_report();
+      return report.num_in_doubt + report.num_not_finite;
+    }
+    return likelihood_->device_report().num_on_cpu();
   }
 
   std::function<void()> likelihood_of(std::shared_ptr<const Matrix<double>> theta, BenchQuantity quantity) const {
@@ -239,6 +270,8 @@ class CaseRun {
   const BenchCase& case_;
   const BenchPlan& plan_;
   int num_threads_;
+  const Device* device_;
+  std::string why_not_;  ///< why the device evaluates no moments
   BenchResult& result_;
   std::unique_ptr<Evaluator> evaluator_, single_;
   std::unique_ptr<DataLikelihood> likelihood_;
@@ -279,13 +312,17 @@ BenchShare share_of_limit(const BenchRow& row, const BenchResult& result) {
   if (row.rate.values.empty()) return share;
   // A limit is the best that was seen: other programs can only hide it, and more threads never lower it.
   double multiply_adds = 0, copied_bytes = 0;
+  if (row.device != "cpu") {
+    multiply_adds = result.device_limits.shared_dot;
+    copied_bytes = result.device_limits.memory_bytes;
+  }
   for (const BenchLimit& limit : result.limits) {
-    if (limit.num_threads > row.num_threads) continue;
+    if (row.device != "cpu" || limit.num_threads > row.num_threads) continue;
     multiply_adds = std::max(multiply_adds, limit.multiply_adds.high());
     copied_bytes = std::max(copied_bytes, limit.copied_bytes.high());
   }
-  share.multiply_adds = row.multiply_adds * row.rate.median() / multiply_adds;
-  share.copy = row.bytes * row.rate.median() / copied_bytes;
+  if (multiply_adds > 0) share.multiply_adds = row.multiply_adds * row.rate.median() / multiply_adds;
+  if (copied_bytes > 0) share.copy = row.bytes * row.rate.median() / copied_bytes;
   return share;
 }
 
@@ -315,6 +352,10 @@ BenchResult run_bench(const std::vector<BenchCase>& cases, const BenchPlan& plan
   const std::size_t copy_bytes = MachineProbe::copy_size(plan.last_cache_bytes);
   MachineProbe probe(copy_bytes, most_threads);
   measure_limits(probe, plan, 2, result.limits);
+  if (plan.device) {
+    result.device = plan.device.name();
+    if (plan.device.limits) result.device_limits = plan.device.limits();
+  }
   for (const BenchCase& one : cases) {
     BenchCaseFacts facts;
     facts.name = one.name;
@@ -327,7 +368,7 @@ BenchResult run_bench(const std::vector<BenchCase>& cases, const BenchPlan& plan
       if (log_level() == LogLevel::kInfo)
         write_stderr(
             fmt::format("measuring {} with {} thread{}\n", one.name, num_threads, num_threads == 1 ? "" : "s"));
-      CaseRun run(one, plan, num_threads, result);
+      CaseRun run(one, plan, num_threads, nullptr, result);
       run.run();
       BenchCaseFacts& known = result.cases.back();
       known.factor_multiply_adds = run.cost().factor_multiply_adds;
@@ -336,6 +377,10 @@ BenchResult run_bench(const std::vector<BenchCase>& cases, const BenchPlan& plan
       known.elimination_seconds = known.elimination_seconds == 0
                                       ? run.elimination_seconds()
                                       : std::min(known.elimination_seconds, run.elimination_seconds());
+    }
+    if (plan.device) {
+      if (log_level() == LogLevel::kInfo) write_stderr(fmt::format("measuring {} on {}\n", one.name, result.device));
+      CaseRun(one, plan, most_threads, &plan.device, result).run();
     }
     measure_limits(probe, plan, 1, result.limits);
   }

@@ -6,6 +6,7 @@
 
 #include "cli/bench_cases.hpp"
 #include "cli/bench_limits.hpp"
+#include "sojourn/device.hpp"
 #include "sojourn/evaluator.hpp"
 
 namespace sojourn::cli {
@@ -27,6 +28,7 @@ struct BenchPlan {
   double seconds = 0.2;  ///< at least, for one repetition of one measurement
   std::int64_t num_observations = 1000;
   std::size_t last_cache_bytes = 0;  ///< what the copy loop must not fit into
+  Device device;                     ///< measured beside the CPU where there is one
 };
 
 /// Repetitions of one number.
@@ -51,10 +53,12 @@ struct BenchRow {
   Precision precision = Precision::kDouble;
   int num_threads = 1;
   std::int64_t num_particles = 0;
-  Spread rate;               ///< particles per second; empty where not measured
-  double multiply_adds = 0;  ///< counted per particle, 0: not counted
-  double bytes = 0;          ///< through memory, counted per particle, 0: not counted
-  std::string not_measured;  ///< why not
+  Spread rate;                  ///< particles per second; empty where not measured
+  std::string device = "cpu";   ///< else "cuda:0 ..."
+  std::int64_t num_on_cpu = 0;  ///< of all runs' particles, those that a device left to the CPU
+  double multiply_adds = 0;     ///< counted per particle, 0: not counted
+  double bytes = 0;             ///< through memory, counted per particle, 0: not counted
+  std::string not_measured;     ///< why not
 };
 
 /// A case with its elimination.
@@ -68,7 +72,9 @@ struct BenchCaseFacts {
 struct BenchResult {
   std::vector<BenchLimit> limits;  ///< one per number of threads
   std::vector<BenchCaseFacts> cases;
-  std::vector<BenchRow> rows;  ///< case, threads, particles, quantity
+  std::vector<BenchRow> rows;  ///< case, threads, particles, quantity; of a case the device's last
+  std::string device;          ///< empty: none was measured
+  DeviceLimits device_limits;
 };
 
 /// Throughput as a share of the best that the machine's loops reached with as many threads or fewer; 0 where nothing is

@@ -39,6 +39,9 @@ const char* name_of(BenchQuantity quantity) {
   }
 }
 
+/// "cuda:0" of "cuda:0 NVIDIA H200, 139 GiB".
+std::string short_name(const std::string& device) { return device.substr(0, device.find(' ')); }
+
 std::string limits_table(const BenchResult& result) {
   TextTable table({"limit with threads", "multiply-adds/s", "bytes copied/s"});
   const auto best = [](const Spread& spread) {
@@ -67,7 +70,8 @@ std::string rates_table(const BenchResult& result) {
   for (std::size_t first = 0; first + kLine <= result.rows.size(); first += kLine) {
     const BenchRow& mean = result.rows[first + kLine - 2];
     std::vector<std::string> line{result.cases[mean.case_index].name, to_string(mean.precision),
-                                  std::to_string(mean.num_threads), std::to_string(mean.num_particles)};
+                                  mean.device == "cpu" ? std::to_string(mean.num_threads) : short_name(mean.device),
+                                  std::to_string(mean.num_particles)};
     for (std::size_t i = 0; i < kLine; ++i) {
       const BenchRow& row = result.rows[first + i];
       std::string cell = row.rate.values.empty() ? "-" : with_spread(row.rate);
@@ -109,7 +113,7 @@ const char* bench_counting() {
 std::string why_no_device(const BuildInfo& build) {
   if (!build.cuda) return "this program is built without CUDA";
   if (build.devices.empty()) return "no CUDA device is seen";
-  return "bench measures no CUDA devices yet; scripts/device-check does";
+  return "ask for it with --device cuda";
 }
 
 std::vector<std::string> bench_warnings(const BenchReport& report) {
@@ -151,7 +155,7 @@ std::array<double, 4> bench_speedups(const BenchResult& result) {
       double slow = 0, fast = 0;
       // Rows stand in order of the number of particles: the last one counts.
       for (const BenchRow& row : result.rows) {
-        if (row.precision != result.rows.front().precision) continue;
+        if (row.precision != result.rows.front().precision || row.device != "cpu") continue;
         if (row.case_index != c || row.quantity != kBenchQuantities[q] || row.rate.values.empty()) continue;
         if (row.num_threads == fewest) slow = row.rate.median();
         if (row.num_threads == most) fast = row.rate.median();
@@ -185,7 +189,16 @@ std::string bench_table(const BenchReport& report) {
     const auto [fewest, most] = std::minmax_element(report.plan.threads.begin(), report.plan.threads.end());
     text += fmt::format("{} threads over {}: {}\n", *most, *fewest, gained);
   }
-  text += "device cuda: not measured, " + why_no_device(report.build) + '\n';
+  if (report.result.device.empty()) {
+    text += "device cuda: not measured, " + why_no_device(report.build) + '\n';
+  } else {
+    const DeviceLimits& limits = report.result.device_limits;
+    text += fmt::format(
+        "device {}: {} multiply-adds/s of dot products from shared memory, which shares of its rows count, {} on "
+        "registers; {} bytes/s copied inside its cache, {} through its memory\n",
+        report.result.device, format_rate(limits.shared_dot), format_rate(limits.multiply_adds),
+        format_rate(limits.cache_bytes), format_rate(limits.memory_bytes));
+  }
   std::vector<std::string> told;
   bool fewer = false;
   for (const BenchRow& row : report.result.rows) {

@@ -59,7 +59,7 @@ const BenchRow* best_row(const BenchResult& result, std::size_t case_index, Benc
   const BenchRow* best = nullptr;
   for (const BenchRow& row : result.rows) {
     if (row.case_index != case_index || row.quantity != quantity || row.rate.values.empty()) continue;
-    if (row.precision != result.rows.front().precision) continue;
+    if (row.precision != result.rows.front().precision || row.device != "cpu") continue;
     if (best == nullptr || row.num_threads > best->num_threads ||
         (row.num_threads == best->num_threads && row.num_particles >= best->num_particles))
       best = &row;
@@ -122,7 +122,7 @@ void add_scaling(Page& page, const BenchReport& report) {
       // Rows stand in order of the number of particles: the last one counts.
       for (const BenchRow& row : result.rows) {
         if (row.case_index == c && row.quantity == BenchQuantity::kMean && row.num_threads == count &&
-            row.precision == result.rows.front().precision && !row.rate.values.empty())
+            row.precision == result.rows.front().precision && row.device == "cpu" && !row.rate.values.empty())
           rate = row.rate.median();
       }
       if (rate > 0) {

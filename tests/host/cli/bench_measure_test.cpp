@@ -1,11 +1,15 @@
 #include "cli/bench_measure.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "cli/bench_machine.hpp"
 #include "cli/bench_output.hpp"
+#include "host/evaluation/host_loop_moments.hpp"
+#include "host/posterior/host_loop_device.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -70,6 +74,49 @@ TEST(ShareOfLimit, IsOfTheBestLoopWithAsManyThreadsOrFewer) {
   EXPECT_DOUBLE_EQ(share.largest(), 0.1);
   result.rows[0].rate.values.clear();
   EXPECT_EQ(share_of_limit(result.rows[0], result).largest(), 0);
+}
+
+TEST(ShareOfLimit, OfADeviceIsOfItsOwnLimits) {
+  BenchResult result = one_row();
+  result.rows[0].device = "cuda:0 X";
+  result.device_limits = {.shared_dot = 1000, .memory_bytes = 10'000};
+  const BenchShare share = share_of_limit(result.rows[0], result);
+  EXPECT_DOUBLE_EQ(share.multiply_adds, 2.0 * 5 / 1000);
+  EXPECT_DOUBLE_EQ(share.copy, 2.0 * 20 / 10'000);
+}
+
+TEST(RunBench, MeasuresADeviceBesideTheCpu) {
+  BenchPlan plan;
+  plan.quick = true;
+  plan.threads = {1};
+  plan.particles = {40};
+  plan.num_repetitions = 2;
+  plan.seconds = 0;
+  plan.num_observations = 20;
+  plan.device = {.likelihood = std::make_shared<testing::HostLoopDevice>(),
+                 .svgd = nullptr,
+                 .moments = std::make_shared<testing::HostLoopMoments>(),
+                 .limits = [] {
+                   return DeviceLimits{1e9, 2e9, 3e9, 4e9};
+                 }};
+  BenchReport report;
+  report.plan = plan;
+  report.result = run_bench({make_bench_case("coxian_10", "", {})}, plan);
+  ASSERT_EQ(report.result.rows.size(), 8U);
+  for (std::size_t i = 0; i < 8; ++i) {
+    const BenchRow& row = report.result.rows[i];
+    EXPECT_EQ(row.device, i < 4 ? "cpu" : "host loop");
+    EXPECT_EQ(row.not_measured, "");
+    EXPECT_EQ(row.rate.values.size(), 2U);
+    EXPECT_EQ(row.num_on_cpu, 0);
+  }
+  const auto json = nlohmann::json::parse(bench_json(report));
+  EXPECT_EQ(json["devices"][0]["status"], "measured");
+  EXPECT_EQ(json["devices"][0]["memory_bytes_per_second"], 4e9);
+  EXPECT_EQ(json["measurements"][6]["device"], "host loop");
+  const double share = json["measurements"][6]["share_of_multiply_adds"].get<double>();
+  EXPECT_NEAR(share, json["measurements"][6]["multiply_adds_per_second"].get<double>() / 1e9, 1e-12 * share);
+  EXPECT_THAT(bench_table(report), ::testing::HasSubstr("device host loop: 1.00 G multiply-adds/s of dot products"));
 }
 
 TEST(BenchSpeedups, MedianOverCasesAtTheirLargestBatch) {

@@ -2,10 +2,19 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
+#include "cli/command_line.hpp"
 #include "cli/verb.hpp"
+#include "expects.hpp"
+#include "host/evaluation/host_loop_moments.hpp"
+#include "host/posterior/host_loop_device.hpp"
+#include "host/sampler/host_loop_svgd.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/info.hpp"
+#include "sojourn/svgd.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -13,9 +22,9 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(DeviceText, NamesReasonsThatOccurred) {
-  EXPECT_EQ(device_text({}), "");
-  EXPECT_EQ(device_text({.name = "cuda:0 X", .num_served = 12'000}), "12,000 likelihoods on cuda:0 X");
-  EXPECT_EQ(device_text({.name = "cuda:0 X", .num_served = 5, .num_uncertified = 2, .num_in_doubt = 1}),
+  EXPECT_EQ(device_text(DeviceReport{}), "");
+  EXPECT_EQ(device_text(DeviceReport{.name = "cuda:0 X", .num_served = 12'000}), "12,000 likelihoods on cuda:0 X");
+  EXPECT_EQ(device_text(DeviceReport{.name = "cuda:0 X", .num_served = 5, .num_uncertified = 2, .num_in_doubt = 1}),
             "5 likelihoods on cuda:0 X, 3 on the CPU instead: 2 with values that the shared contour does not certify, "
             "1 with a gradient in doubt");
 }
@@ -23,20 +32,20 @@ TEST(DeviceText, NamesReasonsThatOccurred) {
 TEST(OpenDevice, IsNoneOnTheCpu) {
   unsetenv("SOJOURN_DEVICE");
   for (const char* name : {"", "auto", "cpu"}) {
-    EXPECT_EQ(open_device(name), nullptr);
+    EXPECT_FALSE(open_device(name));
     EXPECT_NO_THROW(expect_cpu(name, "means are"));
   }
   setenv("SOJOURN_DEVICE", "cpu", 1);
-  EXPECT_EQ(open_device(""), nullptr);
+  EXPECT_FALSE(open_device(""));
   setenv("SOJOURN_DEVICE", "tpu", 1);
   EXPECT_THROW((void)open_device(""), UsageError);
-  EXPECT_EQ(open_device("cpu"), nullptr);
+  EXPECT_FALSE(open_device("cpu"));
   unsetenv("SOJOURN_DEVICE");
 }
 
 TEST(OpenDevice, ReadsTheEnvironmentThatItIsGiven) {
-  EXPECT_EQ(open_device("", fixed_environment({{"SOJOURN_DEVICE", "cpu"}})), nullptr);
-  EXPECT_EQ(open_device("", fixed_environment({{"SOJOURN_DEVICE", ""}})), nullptr);
+  EXPECT_FALSE(open_device("", fixed_environment({{"SOJOURN_DEVICE", "cpu"}})));
+  EXPECT_FALSE(open_device("", fixed_environment({{"SOJOURN_DEVICE", ""}})));
   EXPECT_THROW((void)open_device("", fixed_environment({{"SOJOURN_DEVICE", "tpu"}})), UsageError);
 }
 
@@ -50,6 +59,90 @@ TEST(OpenDevice, WithoutADeviceIsADeviceError) {
   EXPECT_THROW((void)open_device("cuda"), DeviceError);
   EXPECT_THROW((void)open_device("cuda:0"), DeviceError);
   EXPECT_THROW(expect_cpu("cuda", "means are"), DeviceError);
+}
+
+TEST(DeviceText, NamesWhatIterationsAndMomentsDid) {
+  DeviceIterations report;
+  EXPECT_EQ(device_text(report), "");
+  report.name = "cuda:0 X";
+  report.num_resident = 500;
+  EXPECT_EQ(device_text(report), "500 iterations on cuda:0 X, particles staying there");
+  report.num_halts = 3;
+  EXPECT_THAT(device_text(report), HasSubstr("in 3 of them some came to the CPU"));
+  report = {};
+  report.name = "X";
+  report.num_directions = 7;
+  report.why_not_resident = "so";
+  EXPECT_EQ(device_text(report), "7 directions of SVGD on X; particles come to the host in each iteration: so");
+  report = {};
+  report.name = "X";
+  report.why_no_directions = "no";
+  EXPECT_EQ(device_text(report), "directions of SVGD on the CPU, not on X: no");
+  EXPECT_EQ(device_text(MomentReport{}), "");
+  EXPECT_EQ(device_text(MomentReport{.name = "X", .num_served = 9, .num_in_doubt = 1, .num_not_finite = 2}),
+            "moments at 9 parameter vectors on X, at 1 with a gradient in doubt on the CPU instead, at 2 with numbers "
+            "beyond double precision on the CPU instead");
+}
+
+/// A host loop in a device's place, for as long as a test runs.
+class HostLoopAsDevice {
+ public:
+  HostLoopAsDevice() {
+    set_device_lister([] { return std::vector<std::string>{"cuda:0 host loop, 1 GiB"}; });
+    set_device_opener([](int, LikelihoodDevice::Report) {
+      return Device{.likelihood = std::make_shared<testing::HostLoopDevice>(),
+                    .svgd = std::make_shared<testing::HostLoopSvgd>(),
+                    .moments = std::make_shared<testing::HostLoopMoments>(),
+                    .limits = nullptr};
+    });
+  }
+  ~HostLoopAsDevice() {
+    set_device_lister(nullptr);
+    set_device_opener(nullptr);
+  }
+};
+
+/// The verbs with `--device cuda`, through the whole program, where it was built to ask for a device.
+TEST(ThroughTheProgram, InferAndEvaluateOnADevice) {
+  if (!build_info().cuda) GTEST_SKIP() << "this build has no CUDA and refuses every device";
+  const HostLoopAsDevice device;
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "through_the_program";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const auto write = [&](const char* name, const std::string& text) { std::ofstream(folder / name) << text; };
+  const auto path = [&](const char* name) { return (folder / name).string(); };
+  write("model.yaml",
+        "schema: sojourn/model/1\nname: demes\n"
+        "family: {structured_coalescent: {samples: [2, 2], state: blocks}}\n");
+  write("times.csv", "time\n0.4\n0.9\n1.3\n2.2\n3.1\n0.7\n");
+  std::string priors;
+  for (const char* name : {"coal_0", "coal_1", "mig_0_1", "mig_1_0"})
+    priors += fmt::format("  {}: {{lognormal: {{mean: 0, sd: 0.5}}}}\n", name);
+  write("run.yaml", "schema: sojourn/run/1\nmodel: model.yaml\ndata: {file: times.csv}\npriors:\n" + priors +
+                        "sampler: {particles: 40, iterations: 30}\nseed: 1\n");
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "sojourn");
+    std::vector<const char*> arguments;
+    for (const std::string& word : words) arguments.push_back(word.c_str());
+    return run_command_line(static_cast<int>(arguments.size()), arguments.data());
+  };
+  const auto summary = [&](const char* result) {
+    return nlohmann::json::parse(std::ifstream(folder / result / "summary.json"));
+  };
+  ASSERT_EQ(run({"infer", path("run.yaml"), "--output", path("there"), "--device", "cuda", "--quiet"}), 0);
+  ASSERT_EQ(run({"infer", path("run.yaml"), "--output", path("here"), "--device", "cpu", "--quiet"}), 0);
+  const nlohmann::json there = summary("there"), here = summary("here");
+  EXPECT_EQ(there["device_iterations"]["resident"], 30);
+  EXPECT_EQ(there["device_iterations"]["halts"], 0);
+  EXPECT_TRUE(here["device_iterations"].is_null());
+  for (const char* name : {"coal_0", "mig_1_0"})
+    EXPECT_NEAR(there["parameters"][name]["mean"].get<double>(), here["parameters"][name]["mean"].get<double>(), 1e-7);
+  EXPECT_EQ(run({"evaluate", path("model.yaml"), "--theta", "1,2,0.5,0.7", "--moments", "2", "--gradient", "--device",
+                 "cuda:0", "--json"}),
+            0);
+  EXPECT_EQ(run({"evaluate", path("model.yaml"), "--theta", "1,2,0.5,0.7", "--pdf", "1", "--device", "cuda"}), 6);
+  EXPECT_EQ(run({"evaluate", path("model.yaml"), "--theta", "1,2,0.5,0.7", "--moments", "5", "--device", "cuda"}), 6);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
