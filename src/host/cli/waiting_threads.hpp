@@ -2,7 +2,8 @@
 
 namespace sojourn::cli {
 
-/// Makes OpenMP's threads sleep while they wait for each other, unless OMP_WAIT_POLICY or GOMP_SPINCOUNT says otherwise.
+/// Makes OpenMP's threads sleep while they wait for each other, unless OMP_WAIT_POLICY or GOMP_SPINCOUNT says
+/// otherwise.
 ///
 /// By default they spin, and a thread that spins keeps the one it waits for off a core that other programs use as well:
 /// with one busy neighbour on two cores the guide's load takes 10 s instead of 6.7 s, and on an idle machine sleeping

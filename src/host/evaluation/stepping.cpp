@@ -160,14 +160,7 @@ void stepping_on<kThisSet>(const NumericChain& chain, std::span<const LawPoint> 
                   "--max-terms or take another --method",
                   latest, per_step, latest * per_step, max_terms);
   const std::size_t num = points.size();
-  const std::size_t num_gradient = gradient ? num * static_cast<std::size_t>(chain.num_rates) : 0;
-  for (std::vector<double>* log_values : {&values.log_density, &values.log_survival, &values.log_cdf}) {
-    log_values->assign(num, std::numeric_limits<double>::quiet_NaN());
-  }
-  for (std::vector<double>* slopes : {&values.density_gradient, &values.survival_gradient, &values.cdf_gradient}) {
-    slopes->assign(num_gradient, 0);
-  }
-  values.error_bound.assign(num, 0);
+  values.reset(num, gradient ? chain.num_rates : 0);
   const StepMatrix matrix(chain, gradient);
   std::vector<std::size_t> order(num);
   std::iota(order.begin(), order.end(), std::size_t{0});

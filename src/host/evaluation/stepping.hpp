@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -23,6 +24,15 @@ struct LawValues {
   /// d log value / d phi, [N, num_rates]; filled when asked; 0 where the value is zero.
   std::vector<double> density_gradient, survival_gradient, cdf_gradient;
   std::vector<double> error_bound;  ///< [N] relative error of the worst value at the point
+
+  /// Nothing known yet at `num_points` points: values NaN, gradients (of `num_rates` rates, 0 for none) and bounds 0.
+  void reset(std::size_t num_points, std::size_t num_rates) {
+    for (std::vector<double>* values : {&log_density, &log_survival, &log_cdf})
+      values->assign(num_points, std::numeric_limits<double>::quiet_NaN());
+    for (std::vector<double>* slopes : {&density_gradient, &survival_gradient, &cdf_gradient})
+      slopes->assign(num_points * num_rates, 0);
+    error_bound.assign(num_points, 0);
+  }
 };
 
 /// A numeric chain at one phi in which every transient state earns at unit rate: rewards are divided out and

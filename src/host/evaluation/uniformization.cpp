@@ -347,15 +347,7 @@ void uniformization_on<kThisSet>(const NumericChain& chain, std::span<const LawP
                   "uniformization: about {:.3g} steps of {:g} multiply-adds each are {:.3g}, more than the {} allowed; "
                   "raise --max-terms or take another --method",
                   steps, terms_per_step(chain), terms, max_terms);
-  const std::size_t num = points.size();
-  const std::size_t num_gradient = gradient ? num * static_cast<std::size_t>(chain.num_rates) : 0;
-  for (std::vector<double>* log_values : {&values.log_density, &values.log_survival, &values.log_cdf}) {
-    log_values->assign(num, std::numeric_limits<double>::quiet_NaN());
-  }
-  for (std::vector<double>* slopes : {&values.density_gradient, &values.survival_gradient, &values.cdf_gradient}) {
-    slopes->assign(num_gradient, 0);
-  }
-  values.error_bound.assign(num, 0);
+  values.reset(points.size(), gradient ? chain.num_rates : 0);
   Run(chain, points, rtol, max_terms, gradient).all(values);
 }
 

@@ -53,7 +53,7 @@ Sums<Real> mean_gradient_sums(const Prc& prc, const ZooChain& chain) {
   for (std::int32_t c = view.num_components - 1; c >= 0; --c) {
     const PrcComponent& component = view.components[c];
     transposed_solve_component<Real>(view, component, rate, entry.data() + component.entry_begin,
-                                               inverse.data() + component.row_begin, y);
+                                     inverse.data() + component.row_begin, y);
     add_gradient_sums<Real>(view, component, inverse_rate, rhs, x, 1.0, y, into);
   }
   fold_forms(view, into);

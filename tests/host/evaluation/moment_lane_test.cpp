@@ -13,6 +13,7 @@
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/moment_replay.hpp"
 #include "host/evaluation/dense_chain.hpp"
+#include "host/evaluation/shuffled_lanes.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/prc.hpp"
 
@@ -26,8 +27,6 @@ struct Answer {
   std::vector<unsigned char> in_doubt;
 };
 
-enum class Place { kShared, kSharedFactors, kGlobal };
-
 template <int kOrder, bool kFronts>
 Answer run_lanes(const Prc& prc, MatrixView<const double> phi, std::span<const double> reward_of_state, bool gradient,
                  Place place, unsigned seed) {
@@ -35,8 +34,7 @@ Answer run_lanes(const Prc& prc, MatrixView<const double> phi, std::span<const d
   const PrcView view = arrays.view();
   const MomentLaneShape shape = moment_lane_shape(arrays, kOrder, gradient);
   const MomentLaneSlots slots = shape.slots(view);
-  std::vector<double> reward;
-  for (const std::int32_t state : arrays.state_of_row) reward.push_back(reward_of_state[state]);
+  const std::vector<double> reward = arrays.by_row(reward_of_state);
   const auto num_lanes = static_cast<std::int64_t>(phi.num_rows());
   const std::size_t num_rates = phi.num_cols();
   std::vector<double> lane_phi(phi.size()), values(kOrder * phi.num_rows(), kNan),
@@ -46,38 +44,11 @@ Answer run_lanes(const Prc& prc, MatrixView<const double> phi, std::span<const d
     for (std::size_t r = 0; r < num_rates; ++r) lane_phi[r * phi.num_rows() + l] = phi(l, r);
   const MomentLaneOutput output{values.data(), by_rate.data(), in_doubt.data()};
 
-  constexpr std::int64_t kLanesPerBlock = 8, kResidentBlocks = 3;
-  std::vector<std::int64_t> blocks(kResidentBlocks);
-  for (std::int64_t b = 0; b < kResidentBlocks; ++b) blocks[b] = b;
-  std::shuffle(blocks.begin(), blocks.end(), std::mt19937(seed));
-  constexpr std::int64_t kResident = kLanesPerBlock * kResidentBlocks;
-  std::vector<double> global(static_cast<std::size_t>(slots.total() * kResident), kNan);
-#pragma omp parallel for
-  for (const std::int64_t block : blocks) {
-    std::vector<double> shared(static_cast<std::size_t>(slots.total() * kLanesPerBlock), kNan);
-    for (std::int64_t thread = 0; thread < kLanesPerBlock; ++thread) {
-      const std::int64_t own = block * kLanesPerBlock + thread;
-      const Strided<double> in_shared{shared.data() + thread, kLanesPerBlock};
-      const Strided<double> in_global{global.data() + own, kResident};
-      const std::int64_t local = slots.rate + slots.factor;
-      for (std::int64_t lane = own; lane < num_lanes; lane += kResident) {
-        switch (place) {
-          case Place::kShared:
-            moment_lane<kOrder, kFronts>(view, shape, reward.data(), lane_phi.data(), num_lanes, lane, in_shared,
-                                         in_shared.from(local), output);
-            break;
-          case Place::kSharedFactors:
-            moment_lane<kOrder, kFronts>(view, shape, reward.data(), lane_phi.data(), num_lanes, lane, in_shared,
-                                         in_global, output);
-            break;
-          case Place::kGlobal:
-            moment_lane<kOrder, kFronts>(view, shape, reward.data(), lane_phi.data(), num_lanes, lane, in_global,
-                                         in_global.from(local), output);
-            break;
-        }
-      }
-    }
-  }
+  for_each_lane_shuffled(num_lanes, slots.total(), slots.rate + slots.factor, place, kNan, seed,
+                         [&](std::int64_t lane, auto local, auto solution) {
+                           moment_lane<kOrder, kFronts>(view, shape, reward.data(), lane_phi.data(), num_lanes, lane,
+                                                        local, solution, output);
+                         });
   Answer answer;
   for (std::size_t l = 0; l < phi.num_rows(); ++l) {
     for (int j = 0; j < kOrder; ++j) answer.values.push_back(values[j * phi.num_rows() + l]);
@@ -95,15 +66,6 @@ Answer run(const Prc& prc, MatrixView<const double> phi, std::span<const double>
   const bool fronts = moment_lane_shape(prc.arrays(), kOrder, gradient).has_fronts;
   return fronts || place == Place::kGlobal ? run_lanes<kOrder, true>(prc, phi, reward, gradient, place, seed)
                                            : run_lanes<kOrder, false>(prc, phi, reward, gradient, place, seed);
-}
-
-Matrix<double> scattered(std::span<const double> centre, std::size_t count) {
-  Matrix<double> phi(count, centre.size());
-  std::mt19937 random(5);
-  std::lognormal_distribution<double> factor(0, 0.3);
-  for (std::size_t l = 0; l < count; ++l)
-    for (std::size_t r = 0; r < centre.size(); ++r) phi(l, r) = centre[r] * factor(random);
-  return phi;
 }
 
 void expect_close(std::span<const double> got, std::span<const double> wanted, double relative, const char* what) {
@@ -147,7 +109,7 @@ TEST(MomentLane, AgreesWithTheHostOnFamilies) {
                           birth_death(12, 1, false)};
   for (const Model& model : models) {
     std::vector<double> centre(model.rates.num_rates(), 0.7);
-    const Matrix<double> phi = scattered(centre, 61);
+    const Matrix<double> phi = scattered(centre, 61, 0.3, 5);
     std::vector<double> reward = model.graph.unit_reward();
     compare<1>(model.graph, phi.view(), reward);
     for (std::size_t s = 0; s < reward.size(); s += 3) reward[s] = 0;
@@ -159,7 +121,7 @@ TEST(MomentLane, AgreesWithTheHostOnFamilies) {
 TEST(MomentLane, AgreesWithTheHostOnFronts) {
   const StateGraph graph = testing::dense_chain(40);
   ASSERT_FALSE(eliminate(graph).arrays().fronts.empty());
-  const Matrix<double> phi = scattered(std::vector<double>(3, 0.7), 61);
+  const Matrix<double> phi = scattered(std::vector<double>(3, 0.7), 61, 0.3, 5);
   compare<1>(graph, phi.view(), graph.unit_reward());
   compare<3>(graph, phi.view(), graph.unit_reward());
 }
@@ -190,7 +152,7 @@ TEST(MomentLane, KnowsAHypoexponential) {
 TEST(MomentLane, SaysWhereProductsLoseTheirDigits) {
   const std::int32_t two_demes[] = {3, 2};
   const Model model = structured_coalescent_blocks(two_demes);
-  Matrix<double> phi = scattered(std::vector<double>(model.rates.num_rates(), 1.0), 4);
+  Matrix<double> phi = scattered(std::vector<double>(model.rates.num_rates(), 1.0), 4, 0.3, 5);
   for (std::size_t r = 2; r < phi.num_cols(); ++r) phi(1, r) *= 1e9;
   const Answer got =
       run<1>(eliminate(model.graph), phi.view(), model.graph.unit_reward(), true, Place::kSharedFactors, 1);

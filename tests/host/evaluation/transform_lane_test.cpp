@@ -15,6 +15,7 @@
 #include "evaluation/transform.hpp"
 #include "evaluation/transform_lane_shape.hpp"
 #include "host/evaluation/dense_chain.hpp"
+#include "host/evaluation/shuffled_lanes.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/prc.hpp"
 
@@ -23,8 +24,6 @@ namespace {
 
 using Number = std::complex<double>;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-enum class Place { kShared, kSharedFactors, kGlobal };
 
 /// Lane-minor, lane = node * particles + particle.
 struct Answer {
@@ -84,29 +83,11 @@ Answer run_lanes(const Prc& prc, MatrixView<const double> phi, std::span<const d
   const TransformLaneOutput output{answer.values.data(), answer.gradients.data(), answer.sizes.data()};
   const LaneNodes lane_nodes{nodes.nodes.data(), nodes.window.data(), nodes.tilts.data()};
 
-  constexpr std::int64_t kLanesPerBlock = 8, kResidentBlocks = 3, kResident = kLanesPerBlock * kResidentBlocks;
-  std::vector<std::int64_t> blocks(kResidentBlocks);
-  for (std::int64_t b = 0; b < kResidentBlocks; ++b) blocks[b] = b;
-  std::shuffle(blocks.begin(), blocks.end(), std::mt19937(seed));
-  std::vector<LaneComplex> global(static_cast<std::size_t>(slots.total() * kResident), nothing);
-#pragma omp parallel for
-  for (const std::int64_t block : blocks) {
-    std::vector<LaneComplex> shared(static_cast<std::size_t>(slots.total() * kLanesPerBlock), nothing);
-    for (std::int64_t thread = 0; thread < kLanesPerBlock; ++thread) {
-      const std::int64_t own = block * kLanesPerBlock + thread;
-      const Strided<LaneComplex> in_shared{shared.data() + thread, kLanesPerBlock};
-      const Strided<LaneComplex> in_global{global.data() + own, kResident};
-      for (std::int64_t lane = own; lane < num_lanes; lane += kResident) {
-        const auto run = [&](auto factor, auto solution) {
-          transform_lane<kFronts>(view, shape, reward.data(), {rate.data(), inverse.data()}, lane_nodes, num_particles,
-                                  num_lanes, lane, factor, solution, output);
-        };
-        if (place == Place::kShared) run(in_shared, in_shared.from(slots.factor));
-        if (place == Place::kSharedFactors) run(in_shared, in_global);
-        if (place == Place::kGlobal) run(in_global, in_global.from(slots.factor));
-      }
-    }
-  }
+  for_each_lane_shuffled(
+      num_lanes, slots.total(), slots.factor, place, nothing, seed, [&](std::int64_t lane, auto factor, auto solution) {
+        transform_lane<kFronts>(view, shape, reward.data(), {rate.data(), inverse.data()}, lane_nodes, num_particles,
+                                num_lanes, lane, factor, solution, output);
+      });
   return answer;
 }
 
@@ -116,15 +97,6 @@ Answer run(const Prc& prc, MatrixView<const double> phi, std::span<const double>
   const bool fronts = transform_lane_shape(prc.arrays(), true, false, false).has_fronts;
   return fronts || place == Place::kGlobal ? run_lanes<true>(prc, phi, reward, asked, nodes, place, seed)
                                            : run_lanes<false>(prc, phi, reward, asked, nodes, place, seed);
-}
-
-Matrix<double> scattered(std::span<const double> centre, std::size_t count) {
-  Matrix<double> phi(count, centre.size());
-  std::mt19937 random(5);
-  std::lognormal_distribution<double> factor(0, 0.3);
-  for (std::size_t l = 0; l < count; ++l)
-    for (std::size_t r = 0; r < centre.size(); ++r) phi(l, r) = centre[r] * factor(random);
-  return phi;
 }
 
 Number number(const LaneComplex& a) { return {a.re, a.im}; }
@@ -181,7 +153,7 @@ TEST(TransformLane, AgreesWithTheHostOnFamilies) {
   const Model models[] = {coalescent_blocks(8), structured_coalescent_blocks(two_demes), coxian(5),
                           birth_death(12, 1, false)};
   for (const Model& model : models) {
-    const Matrix<double> phi = scattered(std::vector<double>(model.rates.num_rates(), 0.7), 23);
+    const Matrix<double> phi = scattered(std::vector<double>(model.rates.num_rates(), 0.7), 23, 0.3, 5);
     std::vector<double> reward = model.graph.unit_reward();
     compare(model.graph, phi.view(), reward, {true, false, true});
     for (std::size_t s = 0; s < reward.size(); s += 3) reward[s] *= 2.5;
@@ -193,7 +165,7 @@ TEST(TransformLane, AgreesWithTheHostOnFamilies) {
 TEST(TransformLane, AgreesWithTheHostOnFronts) {
   const StateGraph graph = testing::dense_chain(40);
   ASSERT_FALSE(eliminate(graph).arrays().fronts.empty());
-  const Matrix<double> phi = scattered(std::vector<double>(3, 0.7), 11);
+  const Matrix<double> phi = scattered(std::vector<double>(3, 0.7), 11, 0.3, 5);
   compare(graph, phi.view(), graph.unit_reward(), {true, true, true});
 }
 
@@ -211,7 +183,7 @@ TEST(TransformLane, AgreesWithTheHostOnForms) {
   builder.add_initial(2, 0.2);
   const StateGraph graph = std::move(builder).build();
   ASSERT_GT(eliminate(graph).arrays().forms.size(), 0U);
-  const Matrix<double> phi = scattered(std::vector<double>{0.7, 1.9}, 17);
+  const Matrix<double> phi = scattered(std::vector<double>{0.7, 1.9}, 17, 0.3, 5);
   compare(graph, phi.view(), graph.unit_reward(), {true, true, true});
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <random>
 
+#include "host/evaluation/shuffled_lanes.hpp"
 #include "host/posterior/host_loop_device.hpp"
 #include "host/posterior/posterior_cases.hpp"
 #include "sojourn/error.hpp"
@@ -24,15 +25,6 @@ Evaluation evaluate_at(const DataLikelihood& likelihood, const Matrix<double>& t
   Evaluation out{std::vector<double>(count, kNan), Matrix<double>(gradient ? count : 0, theta.num_cols()), {}};
   likelihood.evaluate(theta.view(), out.value, gradient ? out.gradient.view() : MatrixView<double>(), out.status);
   return out;
-}
-
-Matrix<double> scattered(std::span<const double> centre, std::size_t count) {
-  Matrix<double> theta(count, centre.size());
-  std::mt19937 random(11);
-  std::lognormal_distribution<double> factor(0, 0.2);
-  for (std::size_t l = 0; l < count; ++l)
-    for (std::size_t p = 0; p < centre.size(); ++p) theta(l, p) = centre[p] * factor(random);
-  return theta;
 }
 
 /// `count` times about `middle`, tenfold to either side.
@@ -57,7 +49,7 @@ void compare(const Model& model, const Observations& data, std::span<const doubl
   const DataLikelihood cpu(model, data, model.graph.unit_reward(), options, compression);
   DataLikelihood device(model, data, model.graph.unit_reward(), options, compression);
   device.use_device(std::make_shared<HostLoopDevice>());
-  const Matrix<double> theta = scattered(centre, 37);
+  const Matrix<double> theta = scattered(centre, 37, 0.2, 11);
   const Evaluation wanted = evaluate_at(cpu, theta), got = evaluate_at(device, theta);
   const Evaluation value_alone = evaluate_at(device, theta, false);
   double weight = 0;
@@ -122,7 +114,7 @@ TEST(LikelihoodDevice, AParticleDependsOnItselfAlone) {
   const std::int32_t two_demes[] = {2, 2};
   const Model model = structured_coalescent_blocks(two_demes);
   const Observations data = times(many_times(200, 1.2));
-  const Matrix<double> theta = scattered(std::vector<double>(model.parameters.size(), 0.8), 300);
+  const Matrix<double> theta = scattered(std::vector<double>(model.parameters.size(), 0.8), 300, 0.2, 11);
   DataLikelihood whole(model, data, model.graph.unit_reward()), parts(model, data, model.graph.unit_reward());
   whole.use_device(std::make_shared<HostLoopDevice>());
   parts.use_device(std::make_shared<HostLoopDevice>(1e6));  // a fraction of what 300 particles take
@@ -168,7 +160,7 @@ TEST(LikelihoodDevice, SaysWhereProductsLoseTheirDigits) {
   const std::int32_t two_demes[] = {2, 2};
   const Model model = structured_coalescent_blocks(two_demes);
   const Observations data = times("time\n0.5\n1\n3\n");
-  Matrix<double> theta = scattered(std::vector<double>(model.parameters.size(), 1.0), 3);
+  Matrix<double> theta = scattered(std::vector<double>(model.parameters.size(), 1.0), 3, 0.2, 11);
   for (std::size_t p = 2; p < theta.num_cols(); ++p) theta(1, p) *= 1e8;
   const DataLikelihood cpu(model, data, model.graph.unit_reward());
   DataLikelihood device(model, data, model.graph.unit_reward());
