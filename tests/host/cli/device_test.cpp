@@ -135,7 +135,7 @@ TEST(ThroughTheProgram, InferAndEvaluateOnADevice) {
   EXPECT_EQ(there["device_iterations"]["resident"], 30);
   EXPECT_EQ(there["device_iterations"]["halts"], 0);
   EXPECT_TRUE(here["device_iterations"].is_null());
-  // The start's modes are found to some 1e-8, on which roundings decide.
+  // The start's curvature is a difference of scores at steps of 1e-4 and more: their roundings count 1e4 times there.
   for (const char* name : {"coal_0", "mig_1_0"})
     EXPECT_NEAR(there["parameters"][name]["mean"].get<double>(), here["parameters"][name]["mean"].get<double>(), 1e-6);
   EXPECT_EQ(run({"evaluate", path("model.yaml"), "--theta", "1,2,0.5,0.7", "--moments", "2", "--gradient", "--device",
