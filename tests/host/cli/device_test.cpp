@@ -8,6 +8,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/verb.hpp"
+#include "comm/launcher.hpp"
 #include "expects.hpp"
 #include "host/evaluation/host_loop_moments.hpp"
 #include "host/posterior/host_loop_device.hpp"
@@ -105,6 +106,7 @@ class HostLoopAsDevice {
 /// The verbs with `--device cuda`, through the whole program, where it was built to ask for a device.
 TEST(ThroughTheProgram, InferAndEvaluateOnADevice) {
   if (!build_info().cuda) GTEST_SKIP() << "this build has no CUDA and refuses every device";
+  if (launcher_rank("").size > 1) GTEST_SKIP() << "a run on several ranks needs the program, which has MPI";
   const HostLoopAsDevice device;
   const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "through_the_program";
   std::filesystem::remove_all(folder);
