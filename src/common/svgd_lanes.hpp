@@ -15,6 +15,7 @@
 /// particles run in an order fixed by their number, so that the bits depend on neither timing nor machine.
 namespace sojourn::svgd_lanes {
 
+/// Sums of the direction live in registers, its tiles in at most 64 KiB of shared memory.
 inline constexpr int kMostDimensions = 16;
 /// Lanes that share out a sum over all particles: lane q takes particles q, q + kNumChunks, ...
 inline constexpr std::int64_t kNumChunks = 256;

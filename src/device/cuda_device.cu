@@ -97,7 +97,7 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
     return std::make_unique<CudaMoments>(index_, arrays, report_);
   }
 
-  [[nodiscard]] std::int32_t most_dimensions() const override { return kMaxDeviceDimension; }
+  [[nodiscard]] std::int32_t most_dimensions() const override { return svgd_lanes::kMostDimensions; }
 
   void direction(Kernel kernel, const DirectionWork& work) override {
     SOJOURN_CUDA_TRY(cudaSetDevice(index_));

@@ -10,6 +10,7 @@ namespace {
 
 /// With everything in shared memory a block of one warp would leave its processor idle most of the time.
 constexpr int kSmallestSharedBlock = 64;
+constexpr std::int64_t kSlotBytes = sizeof(double);
 
 }  // namespace
 
@@ -28,23 +29,21 @@ const char* to_string(SlotPlacement placement) {
 MomentPlan plan_moments(const PrcView& prc, const MomentLaneShape& shape, std::size_t most_shared_bytes) {
   const MomentLaneSlots slots = shape.slots(prc);
   const std::int64_t local = slots.rate + slots.factor;
-  constexpr std::int64_t bytes_of_slot = sizeof(double);
   MomentPlan plan;
-  plan.lane_bytes = static_cast<std::int64_t>(sizeof(double)) *
-                        (prc.num_rates + shape.order * (1 + (shape.gradient ? prc.num_rates : 0))) +
+  plan.lane_bytes = kSlotBytes * (prc.num_rates + shape.order * (1 + (shape.gradient ? prc.num_rates : 0))) +
                     (shape.gradient ? 1 : 0);
   const auto set = [&](SlotPlacement placement, int lanes, std::int64_t shared, std::int64_t global) {
     plan.placement = placement;
     plan.lanes_per_block = lanes;
-    plan.shared_bytes = static_cast<std::size_t>(shared) * static_cast<std::size_t>(lanes) * sizeof(double);
+    plan.shared_bytes = static_cast<std::size_t>(shared * lanes * kSlotBytes);
     plan.global_slots = global;
   };
   if (shape.has_fronts) {
     set(SlotPlacement::kGlobal, kLargestBlock, 0, slots.total());
-  } else if (const int lanes = fitting_lanes(slots.total() * bytes_of_slot, most_shared_bytes);
+  } else if (const int lanes = fitting_lanes(slots.total() * kSlotBytes, most_shared_bytes);
              lanes >= kSmallestSharedBlock) {
     set(SlotPlacement::kShared, lanes, slots.total(), 0);
-  } else if (const int with_factors = fitting_lanes(local * bytes_of_slot, most_shared_bytes); with_factors > 0) {
+  } else if (const int with_factors = fitting_lanes(local * kSlotBytes, most_shared_bytes); with_factors > 0) {
     set(SlotPlacement::kSharedFactors, with_factors, local, slots.solution);
   } else {
     set(SlotPlacement::kGlobal, kLargestBlock, 0, slots.total());

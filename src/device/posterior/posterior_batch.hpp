@@ -84,25 +84,16 @@ class PosteriorBatch {
   /// Room for n particles at a time, or for as many as fit. @throws DeviceError.
   void reserve(std::int64_t n, const LikelihoodDevice::Report& report) {
     const std::int64_t smallest = LikelihoodBatch<Machine>::kSmallestBatch;
-    std::int64_t size = std::min(n, std::max(smallest, likelihood_.batch_size(n, true)));
-    for (;;) {
-      try {
-        double *phi = nullptr, *results = nullptr;
-        likelihood_.room(size, true, phi, results);
-        const auto slots = static_cast<std::size_t>(parameters_.scratch_slots() * size);
-        if (slots > scratch_.size()) {
-          machine_.moved();
-          scratch_ = {};
-          scratch_ = typename Machine::template Buffer<double>(slots);
-        }
-        break;
-      } catch (const OutOfDeviceMemory& error) {
-        if (size <= smallest) throw;
-        size = std::max(smallest, size / 2);
-        report(std::string(error.what()) + ": the batch is halved to " + std::to_string(size));
-      }
-    }
-    batch_size_ = size;
+    const std::int64_t most = std::min(n, std::max(smallest, likelihood_.batch_size(n, true)));
+    batch_size_ = run_fitting(most, smallest, report, [&](std::int64_t size) {
+      double *phi = nullptr, *results = nullptr;
+      likelihood_.room(size, true, phi, results);
+      const auto slots = static_cast<std::size_t>(parameters_.scratch_slots() * size);
+      if (slots <= scratch_.size()) return;
+      machine_.moved();
+      scratch_ = {};
+      scratch_ = typename Machine::template Buffer<double>(slots);
+    });
   }
 
   /// After `reserve`, of as many particles or fewer. A particle's bits depend on its place alone.

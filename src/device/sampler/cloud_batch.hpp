@@ -10,6 +10,8 @@
 #include "common/svgd_lanes.hpp"
 #include "device/posterior/posterior_batch.hpp"
 #include "device/sampler/direction_batch.hpp"
+#include "device/support/blocks.hpp"
+#include "sampler/optimizer.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/svgd.hpp"
 
@@ -17,8 +19,6 @@ namespace sojourn {
 
 /// The rules of a run's iterations. Of at most svgd_lanes::kMostDimensions coordinates.
 inline svgd_lanes::Rules cloud_rules(const SvgdOptions& options, std::int32_t dim) {
-  static_assert(static_cast<int>(ScheduleKind::kWarmup) == static_cast<int>(svgd_step::Decay::kWarmup));
-  constexpr std::int64_t kWarp = 32;
   svgd_lanes::Rules rules;
   rules.dim = dim;
   rules.n = options.num_particles;
@@ -29,9 +29,8 @@ inline svgd_lanes::Rules cloud_rules(const SvgdOptions& options, std::int32_t di
   rules.bandwidth = options.bandwidth;
   rules.bandwidth_scale = options.bandwidth_scale;
   rules.linear_weight = options.linear_weight;
-  rules.adam = {options.beta1, options.beta2, options.whiten};
-  rules.schedule = {static_cast<svgd_step::Decay>(options.schedule), options.learning_rate, options.decay,
-                    options.warmup_iterations};
+  rules.adam = adam_of(options);
+  rules.schedule = schedule_of(options);
   return rules;
 }
 
@@ -95,7 +94,6 @@ class CloudBatch final : public DeviceCloud {
   }
 
   CloudProgress advance(std::int64_t most) override {
-    fetch_numbers();
     host_.trace_begin = host_.iteration;
     store_numbers();
     const std::int64_t begin = host_.iteration;
@@ -128,7 +126,6 @@ class CloudBatch final : public DeviceCloud {
     put(steps.to, cloud_.trial);
     put(steps.score, cloud_.trial_score);
     machine_.upload(cloud_.trial_log_density, std::span<const double>(steps.log_density));
-    fetch_numbers();
     host_.halted = 0;
     host_.trace_begin = host_.iteration;
     store_numbers();
@@ -138,7 +135,6 @@ class CloudBatch final : public DeviceCloud {
   }
 
   void save(SvgdState& state) override {
-    fetch_numbers();
     const std::size_t d = static_cast<std::size_t>(cloud_.rules.dim);
     state.iteration = host_.iteration;
     state.inverse_h2 = host_.inverse_h2;
@@ -155,7 +151,6 @@ class CloudBatch final : public DeviceCloud {
   }
 
   void worst_errors(double& error_bound, double& compression_error) override {
-    fetch_numbers();
     error_bound = host_.worst_error_bound;
     compression_error = host_.worst_compression_error;
   }
@@ -226,13 +221,10 @@ class CloudBatch final : public DeviceCloud {
     machine_.run(1, EndStep{cloud_});
   }
 
-  void fetch_numbers() {
-    machine_.download(static_cast<const svgd_lanes::Numbers*>(numbers_.data()), std::span(&host_, 1));
-  }
   void store_numbers() { machine_.upload(numbers_.data(), std::span<const svgd_lanes::Numbers>(&host_, 1)); }
 
   CloudProgress progress_since(std::int64_t begin) {
-    fetch_numbers();
+    machine_.download(static_cast<const svgd_lanes::Numbers*>(numbers_.data()), std::span(&host_, 1));
     CloudProgress progress;
     progress.halted = host_.halted != 0;
     const auto done = static_cast<std::size_t>(host_.iteration - begin);
@@ -300,7 +292,7 @@ class CloudBatch final : public DeviceCloud {
   typename Machine::template Buffer<std::int32_t> outcome_;
   typename Machine::template Buffer<svgd_lanes::Numbers> numbers_;
   typename Machine::Recording refreshing_, keeping_;
-  svgd_lanes::Numbers host_{};
+  svgd_lanes::Numbers host_{};  ///< as they are on the machine between calls
   std::vector<double> transfer_;
 };
 

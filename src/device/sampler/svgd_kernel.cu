@@ -1,6 +1,7 @@
 #include <string>
 
 #include "common/svgd_block.hpp"
+#include "common/svgd_lanes.hpp"
 #include "device/sampler/svgd_kernel.hpp"
 #include "device/support/buffer.cuh"
 #include "device/support/check.cuh"
@@ -77,7 +78,7 @@ using Launcher = void (*)(const DirectionLaunch&, const std::int32_t*, cudaStrea
 
 template <class PairKernel>
 Launcher launcher_of(int dim) {
-  static constexpr Launcher kLaunchers[kMaxDeviceDimension] = {
+  static constexpr Launcher kLaunchers[svgd_lanes::kMostDimensions] = {
       launch<PairKernel, 1>,  launch<PairKernel, 2>,  launch<PairKernel, 3>,  launch<PairKernel, 4>,
       launch<PairKernel, 5>,  launch<PairKernel, 6>,  launch<PairKernel, 7>,  launch<PairKernel, 8>,
       launch<PairKernel, 9>,  launch<PairKernel, 10>, launch<PairKernel, 11>, launch<PairKernel, 12>,
@@ -88,9 +89,9 @@ Launcher launcher_of(int dim) {
 }  // namespace
 
 void launch_svgd_direction(const DirectionLaunch& work, const std::int32_t* guard, void* stream) {
-  if (work.dimension < 1 || work.dimension > kMaxDeviceDimension)
+  if (work.dimension < 1 || work.dimension > svgd_lanes::kMostDimensions)
     throw DeviceError("svgd on the device: dimension " + std::to_string(work.dimension) + " must be in 1.." +
-                      std::to_string(kMaxDeviceDimension) + "; run the direction on the CPU");
+                      std::to_string(svgd_lanes::kMostDimensions) + "; run the direction on the CPU");
   if (work.row_begin >= work.row_end) return;
   const Launcher run = work.imq ? launcher_of<ImqKernel>(work.dimension) : launcher_of<RbfKernel>(work.dimension);
   run(work, guard, static_cast<cudaStream_t>(stream));

@@ -1,14 +1,6 @@
 #include "sampler/optimizer.hpp"
 
-#include "common/svgd_step.hpp"
-
 namespace sojourn {
-
-svgd_step::Schedule schedule_of(const SvgdOptions& options) {
-  static_assert(static_cast<int>(ScheduleKind::kWarmup) == static_cast<int>(svgd_step::Decay::kWarmup));
-  return {static_cast<svgd_step::Decay>(options.schedule), options.learning_rate, options.decay,
-          options.warmup_iterations};
-}
 
 double learning_rate_at(const SvgdOptions& options, std::int64_t iteration) {
   return svgd_step::rate_at(schedule_of(options), iteration);
@@ -21,7 +13,7 @@ void apply_step_rule(const SvgdOptions& options, std::int64_t iteration, const P
     for (double& value : phi.values) value *= rate;
     return;
   }
-  const svgd_step::Adam adam{options.beta1, options.beta2, options.whiten};
+  const svgd_step::Adam adam = adam_of(options);
   const double correction1 = svgd_step::correction_at(options.beta1, iteration);
   const double correction2 = svgd_step::correction_at(options.beta2, iteration);
   for (std::int32_t c = 0; c < phi.dim; ++c)

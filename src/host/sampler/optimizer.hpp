@@ -9,7 +9,13 @@
 namespace sojourn {
 
 /// The schedule of a run's step sizes.
-svgd_step::Schedule schedule_of(const SvgdOptions& options);
+inline svgd_step::Schedule schedule_of(const SvgdOptions& options) {
+  static_assert(static_cast<int>(ScheduleKind::kWarmup) == static_cast<int>(svgd_step::Decay::kWarmup));
+  return {static_cast<svgd_step::Decay>(options.schedule), options.learning_rate, options.decay,
+          options.warmup_iterations};
+}
+
+inline svgd_step::Adam adam_of(const SvgdOptions& options) { return {options.beta1, options.beta2, options.whiten}; }
 
 /// Turns directions into steps, in whitened coordinates, so that the learning rate counts in posterior sds: replaces
 /// the direction `phi` of iteration `iteration` (from 0) by the step to take from `u`.

@@ -2,27 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include "device/evaluation/plan_cases.hpp"
 #include "device/support/batches.hpp"
 
 namespace sojourn {
 namespace {
 
-constexpr std::size_t kHopper = 227 * 1024;
-
-PrcView program(std::int32_t num_rows) {
-  PrcView prc{};
-  prc.num_rates = 3;
-  prc.num_rows = num_rows;
-  return prc;
-}
+using testing::kHopper;
+using testing::program;
 
 MomentLaneShape shape(std::int32_t num_value_slots, std::int64_t most_entries, bool gradient = false) {
-  MomentLaneShape shape;
-  shape.num_value_slots = num_value_slots;
-  shape.most_entries = most_entries;
-  shape.most_rows = most_entries > 0 ? 4 : 1;
-  shape.gradient = gradient;
-  return shape;
+  return testing::lane_shape<MomentLaneShape>(num_value_slots, most_entries, gradient);
 }
 
 TEST(MomentPlan, KeepsSmallModelsInSharedMemory) {
@@ -55,18 +45,7 @@ TEST(MomentPlan, FrontsStayInGlobalMemory) {
   EXPECT_EQ(plan_moments(program(50), small, kHopper).placement, SlotPlacement::kGlobal);
 }
 
-TEST(MomentPlan, NeverAsksForMoreSharedMemoryThanThereIs) {
-  for (const std::size_t limit : {48u * 1024, 99u * 1024, 163u * 1024, 227u * 1024}) {
-    for (std::int64_t entries = 0; entries < 2000; entries += 37) {
-      for (const bool gradient : {false, true}) {
-        const MomentPlan plan = plan_moments(program(100), shape(90, entries, gradient), limit);
-        EXPECT_LE(plan.shared_bytes, limit);
-        EXPECT_GE(plan.lanes_per_block, 32);
-        EXPECT_EQ(plan.lanes_per_block % 32, 0);
-      }
-    }
-  }
-}
+TEST(MomentPlan, NeverAsksForMoreSharedMemoryThanThereIs) { testing::expect_within_shared_memory(shape, plan_moments); }
 
 TEST(MomentPlan, FitsBatchesIntoMemory) {
   const MomentPlan plan = plan_moments(program(500), shape(500, 100), kHopper);

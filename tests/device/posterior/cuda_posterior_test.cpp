@@ -3,16 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <map>
 #include <random>
 
 #include "device/cuda_device.hpp"
+#include "host/posterior/posterior_cases.hpp"
 #include "sojourn/evaluator.hpp"
 #include "sojourn/families.hpp"
-#include "sojourn/posterior.hpp"
 
 namespace sojourn {
 namespace {
+
+constexpr std::int32_t kTwoDemes[] = {2, 2};
 
 bool has_device() {
   int count = 0;
@@ -40,14 +41,7 @@ class Array {
 
 TEST(CudaPosterior, MatchesTheHostOnACallersStream) {
   if (!has_device()) GTEST_SKIP() << "no CUDA device on this machine";
-  const std::int32_t two_demes[] = {2, 2};
-  const Model model = structured_coalescent_blocks(two_demes);
-  std::map<std::string, Prior> priors;
-  for (const Parameter& parameter : model.parameters)
-    priors.emplace(parameter.name, Prior(PriorFamily::kGamma, 2, 1.5));
-  const double times[] = {0.3, 0.7, 1.1, 1.4, 2.5, 4};
-  Posterior posterior(model, exact_observations(times, TimeKind::kContinuous, "drawn"), priors, {},
-                      model.graph.unit_reward());
+  Posterior posterior = cases::gamma_posterior(structured_coalescent_blocks(kTwoDemes));
   const std::size_t n = 1000, d = static_cast<std::size_t>(posterior.dimension());
   Matrix<double> z(n, d), score(n, d);
   std::mt19937 random(3);

@@ -1,16 +1,15 @@
 #pragma once
 
-#include <algorithm>
 #include <limits>
 #include <memory>
-#include <numeric>
-#include <random>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "common/moment_lane.hpp"
 #include "elimination/prc_arrays.hpp"
+#include "host/evaluation/shuffled_lanes.hpp"
 #include "sojourn/moment_device.hpp"
 
 namespace sojourn::testing {
@@ -38,11 +37,21 @@ class HostLoopMoments final : public MomentDevice {
       for (std::size_t l = 0; l < count; ++l)
         for (std::size_t r = 0; r < num_rates; ++r) lane_phi[r * count + l] = phi(l, r);
       const MomentLaneOutput output{lane_values.data(), lane_gradient.data(), in_doubt.data()};
-      std::vector<std::int64_t> lanes(count);
-      std::iota(lanes.begin(), lanes.end(), std::int64_t{0});
-      std::shuffle(lanes.begin(), lanes.end(), std::mt19937(3));
-      for (const std::int64_t lane : lanes)
-        run(shape, reward, lane_phi, static_cast<std::int64_t>(count), lane, output);
+      const auto with_order = [&](auto known) {
+        constexpr int kOrder = decltype(known)::value;
+        const PrcView view = arrays_.view();
+        const MomentLaneSlots slots = shape.slots(view);
+        for_each_lane_shuffled(static_cast<std::int64_t>(count), slots.total(), slots.rate + slots.factor,
+                               Place::kShared, kNan, 3, [&](std::int64_t lane, auto local, auto solution) {
+                                 moment_lane<kOrder, true>(view, shape, reward.data(), lane_phi.data(),
+                                                           static_cast<std::int64_t>(count), lane, local, solution,
+                                                           output);
+                               });
+      };
+      if (order == 1) with_order(std::integral_constant<int, 1>{});
+      if (order == 2) with_order(std::integral_constant<int, 2>{});
+      if (order == 3) with_order(std::integral_constant<int, 3>{});
+      if (order == 4) with_order(std::integral_constant<int, 4>{});
       const std::size_t width = order * num_rates;
       for (std::size_t l = 0; l < count; ++l) {
         for (std::size_t j = 0; j < order; ++j) values[l * order + j] = factor_ * lane_values[j * count + l];
@@ -52,23 +61,6 @@ class HostLoopMoments final : public MomentDevice {
     }
 
    private:
-    void run(const MomentLaneShape& shape, std::span<const double> reward, const std::vector<double>& phi,
-             std::int64_t num_lanes, std::int64_t lane, const MomentLaneOutput& output) const {
-      const PrcView view = arrays_.view();
-      const MomentLaneSlots slots = shape.slots(view);
-      std::vector<double> own(static_cast<std::size_t>(slots.total()), std::numeric_limits<double>::quiet_NaN());
-      const Strided<double> local{own.data(), 1};
-      const auto with_order = [&](auto order) {
-        constexpr int kOrder = decltype(order)::value;
-        moment_lane<kOrder, true>(view, shape, reward.data(), phi.data(), num_lanes, lane, local,
-                                  local.from(slots.rate + slots.factor), output);
-      };
-      if (shape.order == 1) with_order(std::integral_constant<int, 1>{});
-      if (shape.order == 2) with_order(std::integral_constant<int, 2>{});
-      if (shape.order == 3) with_order(std::integral_constant<int, 3>{});
-      if (shape.order == 4) with_order(std::integral_constant<int, 4>{});
-    }
-
     PrcArrays arrays_;
     double factor_;
   };

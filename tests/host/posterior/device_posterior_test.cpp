@@ -16,6 +16,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
+constexpr std::int32_t kTwoDemes[] = {2, 2};
+
 /// The members of DLTensor that dlpack.h declares, in its order.
 struct DlDevice {
   int device_type = 1;
@@ -35,17 +37,6 @@ struct DlTensor {
   std::uint64_t byte_offset = 0;
 };
 
-Posterior make_posterior() {
-  const std::int32_t two_demes[] = {2, 2};
-  const Model model = structured_coalescent_blocks(two_demes);
-  std::map<std::string, Prior> priors;
-  for (const Parameter& parameter : model.parameters)
-    priors.emplace(parameter.name, Prior(PriorFamily::kGamma, 2, 1.5));
-  const double values[] = {0.3, 0.7, 1.1, 1.4, 2.5, 4};
-  return Posterior(model, exact_observations(values, TimeKind::kContinuous, "drawn"), priors, {},
-                   model.graph.unit_reward());
-}
-
 std::string reason(const auto& call) {
   try {
     call();
@@ -56,7 +47,7 @@ std::string reason(const auto& call) {
 }
 
 TEST(DevicePosterior, EvaluatesTensorsWhereTheyAre) {
-  Posterior posterior = make_posterior();
+  Posterior posterior = cases::gamma_posterior(structured_coalescent_blocks(kTwoDemes));
   const std::size_t n = 150, d = static_cast<std::size_t>(posterior.dimension());
   Matrix<double> z(n, d), score(n, d);
   std::mt19937 random(3);
@@ -94,7 +85,7 @@ TEST(DevicePosterior, EvaluatesTensorsWhereTheyAre) {
 }
 
 TEST(DevicePosterior, RefusesTensorsThatDoNotFit) {
-  Posterior posterior = make_posterior();
+  Posterior posterior = cases::gamma_posterior(structured_coalescent_blocks(kTwoDemes));
   EXPECT_THAT(reason([&] { (void)posterior.on_device(10); }), HasSubstr("give it a device first"));
   posterior.use_device(std::make_shared<testing::HostLoopDevice>());
   const std::unique_ptr<DevicePosterior> there = posterior.on_device(10);

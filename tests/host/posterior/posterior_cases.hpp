@@ -127,6 +127,15 @@ inline Posterior make_posterior(Model model, Observations data, const std::map<s
   return Posterior(std::move(model), std::move(data), priors, fixed, reward, options);
 }
 
+/// Six times of a model, a gamma prior for each parameter.
+inline Posterior gamma_posterior(Model model) {
+  std::map<std::string, Prior> priors;
+  for (const Parameter& parameter : model.parameters)
+    priors.emplace(parameter.name, Prior(PriorFamily::kGamma, 2, 1.5));
+  const double values[] = {0.3, 0.7, 1.1, 1.4, 2.5, 4};
+  return make_posterior(std::move(model), exact_observations(values, TimeKind::kContinuous, "drawn"), priors);
+}
+
 struct Evaluation {
   std::vector<double> value;
   Matrix<double> gradient;
