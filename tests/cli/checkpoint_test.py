@@ -14,7 +14,7 @@ import time
 import unittest
 
 from program_case import PROGRAM, ProgramCase, take_interrupts
-from ranks_test import LAUNCHER, MPIEXEC, built_with_mpi
+from ranks_test import LAUNCHER, MPIEXEC, RANK, built_with_mpi
 
 # Two free parameters, so that every iteration takes its time; every iteration leaves a checkpoint.
 MIX_RUN = """\
@@ -431,7 +431,7 @@ class ResumeOnRanks(CheckpointCase):
 
     def launch(self, num_ranks, *arguments, code, **variables):
         environment = {**os.environ, **LAUNCHER, "SOJOURN_DISABLE_CACHE": "1", **variables}
-        result = subprocess.run([MPIEXEC, "-n", str(num_ranks), "sh", "-c", f'echo $$ > pid.$OMPI_COMM_WORLD_RANK; exec "$@"', "sh",
+        result = subprocess.run([MPIEXEC, "-n", str(num_ranks), "sh", "-c", f'echo $$ > pid.{RANK}; exec "$@"', "sh",
                                  PROGRAM, "infer", "run.yaml", "--output", "r", "--threads", "1", *arguments],
                                 cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
         self.assertEqual(result.returncode, code, result.stderr)

@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 from program_case import RUN, ProgramCase
+from ranks_test import srun_mpi
 
 GOLDEN = Path(__file__).parent / "golden"
 PROFILES = {"debug": (1, 4, "00:30:00"), "small": (2, 8, "01:00:00"), "medium": (4, 16, "02:00:00"),
@@ -39,7 +40,9 @@ GPUS = "platform: gpu\ngpus_per_node: 4\nnodes: 2\ncpus_per_node: 32\ntime_limit
 
 class Slurm(ProgramCase):
     def script(self, *arguments, **options):
-        return self.good("slurm", "--program", "sojourn", *arguments, **options)
+        """As a program with Open MPI writes it, which the golden files are."""
+        script = self.good("slurm", "--program", "sojourn", *arguments, **options)
+        return script.replace(f"srun --mpi={srun_mpi()} ", "srun --mpi=pmix ")
 
     def check(self, script):
         """bash -n and shellcheck find nothing."""
@@ -102,6 +105,8 @@ class Slurm(ProgramCase):
         script = self.script("--config", str(example), "--script", "run.yaml")
         self.check(script)
         self.assertEqual((self.directives(script)["ntasks-per-node"], self.directives(script)["cpus-per-task"]), ("2", "12"))
+        self.write("mpi.yaml", "mpi: cray_shasta\n")
+        self.assertIn("\nsrun --mpi=cray_shasta --cpus-per-task=", self.script("--config", "mpi.yaml"))
         # What the file leaves out is the profile's.
         self.write("ours.yaml", "partition: long\n")
         directives = self.directives(self.script("--profile", "large", "--config", "ours.yaml"))

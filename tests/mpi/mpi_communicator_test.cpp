@@ -7,6 +7,9 @@
 #define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "comm/mpi/mpi_device_memory.hpp"
 #include "comm/wrapped_communicator.hpp"
 #include "communicator_checks.hpp"
@@ -195,7 +198,10 @@ TEST_F(Mpi, CudaAwarenessIsAskedOfTheLibrary) {
   EXPECT_THROW(make_host_route(*comm_, memory, CudaAwareMpi::kOn), CommError);
 }
 
-TEST_F(Mpi, SaysWhichLibraryItIs) { EXPECT_FALSE(mpi_library_version().empty()); }
+TEST_F(Mpi, SaysWhichLibraryItIs) {
+  EXPECT_FALSE(mpi_library_version().empty());
+  EXPECT_TRUE(std::ranges::all_of(mpi_library_version(), [](unsigned char c) { return std::isprint(c) != 0; }));
+}
 
 }  // namespace
 }  // namespace sojourn

@@ -70,7 +70,9 @@ def end_with_parent():
 
 
 class Cluster:
-    def __init__(self):
+    def __init__(self, mpi):
+        """`mpi`: how srun starts ranks, one of `srun --mpi=list`."""
+        self.mpi = mpi
         path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
         missing = [command for command in COMMANDS if shutil.which(command, path=path) is None]
         if missing:
@@ -107,8 +109,8 @@ class Cluster:
             states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).stdout.split()
             if states == ["idle", "idle"]:
                 plugins = self.run("srun", "--mpi=list", check=False)
-                if "pmix" not in plugins.stdout + plugins.stderr:
-                    raise NoCluster("srun has no pmix plugin")
+                if self.mpi not in plugins.stdout + plugins.stderr:
+                    raise NoCluster(f"srun has no {self.mpi} plugin")
                 return
             if any(daemon.poll() is not None for daemon in self._daemons):
                 break

@@ -4,7 +4,6 @@ Exit status 77 (skipped) with the reason where the daemons cannot be installed o
 
 import json
 import socket
-import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -13,6 +12,7 @@ from cluster import Cluster, NoCluster
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cli"))
 from program_case import PROGRAM, RUN, ProgramCase  # noqa: E402
+from ranks_test import built_with_mpi, srun_mpi  # noqa: E402
 
 CLUSTER = None
 
@@ -124,11 +124,11 @@ class Daemons(ProgramCase):
             resolves = False
         for nodes in (1, 2) if resolves else (1,):
             address = [] if nodes == 1 else [f"--export=ALL,SOJOURN_COORDINATOR_ADDRESS={host}"]
-            result = CLUSTER.run("srun", *address, f"--nodes={nodes}", f"--ntasks={nodes}", "--mpi=pmix", PROGRAM, "doctor",
+            result = CLUSTER.run("srun", *address, f"--nodes={nodes}", f"--ntasks={nodes}", f"--mpi={CLUSTER.mpi}", PROGRAM, "doctor",
                                  "--json", cwd=self.folder)
             checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
-            self.assertEqual(checks["launcher"]["found"], f"{nodes} rank{'s' if nodes > 1 else ''} (SLURM_PROCID)")
-            self.assertIn("pmix", checks["slurm_commands"]["found"])
+            self.assertRegex(checks["launcher"]["found"], rf"^{nodes} ranks? \((SLURM_PROCID|PMI_RANK)\)$")
+            self.assertIn(CLUSTER.mpi, checks["slurm_commands"]["found"])
             # On two nodes the second rank connects, to a name that it can resolve.
             self.assertEqual(checks["coordinator"]["verdict"], "ok", checks["coordinator"])
             self.assertIn("n1:12345" if nodes == 1 else f"{host}:12345", checks["coordinator"]["found"])
@@ -136,12 +136,11 @@ class Daemons(ProgramCase):
 
 
 if __name__ == "__main__":
-    info = subprocess.run([PROGRAM, "info", "--json"], capture_output=True, text=True, check=True)
-    if not json.loads(info.stdout)["mpi"]:
+    if not built_with_mpi():
         print("skipped: the program is built without MPI")
         sys.exit(77)
     try:
-        CLUSTER = Cluster()
+        CLUSTER = Cluster(srun_mpi())
     except NoCluster as reason:
         print(f"skipped: no SLURM daemons on this machine: {reason}")
         sys.exit(77)

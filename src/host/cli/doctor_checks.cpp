@@ -184,6 +184,11 @@ Check check_nccl(const MachineFacts& facts) {
   return ok("nccl", found);
 }
 
+const char* srun_mpi_of(const std::string& mpi_library) {
+  const std::string maker = maker_of(mpi_library);
+  return maker.empty() || maker == "Open MPI" ? "pmix" : "pmi2";
+}
+
 Check check_mpi(const MachineFacts& facts) {
   if (facts.mpi_library.empty())
     return absent("mpi", "built without MPI", "build where MPI is found (libopenmpi-dev) to run on several ranks");
@@ -192,7 +197,8 @@ Check check_mpi(const MachineFacts& facts) {
     return warning("mpi", fmt::format("{}; mpirun is {}", facts.mpi_library, facts.mpirun),
                    fmt::format("start with the mpirun of {}, or ranks will not find each other", linked));
   if (facts.mpirun.empty())
-    return warning("mpi", facts.mpi_library + "; no mpirun in PATH", "load its module, or start with srun --mpi=pmix");
+    return warning("mpi", facts.mpi_library + "; no mpirun in PATH",
+                   fmt::format("load its module, or start with srun --mpi={}", srun_mpi_of(facts.mpi_library)));
   return ok("mpi", facts.mpi_library);
 }
 
@@ -215,13 +221,16 @@ Check check_cuda_aware_mpi(const MachineFacts& facts) {
 
 Check check_launcher(const MachineFacts& facts) {
   if (!facts.launcher.fault.empty())
-    return failure("launcher", facts.launcher.fault, "start by mpirun or srun --mpi=pmix, or unset the variable");
+    return failure(
+        "launcher", facts.launcher.fault,
+        fmt::format("start by mpirun or srun --mpi={}, or unset the variable", srun_mpi_of(facts.mpi_library)));
   const auto& [source, size] = facts.launcher.value;
   if (source.empty()) return ok("launcher", "none: one rank");
   const std::string found = fmt::format("{} ({})", count(size, "rank"), source);
   if (size > 1 && !facts.build.mpi)
     return failure("launcher", found + ", but the program is built without MPI", "build it where MPI is found");
-  if (!facts.ranks.fault.empty()) return failure("launcher", facts.ranks.fault, "try srun --mpi=pmix");
+  if (!facts.ranks.fault.empty())
+    return failure("launcher", facts.ranks.fault, fmt::format("try srun --mpi={}", srun_mpi_of(facts.mpi_library)));
   return ok("launcher", found);
 }
 
@@ -235,7 +244,8 @@ Check check_slurm(const MachineFacts& facts) {
       count(slurm.num_processes, "task"), count(slurm.cpus_per_task, "cpu"),
       slurm.restart_count > 0 ? fmt::format(", restart {}", slurm.restart_count) : "");
   if (!slurm.in_step && slurm.num_processes > 1)
-    return warning("slurm", found + ", not started by srun", "start the ranks by srun --mpi=pmix");
+    return warning("slurm", found + ", not started by srun",
+                   fmt::format("start the ranks by srun --mpi={}", srun_mpi_of(facts.mpi_library)));
   return ok("slurm", found);
 }
 
@@ -246,10 +256,13 @@ Check check_slurm_commands(const MachineFacts& facts) {
   const auto has = [&](const char* name) { return std::ranges::find(commands, name) != commands.end(); };
   if (!has("scontrol"))
     return warning("slurm_commands", found + "; no scontrol", "the node list is read by Sojourn itself");
-  if (has("srun") && !facts.mpi_plugins.empty() && facts.mpi_plugins.find("pmix") == std::string::npos)
-    return warning("slurm_commands", found + "; srun has no pmix",
-                   "start by mpirun inside the job: sojourn slurm ... -- or ask for SLURM's pmix plugin");
-  return ok("slurm_commands", found + (facts.mpi_plugins.find("pmix") != std::string::npos ? ", pmix" : ""));
+  const std::string wanted = srun_mpi_of(facts.mpi_library);
+  const bool is_there = facts.mpi_plugins.find(wanted) != std::string::npos;
+  if (has("srun") && !facts.mpi_plugins.empty() && !is_there)
+    return warning(
+        "slurm_commands", fmt::format("{}; srun has no {}", found, wanted),
+        fmt::format("start by mpirun inside the job: sojourn slurm ... -- or ask for SLURM's {} plugin", wanted));
+  return ok("slurm_commands", found + (is_there ? ", " + wanted : ""));
 }
 
 Check check_time_limit(const MachineFacts& facts) {

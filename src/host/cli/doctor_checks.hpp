@@ -86,6 +86,8 @@ Check check_instruction_sets(const MachineFacts& facts);
 Check check_gpu(const MachineFacts& facts);
 Check check_cuda(const MachineFacts& facts);
 Check check_nccl(const MachineFacts& facts);
+/// How srun starts ranks of an MPI that calls itself so: pmi2 for MPICH and those made from it, else pmix.
+const char* srun_mpi_of(const std::string& mpi_library);
 Check check_mpi(const MachineFacts& facts);
 Check check_cuda_aware_mpi(const MachineFacts& facts);
 Check check_launcher(const MachineFacts& facts);

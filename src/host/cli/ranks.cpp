@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "cli/doctor_facts.hpp"
 #include "cli/numbers.hpp"
 #include "cli/streams.hpp"
 #include "comm/launcher.hpp"
@@ -79,8 +80,8 @@ std::unique_ptr<Communicator> open_ranks(CommCost* cost, const Environment& envi
   SOJOURN_EXPECTS(
       ranks->size() == launched.size && ranks->rank() == launched.rank, CommError,
       "launcher/MPI mismatch: {} says rank {} of {}, MPI says {} of {}; start with the mpirun of the MPI that "
-      "the program is linked with, or try srun --mpi=pmix",
-      launched.source, launched.rank, launched.size, ranks->rank(), ranks->size());
+      "the program is linked with, or try srun --mpi={}",
+      launched.source, launched.rank, launched.size, ranks->rank(), ranks->size(), srun_mpi_of(mpi_library()));
   return wrap(std::move(ranks), cost, environment);
 }
 

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "cli/doctor_facts.hpp"
 #include "cli/failed_run.hpp"
 #include "cli/json_writer.hpp"
 #include "cli/run_file.hpp"
@@ -130,7 +131,8 @@ ExitCode run_slurm(const SlurmOptions& options) {
     write_stdout(options.json ? profiles_json() : profiles_text());
     return ExitCode::kDone;
   }
-  const SlurmConfig config = config_of(options);
+  SlurmConfig config = config_of(options);
+  if (config.mpi.empty()) config.mpi = srun_mpi_of(mpi_library());
   const SlurmWork work = work_of(options);
   // The script first: what it refuses is never opened.
   const std::string script = slurm_script(config, work);
@@ -182,13 +184,13 @@ Action add_slurm(CLI::App& app) {
   app.add_flag("--json", options->json, "Print one JSON object");
   app.footer(
       "The script asks for nodes, cores and time, loads modules, sets the environment and the coordinator,\n"
-      "and starts one rank a node (one a GPU) by srun --mpi=pmix. Two minutes before the time limit all\n"
-      "ranks are told to stop at a checkpoint; the job then goes back into the queue and resumes. Results\n"
-      "are in NAME-JOBID, the log in NAME-JOBID.out. Options of sbatch win over those of the script:\n"
-      "sbatch --partition=long job.sh.\n\n"
+      "and starts one rank a node (one a GPU) by srun --mpi=pmix (pmi2 where this program is linked with\n"
+      "MPICH). Two minutes before the time limit all ranks are told to stop at a checkpoint; the job then\n"
+      "goes back into the queue and resumes. Results are in NAME-JOBID, the log in NAME-JOBID.out. Options\n"
+      "of sbatch win over those of the script: sbatch --partition=long job.sh.\n\n"
       "Keys of a configuration: name, nodes, cpus_per_node, tasks_per_node, memory_per_cpu, time_limit,\n"
-      "partition, qos, account, modules_to_load (list), env_vars (mapping, taken literally), setup (lines\n"
-      "of shell), gpus_per_node, platform (cpu, gpu), signal_seconds.\n\n"
+      "partition, qos, account, mpi (of srun --mpi=list), modules_to_load (list), env_vars (mapping, taken\n"
+      "literally), setup (lines of shell), gpus_per_node, platform (cpu, gpu), signal_seconds.\n\n"
       "Examples:\n"
       "  sojourn slurm --profile debug --script run.yaml --output job.sh && sbatch job.sh\n"
       "  sbatch <(sojourn slurm --profile medium --script run.yaml)\n"

@@ -110,6 +110,7 @@ void read_machine(const Document::Value& root, SlurmConfig& config) {
   if (const auto value = root.find("partition")) config.partition = word(*value, "_.,-", kWord);
   if (const auto value = root.find("qos")) config.qos = word(*value, "_.,-", kWord);
   if (const auto value = root.find("account")) config.account = word(*value, "_.,-", kWord);
+  if (const auto value = root.find("mpi")) config.mpi = word(*value, "_-", "letters, digits and _-");
   if (const auto value = root.find("platform"))
     config.platform = value->as_one_of(std::array<std::string, 2>{"cpu", "gpu"});
   if (const auto value = root.find("signal_seconds")) config.signal_seconds = value->as_integer(1, 65535);
@@ -133,8 +134,8 @@ SlurmConfig read(const Document& document, SlurmConfig config) {
   const Document::Value root = document.root();
   root.expect(ValueKind::kMapping);
   root.expect_keys({"schema", "name", "nodes", "cpus_per_node", "tasks_per_node", "memory_per_cpu", "time_limit",
-                    "partition", "qos", "account", "modules_to_load", "env_vars", "setup", "gpus_per_node", "platform",
-                    "signal_seconds"});
+                    "partition", "qos", "account", "mpi", "modules_to_load", "env_vars", "setup", "gpus_per_node",
+                    "platform", "signal_seconds"});
   if (const auto schema = root.find("schema")) (void)schema->as_one_of(std::array<std::string, 1>{"sojourn/slurm/1"});
   if (const auto name = root.find("name")) {
     config.name = name->as_string();

@@ -16,6 +16,7 @@ struct SlurmConfig {
   std::string memory_per_cpu;       ///< as SLURM writes it, "8G"; empty: the cluster's default
   std::string time_limit = "00:30:00";
   std::string partition, qos, account;
+  std::string mpi;  ///< how srun starts ranks of MPI (srun --mpi=list); empty: as this program's MPI wants it
   std::vector<std::string> modules_to_load;
   std::vector<std::pair<std::string, std::string>> env_vars;
   std::vector<std::string> setup;  ///< lines of shell, as they stand
@@ -42,7 +43,7 @@ std::span<const SlurmProfile> slurm_profiles();
 SlurmConfig slurm_config_of_profile(const std::string& name);
 
 /// Reads a configuration file over `config`, which keeps what the file leaves out. Keys: name, nodes, cpus_per_node,
-/// tasks_per_node, memory_per_cpu, time_limit, partition, qos, account, modules_to_load, env_vars, setup,
+/// tasks_per_node, memory_per_cpu, time_limit, partition, qos, account, mpi, modules_to_load, env_vars, setup,
 /// gpus_per_node, platform, signal_seconds, schema (sojourn/slurm/1).
 /// @throws IoError, ModelError (file:line:column) for unknown keys and values out of range, UsageError for texts that
 /// could be read as shell or as another option.

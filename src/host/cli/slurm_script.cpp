@@ -125,8 +125,8 @@ std::string main_step(const SlurmConfig& config, const SlurmWork& work, const st
   text += "status=0\n";
   // srun does not take over the number of cores from sbatch; when one rank ends, the others have a minute to do so.
   text += fmt::format(
-      "srun --mpi=pmix --cpus-per-task=\"$SLURM_CPUS_PER_TASK\" --kill-on-bad-exit=0 --wait=60 \\\n  {} || status=$?\n",
-      command);
+      "srun --mpi={} --cpus-per-task=\"$SLURM_CPUS_PER_TASK\" --kill-on-bad-exit=0 --wait=60 \\\n  {} || status=$?\n",
+      config.mpi.empty() ? "pmix" : config.mpi, command);
   text += "\n" + fmt::format(kRequeue, kMostRestarts, go_on);
   return text + "exit \"$status\"\n";
 }

@@ -129,6 +129,10 @@ TEST(Doctor, Mpi) {
   EXPECT_THAT(check_mpi(with([](auto& f) { f.mpirun = "HYDRA build details:"; })),
               is(Verdict::kWarn, "HYDRA", "mpirun of Open MPI"));
   EXPECT_THAT(check_mpi(with([](auto& f) { f.mpirun.clear(); })), is(Verdict::kWarn, "no mpirun", "srun --mpi=pmix"));
+  EXPECT_STREQ(srun_mpi_of("Open MPI v4.1.4, package: Debian"), "pmix");
+  EXPECT_STREQ(srun_mpi_of(""), "pmix");
+  EXPECT_STREQ(srun_mpi_of("MPICH Version: 4.0.2"), "pmi2");
+  EXPECT_STREQ(srun_mpi_of("Intel(R) MPI Library 2021.11 for Linux* OS"), "pmi2");
   EXPECT_THAT(check_mpi(with([](auto& f) { f.mpi_library.clear(); })),
               is(Verdict::kAbsent, "built without MPI", "libopenmpi-dev"));
   const auto aware = [](const char* asked, std::optional<bool> has) {
@@ -178,6 +182,11 @@ TEST(Doctor, Slurm) {
                 f.slurm_commands = {"srun", "scontrol"}, f.mpi_plugins = "none pmi2";
               })),
               is(Verdict::kWarn, "no pmix", "mpirun"));
+  EXPECT_THAT(check_slurm_commands(with([](auto& f) {
+                f.slurm_commands = {"srun", "scontrol"}, f.mpi_plugins = "none pmi2";
+                f.mpi_library = "MPICH Version: 4.0.2";
+              })),
+              is(Verdict::kOk, "scontrol, pmi2"));
   EXPECT_THAT(check_time_limit(fine()), is(Verdict::kAbsent, "no job"));
   EXPECT_THAT(check_time_limit(with([](auto& f) { f.seconds_left = 7200; })), is(Verdict::kOk, "2 h 00 min left"));
   EXPECT_THAT(check_time_limit(with([](auto& f) { f.seconds_left = 30; })),

@@ -237,7 +237,10 @@ std::string mpi_library_version() {
   // Open MPI counts the terminating zero.
   const std::string_view version =
       std::string_view(text, static_cast<std::size_t>(length)).substr(0, std::strlen(text));
-  return std::string(version.substr(0, version.find('\n')));
+  std::string line(version.substr(0, version.find('\n')));
+  // MPICH has tabs in it.
+  std::ranges::replace(line, '\t', ' ');
+  return line;
 }
 
 void abort_all_ranks(int exit_status) {
