@@ -1,5 +1,6 @@
 #include "evaluation/multi_law.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>

@@ -63,13 +63,7 @@ bool StateTable::make_key(const std::int32_t* row, const std::int32_t* near, con
       return true;
     });
   }
-  return for_each_difference(row, near, num_variables_, [&](std::size_t v) {
-    const Field field = fields_[v];
-    const std::uint64_t bits = static_cast<std::uint32_t>(row[v]) - static_cast<std::uint32_t>(field.offset);
-    if (bits >> field.width != 0) return false;
-    put(field, bits, key);
-    return true;
-  });
+  return for_each_difference(row, near, num_variables_, [&](std::size_t v) { return put(fields_[v], row[v], key); });
 }
 
 StateKey StateTable::hashed_key(const std::int32_t* row) const {

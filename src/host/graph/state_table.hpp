@@ -64,13 +64,8 @@ class StateTable {
       }
       return true;
     }
-    for (const VariableChange& change : changes) {
-      const Field field = fields_[change.variable];
-      const std::uint64_t bits =
-          static_cast<std::uint32_t>(row[change.variable]) - static_cast<std::uint32_t>(field.offset);
-      if (bits >> field.width != 0) return false;
-      put(field, bits, key);
-    }
+    for (const VariableChange& change : changes)
+      if (!put(fields_[change.variable], row[change.variable], key)) return false;
     return true;
   }
   /// Changes keys, and may turn packed keys into hashes.
@@ -138,13 +133,17 @@ class StateTable {
     std::uint8_t word = 0;
   };
 
-  static void put(const Field& field, std::uint64_t bits, StateKey& key) {
+  /// @return false where the value does not fit its field.
+  static bool put(const Field& field, std::int32_t value, StateKey& key) {
+    const std::uint64_t bits = static_cast<std::uint32_t>(value) - static_cast<std::uint32_t>(field.offset);
+    if (bits >> field.width != 0) return false;
     std::uint64_t& word = key.word[field.word];
     word = (word & ~(((std::uint64_t{1} << field.width) - 1) << field.shift)) | bits << field.shift;
+    return true;
   }
   /// A row's hash is the sum of hashes of its values, each in its place, so that it follows from that of a row nearby.
   static void add_hash(std::int32_t variable, std::int32_t value, StateKey& key, std::uint64_t sign = 1) {
-    // As in `hash_of`; the two words come from the two halves of the product.
+    // Two multiply-folds as in `hash_of` for the first word; the second mixes the first fold in its own way.
     __extension__ using Wide = unsigned __int128;
     const std::uint64_t place =
         std::uint64_t{static_cast<std::uint32_t>(variable)} << 32 | static_cast<std::uint32_t>(value);

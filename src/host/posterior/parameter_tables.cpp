@@ -2,13 +2,12 @@
 
 #include "model/expression_program.hpp"
 #include "posterior/posterior_parts.hpp"
-#include "posterior/prior_on_line.hpp"
 
 namespace sojourn {
 
 ParameterTables::ParameterTables(const Model& model, const ParameterSet& parameters) : base(parameters.base) {
-  for (const Posterior::Free& one : parameters.free)
-    free.push_back({one.parameter, line_prior(one.prior, one.transform, one.log_prior_mass)});
+  for (std::size_t j = 0; j < parameters.free.size(); ++j)
+    free.push_back({parameters.free[j].parameter, parameters.line_priors[j]});
   // The base holds no number where a parameter is free; particles write theirs there.
   numbers.num_free = static_cast<std::int32_t>(free.size());
   numbers.num_parameters = static_cast<std::int32_t>(base.size());

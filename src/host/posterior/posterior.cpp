@@ -163,8 +163,7 @@ double Posterior::Impl::likelihood_at(std::span<const double> z, std::int64_t fi
 void Posterior::Impl::finish(std::span<const double> z, double likelihood, std::span<const double> by_z,
                              double& log_density, std::span<double> score, std::string& status) const {
   for (std::size_t j = 0; j < z.size(); ++j) {
-    const Free& free = parameters.free[j];
-    const LineDensity prior = prior_on_line(free.prior, free.transform, free.log_prior_mass, z[j]);
+    const prior_density::LineDensity prior = prior_density::on_line(parameters.line_priors[j], z[j]);
     likelihood += prior.value;
     if (!score.empty()) score[j] = by_z[j] + prior.derivative;
   }
@@ -257,7 +256,8 @@ std::vector<std::size_t> Posterior::Impl::answer_on_line(MatrixView<const double
 }
 
 void Posterior::to_theta(std::span<const double> z, std::span<double> theta) const {
-  const auto& [free, base] = impl_->parameters;
+  const std::vector<Free>& free = impl_->parameters.free;
+  const std::vector<double>& base = impl_->parameters.base;
   SOJOURN_EXPECTS(z.size() == free.size() && theta.size() == base.size(), ShapeError,
                   "to_theta: z has {} values and theta {}; they must have {} and {}", z.size(), theta.size(),
                   free.size(), base.size());

@@ -75,7 +75,9 @@ ParameterSet resolve_parameters(const Model& model, const std::map<std::string, 
     SOJOURN_EXPECTS(prior != priors.end(), ModelError,
                     "parameter '{}' has neither a prior nor a fixed value; add it to priors or to fixed",
                     parameter.name);
-    set.free.push_back(free_parameter(static_cast<std::int32_t>(p), parameter, prior->second, warnings));
+    const Posterior::Free& free =
+        set.free.emplace_back(free_parameter(static_cast<std::int32_t>(p), parameter, prior->second, warnings));
+    set.line_priors.push_back(line_prior(free.prior, free.transform, free.log_prior_mass));
   }
   SOJOURN_EXPECTS(!set.free.empty(), ModelError,
                   "every parameter is fixed ({}): nothing is left to infer; give at least one a prior instead",

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/likelihood_terms.hpp"
+#include "common/prior_density.hpp"
 #include "evaluation/law.hpp"
 #include "expects.hpp"
 #include "posterior/likelihood.hpp"
@@ -16,7 +17,8 @@ namespace sojourn {
 /// Which parameters move, and the natural values of those that do not.
 struct ParameterSet {
   std::vector<Posterior::Free> free;
-  std::vector<double> base;  ///< [P]; entries of free parameters are overwritten
+  std::vector<prior_density::LinePrior> line_priors;  ///< of the free ones, with their constants
+  std::vector<double> base;                           ///< [P]; entries of free parameters are overwritten
 };
 
 /// Pairs parameters with priors and fixed values; appends a warning for every prior that the declared range cuts.

@@ -12,10 +12,6 @@ prior_density::LinePrior line_prior(const Prior& prior, const Transform& transfo
           {static_cast<line_transform::Kind>(transform.kind()), transform.lower(), transform.upper()}};
 }
 
-LineDensity prior_on_line(const Prior& prior, const Transform& transform, double log_mass, double z) {
-  return prior_density::on_line(line_prior(prior, transform, log_mass), z);
-}
-
 double log_prior_mass(const Prior& prior, double lower, double upper) {
   if (lower <= prior.lower() && upper >= prior.upper()) return 0;
   // A difference of tails on the side where both are at most a half.

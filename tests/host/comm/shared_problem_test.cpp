@@ -141,7 +141,7 @@ TEST_P(SharedProblem, HasTheBitsOfTheFirstRank) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, SharedProblem, ::testing::Values(1, 2, 3));
 
-/// Changes one bit of the broadcast number `call` of a rank.
+/// Changes one bit of a rank's broadcast number `call`, of none where that is negative.
 class Flipping final : public WrappedCommunicator {
  public:
   Flipping(std::unique_ptr<Communicator> inner, int call) : WrappedCommunicator(std::move(inner)), left_(call) {}
@@ -158,56 +158,40 @@ class Flipping final : public WrappedCommunicator {
   int left_;
 };
 
-TEST(SharedArrays, ABitThatChangesOnTheWayIsFound) {
-  const std::vector<double> given{1, 2, 3};
+/// Shares the first of three thread ranks' numbers, where every rank is to fail with `message`.
+void expect_all_fail(std::size_t num_numbers, int flipped_call, const std::string& message) {
+  const std::vector<double> given(num_numbers, 1.5);
   std::atomic<int> num_failed{0};
-  EXPECT_THROW(run_thread_ranks(3,
-                                [&](Communicator& comm) {
-                                  // The first broadcast has the sizes.
-                                  Flipping ranks(comm.duplicate(), comm.rank() == 2 ? 1 : 100);
-                                  SharedArrays shared(ranks);
-                                  std::vector<double> values;
-                                  if (comm.rank() == 0) {
-                                    shared.add(given);
-                                  } else {
-                                    shared.add(values);
-                                  }
-                                  try {
-                                    shared.exchange("numbers");
-                                  } catch (const CommError& error) {
-                                    EXPECT_THAT(error.what(), HasSubstr("numbers hash differs: rank 2"));
-                                    ++num_failed;
-                                    throw;
-                                  }
-                                }),
-               CommError);
+  const auto share = [&](Communicator& comm) {
+    Flipping ranks(comm.duplicate(), comm.rank() == 2 ? flipped_call : -1);
+    SharedArrays shared(ranks);
+    std::vector<double> values;
+    if (comm.rank() == 0) {
+      shared.add(given);
+    } else {
+      shared.add(values);
+    }
+    try {
+      shared.exchange("numbers");
+    } catch (const CommError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(message));
+      ++num_failed;
+      throw;
+    }
+  };
+  EXPECT_THROW(run_thread_ranks(3, share), CommError);
   EXPECT_EQ(num_failed, 3);
 }
 
+TEST(SharedArrays, ABitThatChangesOnTheWayIsFound) {
+  // The first broadcast, number 0, has the sizes.
+  expect_all_fail(3, 1, "numbers hash differs: rank 2");
+}
+
 TEST(SharedArrays, RanksWithoutTheMemoryEndAll) {
-  const std::vector<double> given(1000);
-  std::atomic<int> num_failed{0};
   set_memory_limit(1);
-  EXPECT_THROW(run_thread_ranks(3,
-                                [&](Communicator& ranks) {
-                                  SharedArrays shared(ranks);
-                                  std::vector<double> values;
-                                  if (ranks.rank() == 0) {
-                                    shared.add(given);
-                                  } else {
-                                    shared.add(values);
-                                  }
-                                  try {
-                                    shared.exchange("numbers");
-                                  } catch (const CommError& error) {
-                                    EXPECT_THAT(error.what(), HasSubstr("rank 1: 8000 bytes are to come from rank 0"));
-                                    ++num_failed;
-                                    throw;
-                                  }
-                                }),
-               CommError);
+  expect_all_fail(1000, -1, "rank 1: 8000 bytes are to come from rank 0");
   set_memory_limit(0);
-  EXPECT_EQ(num_failed, 3);
 }
 
 TEST(ShareProblem, NeedsAPosteriorOnTheFirstRank) {

@@ -23,6 +23,10 @@ struct QuantileValue {
 };
 #include "prior_values.inc"
 
+prior_density::LineDensity prior_on_line(const Prior& prior, const Transform& transform, double log_mass, double z) {
+  return prior_density::on_line(line_prior(prior, transform, log_mass), z);
+}
+
 std::string text(const Prior& prior, double at) { return prior.describe() + " at " + std::to_string(at); }
 
 double relative_error(double value, double truth) {
@@ -165,7 +169,7 @@ TEST(PriorOnLine, IsFiniteFarOut) {
         Prior(PriorFamily::kLognormal, 0, 1), Prior(PriorFamily::kExponential, 1)}) {
     const Transform transform = Transform::for_support(prior.lower(), prior.upper());
     for (const double z : {-700.0, 700.0}) {
-      const LineDensity density = prior_on_line(prior, transform, 0, z);
+      const prior_density::LineDensity density = prior_on_line(prior, transform, 0, z);
       EXPECT_TRUE(std::isfinite(density.value)) << prior.describe() << " at " << z;
       EXPECT_TRUE(std::isfinite(density.derivative)) << prior.describe() << " at " << z;
     }
