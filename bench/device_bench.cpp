@@ -1,5 +1,6 @@
 // Moments and log likelihoods on the current CUDA device beside the same on one CPU thread, as shares of what shared
 // memory allows. Usage: device_bench [--lanes N] [--repetitions N]    prints one JSON object
+//                       device_bench --plan                          what is predicted; needs no GPU
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "device/support/device_ceiling.hpp"
 #include "device_iteration.hpp"
 #include "device_likelihood.hpp"
+#include "device_plan.hpp"
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/moment_replay.hpp"
@@ -35,7 +37,8 @@ struct Row {
   double host_microseconds = 0;                ///< the same on one CPU thread
   double worst_difference = 0;                 ///< relative, of values
   double multiply_adds = 0;                    ///< a lane
-  MomentPlan plan;
+  Mapping mapping;
+  bool chosen = false;  ///< the mapping that is taken where none is asked for
 };
 
 Matrix<double> scattered(std::size_t num_lanes, std::size_t num_rates) {
@@ -46,7 +49,8 @@ Matrix<double> scattered(std::size_t num_lanes, std::size_t num_rates) {
   return phi;
 }
 
-Row measure(const Case& one, std::size_t num_lanes, int repetitions) {
+/// Both mappings of one case, beside each other.
+std::vector<Row> measure(const Case& one, std::size_t num_lanes, int repetitions) {
   const Prc prc = eliminate(one.model.graph);
   const PrcArrays& arrays = prc.arrays();
   const DeviceProgram program(arrays);
@@ -57,58 +61,82 @@ Row measure(const Case& one, std::size_t num_lanes, int repetitions) {
   for (std::size_t l = 0; l < num_lanes; ++l)
     for (std::size_t r = 0; r < num_rates; ++r) lane_phi[r * num_lanes + l] = phi(l, r);
 
-  Row row;
-  int device = 0, most_shared = 0;
-  SOJOURN_CUDA_TRY(cudaGetDevice(&device));
-  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&most_shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
-  row.plan = plan_moments(program.view(), shape, static_cast<std::size_t>(most_shared));
-  const std::int64_t resident = resident_moment_lanes(shape, row.plan);
+  const auto count = static_cast<std::int64_t>(num_lanes);
   const DeviceStream stream;
   DeviceBuffer<double> device_reward(reward.size()), device_phi(lane_phi.size()), values(num_lanes * one.order),
-      gradient(one.gradient ? num_lanes * one.order * num_rates : 0),
-      slots(static_cast<std::size_t>(resident * row.plan.global_slots));
+      gradient(one.gradient ? num_lanes * one.order * num_rates : 0);
   DeviceBuffer<unsigned char> in_doubt(num_lanes);
   device_reward.upload(reward, stream.get());
   device_phi.upload(lane_phi, stream.get());
-  const MomentLaunch launch{&program,          shape,
-                            row.plan,          device_reward.data(),
-                            device_phi.data(), static_cast<std::int64_t>(num_lanes),
-                            slots.data(),      {values.data(), gradient.data(), in_doubt.data()}};
+  std::vector<double> host(num_lanes * one.order), by_rate(one.gradient ? host.size() * num_rates : 0);
+  const auto start = std::chrono::steady_clock::now();
+  replay_moments(one.model.graph, prc, phi.view(), one.model.graph.unit_reward(), one.order, host, by_rate, 1);
+  const double host_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  struct Contender {
+    MomentWay way;
+    DeviceBuffer<double> slots;
+    std::vector<double> times;
+  };
+  std::vector<Contender> contenders;
+  for (const MappingChoice choice : {MappingChoice::kThreads, MappingChoice::kLevels}) {
+    Contender& contender = contenders.emplace_back();
+    contender.way = way_of_moments(program, shape, count, choice);
+    contender.slots = DeviceBuffer<double>(
+        static_cast<std::size_t>(contender.way.resident_lanes * contender.way.mapping.global_slots));
+    if (!contenders.back().way.mapping.by_levels && choice == MappingChoice::kLevels) contenders.pop_back();
+  }
   cudaEvent_t begin, end;
   SOJOURN_CUDA_TRY(cudaEventCreate(&begin));
   SOJOURN_CUDA_TRY(cudaEventCreate(&end));
-  std::vector<double> times;
+  const auto launch = [&](Contender& contender) {
+    launch_moments({&program,
+                    device_reward.data(),
+                    device_phi.data(),
+                    count,
+                    contender.slots.data(),
+                    {values.data(), gradient.data(), in_doubt.data()}},
+                   contender.way, stream.get());
+  };
   constexpr int kWarmUp = 3;
   for (int repetition = -kWarmUp; repetition < repetitions; ++repetition) {
-    SOJOURN_CUDA_TRY(cudaEventRecord(begin, stream.get()));
-    launch_moments(launch, resident, stream.get());
-    SOJOURN_CUDA_TRY(cudaEventRecord(end, stream.get()));
-    SOJOURN_CUDA_TRY(cudaEventSynchronize(end));
-    float milliseconds = 0;
-    SOJOURN_CUDA_TRY(cudaEventElapsedTime(&milliseconds, begin, end));
-    if (repetition >= 0) times.push_back(1e3 * milliseconds);
+    for (Contender& contender : contenders) {
+      SOJOURN_CUDA_TRY(cudaEventRecord(begin, stream.get()));
+      launch(contender);
+      SOJOURN_CUDA_TRY(cudaEventRecord(end, stream.get()));
+      SOJOURN_CUDA_TRY(cudaEventSynchronize(end));
+      float milliseconds = 0;
+      SOJOURN_CUDA_TRY(cudaEventElapsedTime(&milliseconds, begin, end));
+      if (repetition >= 0) contender.times.push_back(1e3 * milliseconds);
+    }
   }
   cudaEventDestroy(begin);
   cudaEventDestroy(end);
-  std::sort(times.begin(), times.end());
-  row.microseconds = times[times.size() / 2];
-  row.low = times.front();
-  row.high = times.back();
-  const double solves = one.order * (one.gradient ? 2.0 : 1.0), factors = one.gradient ? 2 : 1;
-  row.multiply_adds = factors * static_cast<double>(arrays.cost.factor_multiply_adds) +
-                      solves * static_cast<double>(arrays.cost.solve_multiply_adds);
 
-  std::vector<double> got(num_lanes * one.order), host(got.size()), by_rate(one.gradient ? got.size() * num_rates : 0);
-  values.download(got, stream.get());
-  stream.synchronize();
-  const auto start = std::chrono::steady_clock::now();
-  replay_moments(one.model.graph, prc, phi.view(), one.model.graph.unit_reward(), one.order, host, by_rate, 1);
-  row.host_microseconds = 1e6 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  for (std::size_t l = 0; l < num_lanes; ++l)
-    for (int j = 0; j < one.order; ++j)
-      row.worst_difference =
-          std::max(row.worst_difference, std::abs(got[j * num_lanes + l] / host[l * one.order + j] - 1));
-  return row;
+  const std::string chosen = way_of_moments(program, shape, count, MappingChoice::kAuto).mapping.to_string();
+  const double solves = one.order * (one.gradient ? 2.0 : 1.0), factors = one.gradient ? 2 : 1;
+  std::vector<Row> rows;
+  for (Contender& contender : contenders) {
+    Row& row = rows.emplace_back();
+    std::sort(contender.times.begin(), contender.times.end());
+    row.microseconds = contender.times[contender.times.size() / 2];
+    row.low = contender.times.front();
+    row.high = contender.times.back();
+    row.host_microseconds = 1e6 * host_seconds;
+    row.multiply_adds = factors * static_cast<double>(arrays.cost.factor_multiply_adds) +
+                        solves * static_cast<double>(arrays.cost.solve_multiply_adds);
+    row.mapping = contender.way.mapping;
+    row.chosen = row.mapping.to_string() == chosen;
+    launch(contender);
+    std::vector<double> got(host.size());
+    values.download(got, stream.get());
+    stream.synchronize();
+    for (std::size_t l = 0; l < num_lanes; ++l)
+      for (int j = 0; j < one.order; ++j)
+        row.worst_difference =
+            std::max(row.worst_difference, std::abs(got[j * num_lanes + l] / host[l * one.order + j] - 1));
+  }
+  return rows;
 }
 
 std::vector<Case> make_cases() {
@@ -137,17 +165,19 @@ int run(std::size_t num_lanes, int repetitions) {
       ceiling, limits.multiply_adds, limits.cache_bytes, limits.memory_bytes);
   const char* separator = "\n";
   for (const Case& one : make_cases()) {
-    const Row row = measure(one, num_lanes, repetitions);
-    const double rate = row.multiply_adds * static_cast<double>(num_lanes) / (1e-6 * row.microseconds);
-    std::printf(
-        "%s  {\"case\": \"%s\", \"order\": %d, \"gradient\": %s, \"placement\": \"%s\", \"lanes_per_block\": %d,"
-        " \"shared_bytes\": %zu, \"microseconds\": %.2f, \"low\": %.2f, \"high\": %.2f, \"one_cpu_thread\": %.1f,"
-        " \"multiply_adds_per_second\": %.4g, \"share_of_shared_dot\": %.3f, \"worst_relative_difference\": %.2g}",
-        separator, one.name.c_str(), one.order, one.gradient ? "true" : "false", to_string(row.plan.placement),
-        row.plan.lanes_per_block, row.plan.shared_bytes, row.microseconds, row.low, row.high, row.host_microseconds,
-        rate, rate / ceiling, row.worst_difference);
-    std::fflush(stdout);
-    separator = ",\n";
+    for (const Row& row : measure(one, num_lanes, repetitions)) {
+      const double rate = row.multiply_adds * static_cast<double>(num_lanes) / (1e-6 * row.microseconds);
+      std::printf(
+          "%s  {\"case\": \"%s\", \"order\": %d, \"gradient\": %s, \"mapping\": \"%s\", \"chosen\": %s,"
+          " \"shared_bytes\": %zu, \"microseconds\": %.2f, \"low\": %.2f, \"high\": %.2f, \"predicted\": %.2f,"
+          " \"one_cpu_thread\": %.1f, \"multiply_adds_per_second\": %.4g, \"share_of_shared_dot\": %.3f,"
+          " \"worst_relative_difference\": %.2g}",
+          separator, one.name.c_str(), one.order, one.gradient ? "true" : "false", row.mapping.to_string().c_str(),
+          row.chosen ? "true" : "false", row.mapping.shared_bytes, row.microseconds, row.low, row.high,
+          row.mapping.microseconds, row.host_microseconds, rate, rate / ceiling, row.worst_difference);
+      std::fflush(stdout);
+      separator = ",\n";
+    }
   }
   std::printf("],\n \"likelihood_rows\": [");
   separator = "\n";
@@ -155,11 +185,12 @@ int run(std::size_t num_lanes, int repetitions) {
     const double rate = row.multiply_adds * static_cast<double>(row.num_particles) / (1e-6 * row.microseconds);
     // A complex dot product does four multiply-adds where a real one, of half the bytes, does one.
     std::printf(
-        "%s  {\"case\": \"%s\", \"gradient\": %s, \"microseconds\": %.2f, \"low\": %.2f, \"high\": %.2f,"
+        "%s  {\"case\": \"%s\", \"gradient\": %s, \"mapping\": \"%s\", \"microseconds\": %.2f, \"low\": %.2f, "
+        "\"high\": %.2f,"
         " \"one_cpu_thread\": %.1f, \"multiply_adds_per_second\": %.4g, \"share_of_complex_dot\": %.3f,"
         " \"particles_on_cpu\": %lld, \"worst_relative_difference\": %.2g}",
-        separator, row.name.c_str(), row.gradient ? "true" : "false", row.microseconds, row.low, row.high,
-        row.host_microseconds, rate, rate / (2 * ceiling), static_cast<long long>(row.num_on_cpu),
+        separator, row.name.c_str(), row.gradient ? "true" : "false", row.mapping.c_str(), row.microseconds, row.low,
+        row.high, row.host_microseconds, rate, rate / (2 * ceiling), static_cast<long long>(row.num_on_cpu),
         row.worst_difference);
     std::fflush(stdout);
     separator = ",\n";
@@ -190,8 +221,11 @@ int main(int argc, char** argv) {
       num_lanes = std::stoul(argv[++i]);
     } else if (std::strcmp(argv[i], "--repetitions") == 0 && i + 1 < argc) {
       repetitions = std::stoi(argv[++i]);
+    } else if (std::strcmp(argv[i], "--plan") == 0) {
+      sojourn::bench::print_device_plans();
+      return 0;
     } else {
-      std::fprintf(stderr, "usage: device_bench [--lanes N] [--repetitions N]\n");
+      std::fprintf(stderr, "usage: device_bench [--lanes N] [--repetitions N] | --plan\n");
       return 2;
     }
   }

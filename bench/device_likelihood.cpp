@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <random>
+#include <tuple>
+#include <utility>
 
 #include "device/cuda_device.hpp"
+#include "device/evaluation/mapping.hpp"
 #include "evaluation/contour.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/posterior.hpp"
@@ -46,37 +50,62 @@ double microseconds_of(Work&& work) {
   return 1e6 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-DeviceLikelihoodRow measure(const std::string& name, const Model& model, double middle, bool gradient,
-                            std::size_t num_particles, int repetitions) {
+/// Both mappings beside each other.
+std::vector<DeviceLikelihoodRow> measure(const std::string& name, const Model& model, double middle, bool gradient,
+                                         std::size_t num_particles, int repetitions) {
   const Observations data = some_times(middle);
   EvaluatorOptions options;
   options.num_threads = 1;
   const DataLikelihood host(model, data, model.graph.unit_reward(), options);
-  DataLikelihood there(model, data, model.graph.unit_reward(), options);
-  there.use_device(open_cuda_device(0, {}).likelihood);
   const std::size_t num_parameters = model.parameters.size();
   Matrix<double> theta(num_particles, num_parameters), slopes(gradient ? num_particles : 0, num_parameters);
   std::mt19937_64 random(1);
   std::lognormal_distribution<double> factor(0, 0.2);
   for (double& value : theta.values()) value = factor(random);
-  std::vector<double> got(num_particles), wanted(num_particles), times;
+  std::vector<double> wanted(num_particles);
   std::vector<std::string> status;
+  const double host_microseconds = microseconds_of([&] { host.evaluate(theta.view(), wanted, slopes.view(), status); });
+
+  struct Contender {
+    const char* mapping;
+    std::unique_ptr<DataLikelihood> likelihood;
+    std::vector<double> got, times;
+  };
+  std::vector<Contender> contenders;
+  for (const auto& [mapping, choice] :
+       {std::pair{"threads", MappingChoice::kThreads}, {"levels", MappingChoice::kLevels}}) {
+    contenders.push_back({mapping,
+                          std::make_unique<DataLikelihood>(model, data, model.graph.unit_reward(), options),
+                          std::vector<double>(num_particles),
+                          {}});
+    contenders.back().likelihood->use_device(open_cuda_device_by(choice, 0, {}).likelihood);
+  }
   constexpr int kWarmUp = 3;
   for (int repetition = -kWarmUp; repetition < repetitions; ++repetition) {
-    const double one = microseconds_of([&] { there.evaluate(theta.view(), got, slopes.view(), status); });
-    if (repetition >= 0) times.push_back(one);
+    for (Contender& one : contenders) {
+      const double microseconds =
+          microseconds_of([&] { one.likelihood->evaluate(theta.view(), one.got, slopes.view(), status); });
+      if (repetition >= 0) one.times.push_back(microseconds);
+    }
   }
-  std::sort(times.begin(), times.end());
-  DeviceLikelihoodRow row{.name = name, .gradient = gradient, .num_particles = num_particles};
-  row.microseconds = times[times.size() / 2];
-  row.low = times.front();
-  row.high = times.back();
-  row.num_on_cpu = there.device_report().num_on_cpu() / (repetitions + kWarmUp);
-  row.multiply_adds = multiply_adds(eliminate(model.graph), data, options.rtol, gradient);
-  row.host_microseconds = microseconds_of([&] { host.evaluate(theta.view(), wanted, slopes.view(), status); });
-  for (std::size_t k = 0; k < num_particles; ++k)
-    row.worst_difference = std::max(row.worst_difference, std::abs(got[k] / wanted[k] - 1));
-  return row;
+  std::vector<DeviceLikelihoodRow> rows;
+  for (Contender& one : contenders) {
+    std::sort(one.times.begin(), one.times.end());
+    DeviceLikelihoodRow& row = rows.emplace_back();
+    row.name = name;
+    row.mapping = one.mapping;
+    row.gradient = gradient;
+    row.num_particles = num_particles;
+    row.microseconds = one.times[one.times.size() / 2];
+    row.low = one.times.front();
+    row.high = one.times.back();
+    row.num_on_cpu = one.likelihood->device_report().num_on_cpu() / (repetitions + kWarmUp);
+    row.multiply_adds = multiply_adds(eliminate(model.graph), data, options.rtol, gradient);
+    row.host_microseconds = host_microseconds;
+    for (std::size_t k = 0; k < num_particles; ++k)
+      row.worst_difference = std::max(row.worst_difference, std::abs(one.got[k] / wanted[k] - 1));
+  }
+  return rows;
 }
 
 }  // namespace
@@ -85,9 +114,11 @@ std::vector<DeviceLikelihoodRow> measure_device_likelihoods(std::size_t num_part
   const std::int32_t ten[] = {5, 5};
   std::vector<DeviceLikelihoodRow> rows;
   for (const bool gradient : {false, true}) {
-    rows.push_back(measure("coalescent_blocks_20", coalescent_blocks(20), 1.8, gradient, num_particles, repetitions));
-    rows.push_back(
-        measure("two_deme_blocks_10", structured_coalescent_blocks(ten), 3.0, gradient, num_particles, repetitions));
+    for (const auto& [name, model, middle] : {std::tuple{"coalescent_blocks_20", coalescent_blocks(20), 1.8},
+                                              {"two_deme_blocks_10", structured_coalescent_blocks(ten), 3.0}}) {
+      for (DeviceLikelihoodRow& row : measure(name, model, middle, gradient, num_particles, repetitions))
+        rows.push_back(std::move(row));
+    }
   }
   return rows;
 }

@@ -9,7 +9,7 @@ namespace sojourn::bench {
 
 /// Log likelihoods of a data set of 1,000 times on CUDA device 0, from rates in host memory to values there.
 struct DeviceLikelihoodRow {
-  std::string name;
+  std::string name, mapping;  ///< threads or levels
   bool gradient = false;
   std::size_t num_particles = 0;
   double microseconds = 0, low = 0, high = 0;  ///< of all particles, transfers included

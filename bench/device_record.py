@@ -5,10 +5,10 @@ import datetime
 import json
 from pathlib import Path
 
-HEADER = ["case", "order", "gradient", "slots in", "time, us (range)", "one CPU thread", "ratio", "multiply-adds/s",
+HEADER = ["case", "order", "gradient", "mapping", "time, us (range)", "one CPU thread", "ratio", "multiply-adds/s",
           "of the shared-memory dot run", "largest difference"]
 
-LIKELIHOOD_HEADER = ["log likelihood of 1,000 times", "gradient", "time, us (range)", "one CPU thread", "ratio",
+LIKELIHOOD_HEADER = ["log likelihood of 1,000 times", "gradient", "mapping", "time, us (range)", "one CPU thread", "ratio",
                      "multiply-adds/s", "of the complex dot run", "left to the CPU", "largest difference"]
 
 
@@ -38,14 +38,14 @@ def main():
     rows = [line(HEADER), line(["---"] * len(HEADER))]
     for row in record["rows"]:
         rows.append(line([
-            row["case"], row["order"], "yes" if row["gradient"] else "no", row["placement"],
+            row["case"], row["order"], "yes" if row["gradient"] else "no", row["mapping"] + (" (chosen)" if row["chosen"] else ""),
             f"{row['microseconds']:.1f} ({row['low']:.1f} to {row['high']:.1f})", f"{row['one_cpu_thread']:,.0f} us",
             f"{row['one_cpu_thread'] / row['microseconds']:,.0f} x", giga(row["multiply_adds_per_second"]),
             f"{100 * row['share_of_shared_dot']:.1f} %", f"{row['worst_relative_difference']:.1e}"]))
     likelihoods = [line(LIKELIHOOD_HEADER), line(["---"] * len(LIKELIHOOD_HEADER))]
     for row in record["likelihood_rows"]:
         likelihoods.append(line([
-            row["case"], "yes" if row["gradient"] else "no",
+            row["case"], "yes" if row["gradient"] else "no", row["mapping"],
             f"{row['microseconds']:.0f} ({row['low']:.0f} to {row['high']:.0f})", f"{row['one_cpu_thread']:,.0f} us",
             f"{row['one_cpu_thread'] / row['microseconds']:,.0f} x", giga(row["multiply_adds_per_second"]),
             f"{100 * row['share_of_complex_dot']:.1f} %", row["particles_on_cpu"],

@@ -22,6 +22,7 @@ struct MomentLaneShape : PrcComponentBounds {
   std::int32_t order = 1;  ///< 1..kMostLaneOrder
   bool gradient = false;
   std::int32_t num_value_slots = 0;  ///< per order, where only the start's value is wanted
+  std::int32_t num_partials = 1;     ///< row v adds to part v % num_partials of the gradient's sums
   /// The error of a derivative is this part of what it was subtracted from (`GradientJudge`).
   double share = 0;
   /// A derivative whose error may be a larger part of it than this is in doubt.
@@ -33,68 +34,30 @@ struct MomentLaneShape : PrcComponentBounds {
   [[nodiscard]] SOJOURN_HD MomentLaneSlots slots(const PrcView& prc) const {
     const std::int64_t num_extended = 1 + prc.num_rates + prc.num_forms;
     return {2 * num_extended, most_entries + 2 * std::int64_t{most_rows},
-            order * ((gradient ? 2 : 1) * solution_stride(prc) + (gradient ? 2 * num_extended : 0))};
+            order * ((gradient ? 2 : 1) * solution_stride(prc) + (gradient ? 2 * num_extended * num_partials : 0))};
   }
 };
 
-/// One lane's moments E[Y^k], k = 1..kOrder, in continuous time, and their gradients from products (decision 0001, 6).
-/// `Local` holds rates and factors, `Wide` the solutions: arrays of doubles with `from`, such as `Strided`. Without
-/// `kFronts` the shape has none; their code takes a kilobyte of a thread's stack.
-template <int kOrder, bool kFronts, class Local, class Wide>
-class MomentLane {
+/// One lane's numbers by name, and the terms of its moments E[Y^k], k = 1..kOrder, in continuous time: m_1 = M r,
+/// m_j = M (j r m_{j-1}); y_1 = M^T alpha, y_{a+1} = M^T R y_a. `Local` holds rates and factors, `Wide` the solutions:
+/// arrays of doubles with `from`, such as `Strided`.
+template <int kOrder, class Local, class Wide>
+class MomentTerms {
  public:
   /// `reward` [rows], by row.
-  SOJOURN_HD MomentLane(const PrcView& prc, const MomentLaneShape& shape, const double* reward, Local rate,
-                        Local factor, Wide solution)
+  SOJOURN_HD MomentTerms(const PrcView& prc, const MomentLaneShape& shape, const double* reward, Local rate,
+                         Wide solution)
       : prc_(prc),
         shape_(shape),
         reward_(reward),
         num_extended_(1 + prc.num_rates + prc.num_forms),
         rate_(rate),
         inverse_rate_(rate.from(num_extended_)),
-        entry_(factor),
-        exit_(factor.from(shape.most_entries)),
-        inverse_(factor.from(shape.most_entries + shape.most_rows)),
         x_(solution),
         y_(solution.from(kOrder * shape.solution_stride(prc))),
         sums_(solution.from(2 * kOrder * shape.solution_stride(prc))) {}
 
-  /// `phi` [num_rates], `values` [kOrder].
-  template <class Phi, class Values>
-  SOJOURN_HD void values(const Phi& phi, const Values& values) {
-    load(phi);
-    solve<ValueSlots>(values);
-  }
-
-  /// `gradient` [kOrder * num_rates]. Returns whether some derivative may have lost more digits than `tolerance`
-  /// allows; differences then have to be solved for instead.
-  template <class Phi, class Values, class Gradient>
-  SOJOURN_HD bool values_and_gradient(const Phi& phi, const Values& values, const Gradient& gradient) {
-    load(phi);
-    solve<OwnSlots>(values);
-    for (std::int64_t i = 0; i < 2 * kOrder * std::int64_t{num_extended_}; ++i) sums_[i] = 0;
-    for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) {
-      const PrcComponent& component = prc_.components[c];
-      factor(component);
-      solve_visits(component);
-      add_sums(component);
-    }
-    bool in_doubt = false;
-    for (int k = 1; k <= kOrder; ++k) {
-      const GradientSums<Wide> sums = sums_of(k);
-      fold_forms(prc_, sums);
-      for (std::int32_t r = 0; r < prc_.num_rates; ++r) {
-        const double gained = sums.gained[1 + r], lost = sums.lost[1 + r];
-        const double difference = gained - lost;
-        gradient[(k - 1) * prc_.num_rates + r] = difference;
-        // Written so that what is not a number is in doubt.
-        in_doubt |= !(shape_.tolerance * absolute(difference) >= shape_.share * (gained + lost));
-      }
-    }
-    return in_doubt;
-  }
-
- private:
+ protected:
   struct NoKill {
     SOJOURN_HD double operator()(std::int32_t) const { return 0.0; }
   };
@@ -105,22 +68,127 @@ class MomentLane {
     for (std::int32_t r = 0; r < num_extended_; ++r) inverse_rate_[r] = reciprocal(rate_[r]);
   }
 
-  SOJOURN_HD void factor(const PrcComponent& component) {
-    if (component.row_end - component.row_begin == 1) {
-      inverse_[0] = factor_single_row<double>(prc_, prc_.rows[component.row_begin], rate_, inverse_rate_);
-    } else {
-      factor_component<double, kFronts>(prc_, component, rate_, NoKill{}, entry_, exit_, inverse_, IgnorePivots{});
-    }
-  }
-
   [[nodiscard]] SOJOURN_HD Wide x(int j) const { return x_.from((j - 1) * shape_.solution_stride(prc_)); }
   [[nodiscard]] SOJOURN_HD Wide y(int a) const { return y_.from((a - 1) * std::int64_t{prc_.num_rows}); }
-  [[nodiscard]] SOJOURN_HD GradientSums<Wide> sums_of(int k) const {
-    const Wide gained = sums_.from((2 * k - 2) * std::int64_t{num_extended_});
+
+  /// The right-hand side of m_j at row v.
+  template <class Slots>
+  [[nodiscard]] SOJOURN_HD double rhs(int j, std::int32_t v) const {
+    return j == 1 ? reward_[v] : (j * reward_[v]) * x(j - 1)[Slots::of_row(prc_, v)];
+  }
+  /// That of y_a.
+  [[nodiscard]] SOJOURN_HD double visits_rhs(int a, std::int32_t v) const {
+    return a == 1 ? prc_.alpha[v] : reward_[v] * y(a - 1)[v];
+  }
+
+  [[nodiscard]] SOJOURN_HD std::int64_t num_sums() const { return 2 * kOrder * std::int64_t{num_extended_}; }
+  [[nodiscard]] SOJOURN_HD GradientSums<Wide> sums_of(int k, std::int32_t partial) const {
+    const Wide gained = sums_.from(partial * num_sums() + (2 * k - 2) * std::int64_t{num_extended_});
     return {gained, gained.from(num_extended_)};
   }
 
-  /// m_1 = M r, m_j = M (j r m_{j-1}), component by component, all orders while the factors are at hand.
+  /// Row v's part of the gradients' sums. The pairs (y_a, m_b), a + b = k + 1, of order k have the factor k! / b!.
+  SOJOURN_HD void add_sums(const PrcComponent& component, std::int32_t v) {
+    const std::int32_t partial = v % shape_.num_partials;
+    const bool single = has_single_rate(prc_, component);
+    const std::int32_t r = single ? prc_.groups[prc_.rows[v].group_begin].rate : 0;
+    for (int k = 1; k <= kOrder; ++k) {
+      const GradientSums<Wide> sums = sums_of(k, partial);
+      double factor = 1;
+      for (int b = k; b >= 1; --b) {
+        const double visits = y(k + 1 - b)[v];
+        if (!single) {
+          add_row_gradient_sums<double>(prc_, v, x(b), factor * visits, sums);
+        } else if (r != 0) {
+          add_product(sums.lost[r], visits, factor * (rhs<OwnSlots>(b, v) * inverse_rate_[r]));
+        }
+        factor *= b;
+      }
+    }
+  }
+
+  /// Adds sum number i of the other partial sums to the first.
+  SOJOURN_HD void combine_sums(std::int64_t i) {
+    for (std::int32_t p = 1; p < shape_.num_partials; ++p) sums_[i] += sums_[p * num_sums() + i];
+  }
+
+  /// The gradient of order k from its combined sums; whether some derivative may have lost more digits than allowed.
+  template <class Gradient>
+  SOJOURN_HD bool take_gradient(int k, const Gradient& gradient) {
+    const GradientSums<Wide> sums = sums_of(k, 0);
+    fold_forms(prc_, sums);
+    bool in_doubt = false;
+    for (std::int32_t r = 0; r < prc_.num_rates; ++r) {
+      const double gained = sums.gained[1 + r], lost = sums.lost[1 + r];
+      const double difference = gained - lost;
+      gradient[(k - 1) * prc_.num_rates + r] = difference;
+      // Written so that what is not a number is in doubt.
+      in_doubt |= !(shape_.tolerance * absolute(difference) >= shape_.share * (gained + lost));
+    }
+    return in_doubt;
+  }
+
+  const PrcView& prc_;
+  const MomentLaneShape& shape_;
+  const double* reward_;
+  std::int32_t num_extended_;
+  Local rate_, inverse_rate_;
+  Wide x_, y_, sums_;
+};
+
+/// Moments by one thread, component by component, and their gradients from products (decision 0001, 6). Without
+/// `kFronts` the shape has none; their code takes a kilobyte of a thread's stack.
+template <int kOrder, bool kFronts, class Local, class Wide>
+class MomentLane : MomentTerms<kOrder, Local, Wide> {
+  using Terms = MomentTerms<kOrder, Local, Wide>;
+  using Terms::prc_;
+
+ public:
+  SOJOURN_HD MomentLane(const PrcView& prc, const MomentLaneShape& shape, const double* reward, Local rate,
+                        Local factor, Wide solution)
+      : Terms(prc, shape, reward, rate, solution),
+        entry_(factor),
+        exit_(factor.from(shape.most_entries)),
+        inverse_(factor.from(shape.most_entries + shape.most_rows)) {}
+
+  /// `phi` [num_rates], `values` [kOrder].
+  template <class Phi, class Values>
+  SOJOURN_HD void values(const Phi& phi, const Values& values) {
+    this->load(phi);
+    solve<ValueSlots>(values);
+  }
+
+  /// `gradient` [kOrder * num_rates]. Returns whether some derivative may have lost more digits than `tolerance`
+  /// allows; differences then have to be solved for instead.
+  template <class Phi, class Values, class Gradient>
+  SOJOURN_HD bool values_and_gradient(const Phi& phi, const Values& values, const Gradient& gradient) {
+    this->load(phi);
+    solve<OwnSlots>(values);
+    const std::int64_t num_sums = this->num_sums();
+    for (std::int64_t i = 0; i < this->shape_.num_partials * num_sums; ++i) this->sums_[i] = 0;
+    for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) {
+      const PrcComponent& component = prc_.components[c];
+      factor(component);
+      solve_visits(component);
+      for (std::int32_t v = component.row_begin; v < component.row_end; ++v) this->add_sums(component, v);
+    }
+    for (std::int64_t i = 0; i < num_sums; ++i) this->combine_sums(i);
+    bool in_doubt = false;
+    for (int k = 1; k <= kOrder; ++k) in_doubt |= this->take_gradient(k, gradient);
+    return in_doubt;
+  }
+
+ private:
+  SOJOURN_HD void factor(const PrcComponent& component) {
+    if (component.row_end - component.row_begin == 1) {
+      inverse_[0] = factor_single_row<double>(prc_, prc_.rows[component.row_begin], this->rate_, this->inverse_rate_);
+    } else {
+      factor_component<double, kFronts>(prc_, component, this->rate_, typename Terms::NoKill{}, entry_, exit_, inverse_,
+                                        IgnorePivots{});
+    }
+  }
+
+  /// Component by component, all orders while the factors are at hand.
   template <class Slots, class Values>
   SOJOURN_HD void solve(const Values& values) {
     double mean[kOrder] = {};
@@ -128,11 +196,9 @@ class MomentLane {
       const PrcComponent& component = prc_.components[c];
       factor(component);
       for (int j = 1; j <= kOrder; ++j) {
-        const Wide solution = x(j), before = x(j > 1 ? j - 1 : 1);
-        const auto rhs = [&](std::int32_t v) {
-          return j == 1 ? reward_[v] : (j * reward_[v]) * before[Slots::of_row(prc_, v)];
-        };
-        solve_component<Slots, double>(prc_, component, rate_, entry_, inverse_, rhs, solution);
+        const Wide solution = this->x(j);
+        const auto rhs = [&](std::int32_t v) { return this->template rhs<Slots>(j, v); };
+        solve_component<Slots, double>(prc_, component, this->rate_, entry_, inverse_, rhs, solution);
         for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
           if (prc_.alpha[v] != 0) add_product(mean[j - 1], prc_.alpha[v], solution[Slots::of_row(prc_, v)]);
         }
@@ -141,36 +207,15 @@ class MomentLane {
     for (int j = 0; j < kOrder; ++j) values[j] = mean[j];
   }
 
-  /// y_1 = M^T alpha, y_{a+1} = M^T R y_a on one component.
   SOJOURN_HD void solve_visits(const PrcComponent& component) {
     for (int a = 1; a <= kOrder; ++a) {
-      const Wide visits = y(a), before = y(a > 1 ? a - 1 : 1);
-      for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
-        visits[v] = a == 1 ? prc_.alpha[v] : reward_[v] * before[v];
-      }
-      transposed_solve_component<double>(prc_, component, rate_, entry_, inverse_, visits);
+      const Wide visits = this->y(a);
+      for (std::int32_t v = component.row_begin; v < component.row_end; ++v) visits[v] = this->visits_rhs(a, v);
+      transposed_solve_component<double>(prc_, component, this->rate_, entry_, inverse_, visits);
     }
   }
 
-  /// The pairs (y_a, m_b), a + b = k + 1, of order k have the factor k! / b!.
-  SOJOURN_HD void add_sums(const PrcComponent& component) {
-    for (int k = 1; k <= kOrder; ++k) {
-      double factor = 1;
-      for (int b = k; b >= 1; --b) {
-        const Wide before = x(b > 1 ? b - 1 : 1);
-        const auto rhs = [&](std::int32_t v) { return b == 1 ? reward_[v] : (b * reward_[v]) * before[v]; };
-        add_gradient_sums<double>(prc_, component, inverse_rate_, rhs, x(b), factor, y(k + 1 - b), sums_of(k));
-        factor *= b;
-      }
-    }
-  }
-
-  const PrcView& prc_;
-  const MomentLaneShape& shape_;
-  const double* reward_;
-  std::int32_t num_extended_;
-  Local rate_, inverse_rate_, entry_, exit_, inverse_;
-  Wide x_, y_, sums_;
+  Local entry_, exit_, inverse_;
 };
 
 /// Results of a batch of n lanes, lane-minor.

@@ -100,6 +100,44 @@ SOJOURN_HD inline void start_entries(const PrcView& prc, const PrcComponent& com
   }
 }
 
+/// One sum of a row, whose pairs begin at `pair`; returns where they end.
+template <class Real, class RateArray, class RealArray>
+SOJOURN_HD SOJOURN_FORCE_INLINE const PrcPair* sum_entry(const PrcSum& part, const PrcPair* pair, const RateArray& rate,
+                                                         RealArray&& entry) {
+  Real sum(0.0);
+  if (part.rate >= 0) {
+    add_product(sum, part.coefficient, rate[part.rate]);
+  } else {
+    sum = entry[part.slot];
+    add_product(sum, part.coefficient, rate[~part.rate]);
+  }
+  for (const PrcPair* const last = pair + part.num_pairs; pair != last; ++pair) {
+    add_product(sum, entry[pair->a], entry[pair->b]);
+  }
+  entry[part.slot] = sum;
+  return pair;
+}
+
+/// The pivot of row v, once its entries are summed, and what it scales.
+template <class Real, class RateArray, class Kill, class RealArray, class PivotWatch>
+SOJOURN_HD SOJOURN_FORCE_INLINE void finish_row(const PrcView& prc, const PrcComponent& component, std::int32_t v,
+                                                const RateArray& rate, Kill&& kill, RealArray&& entry, RealArray&& exit,
+                                                RealArray&& inverse, PivotWatch&& pivots) {
+  const PrcRow& row = prc.rows[v];
+  const std::int64_t base = component.entry_begin;
+  Real out = kill(v) + external_weight<Real>(prc, row, rate);
+  for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
+    add_product(out, entry[e - base], exit[prc.entry_column[e] - component.row_begin]);
+  }
+  Real pivot = out;
+  for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) pivot += entry[e - base];
+  pivots.see(pivot);
+  const Real scale = reciprocal(pivot);
+  inverse[v - component.row_begin] = scale;
+  exit[v - component.row_begin] = out * scale;
+  for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) entry[e - base] = entry[e - base] * scale;
+}
+
 /// Factors one component, by its fronts where it has some, else by its pairs. `kill(v)` is the extra exit rate of row
 /// v. Local arrays: `entry` [entries of the component], `inverse` [rows of the component] = 1 / D_v, `exit` [rows of
 /// the component] scratch.
@@ -122,66 +160,76 @@ SOJOURN_HD inline void factor_component(const PrcView& prc, const PrcComponent& 
       return;
     }
   }
-  const std::int64_t base = component.entry_begin;
   const PrcSum* part = prc.sums + component.sum_begin;
   const PrcPair* pair = prc.pairs + component.pair_begin;
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
-    const PrcRow& row = prc.rows[v];
-    for (; part != prc.sums + row.sum_end; ++part) {
-      Real sum(0.0);
-      if (part->rate >= 0) {
-        add_product(sum, part->coefficient, rate[part->rate]);
-      } else {
-        sum = entry[part->slot];
-        add_product(sum, part->coefficient, rate[~part->rate]);
-      }
-      for (const PrcPair* const last = pair + part->num_pairs; pair != last; ++pair) {
-        add_product(sum, entry[pair->a], entry[pair->b]);
-      }
-      entry[part->slot] = sum;
-    }
-    Real out = kill(v) + external_weight<Real>(prc, row, rate);
-    for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
-      add_product(out, entry[e - base], exit[prc.entry_column[e] - component.row_begin]);
-    }
-    Real pivot = out;
-    for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) pivot += entry[e - base];
-    pivots.see(pivot);
-    const Real scale = reciprocal(pivot);
-    inverse[v - component.row_begin] = scale;
-    exit[v - component.row_begin] = out * scale;
-    for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) entry[e - base] = entry[e - base] * scale;
+    for (; part != prc.sums + prc.rows[v].sum_end; ++part) pair = sum_entry<Real>(*part, pair, rate, entry);
+    finish_row<Real>(prc, component, v, rate, kill, entry, exit, inverse, pivots);
   }
+}
+
+/// Adds rate * (sum coefficient * x) of the groups [group_begin, group_end) of a row.
+template <class Slots, class Real, class RateArray, class XArray>
+SOJOURN_HD SOJOURN_FORCE_INLINE void add_groups(const PrcView& prc, std::int64_t group_begin, std::int64_t group_end,
+                                                const RateArray& rate, const XArray& x, Real& acc) {
+  for (std::int64_t g = group_begin; g < group_end; ++g) {
+    const PrcGroup& group = prc.groups[g];
+    Real sum(0.0);
+    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+      add_product(sum, prc.terms[t].coefficient, x[Slots::of_term(prc.terms[t])]);
+    }
+    add_product(acc, rate[group.rate], sum);
+  }
+}
+
+/// The same over the edges that arrive at a row from other components, for a transposed solve.
+template <class Real, class RateArray, class YArray>
+SOJOURN_HD SOJOURN_FORCE_INLINE void add_arrivals(const PrcView& prc, const PrcRow& row, const RateArray& rate,
+                                                  const YArray& y, Real& acc) {
+  for (std::int64_t g = row.arrival_begin; g < row.arrival_end; ++g) {
+    const PrcGroup& group = prc.arrivals[g];
+    Real sum(0.0);
+    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
+      add_product(sum, prc.arrival_terms[t].coefficient, y[prc.arrival_terms[t].column]);
+    }
+    add_product(acc, rate[group.rate], sum);
+  }
+}
+
+/// Row v of a solve, rows before it in its component being at their first half, and its own second half, rows after it
+/// being solved.
+template <class Slots, class Real, class RateArray, class FactorArray, class RealArray>
+SOJOURN_HD SOJOURN_FORCE_INLINE void solve_first_half(const PrcView& prc, const PrcComponent& component, std::int32_t v,
+                                                      const RateArray& rate, const FactorArray& entry,
+                                                      const FactorArray& inverse, const Real& rhs, RealArray&& x) {
+  const PrcRow& row = prc.rows[v];
+  Real acc = rhs;
+  add_groups<Slots>(prc, row.group_begin, row.group_middle, rate, x, acc);
+  for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
+    add_product(acc, entry[e - component.entry_begin], x[Slots::of_entry(prc, e)]);
+  }
+  x[Slots::of_row(prc, v)] = acc * inverse[v - component.row_begin];
+}
+template <class Slots, class Real, class FactorArray, class RealArray>
+SOJOURN_HD SOJOURN_FORCE_INLINE void solve_second_half(const PrcView& prc, const PrcComponent& component,
+                                                       std::int32_t v, const FactorArray& entry, RealArray&& x) {
+  const PrcRow& row = prc.rows[v];
+  Real acc = x[Slots::of_row(prc, v)];
+  for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
+    add_product(acc, entry[e - component.entry_begin], x[Slots::of_entry(prc, e)]);
+  }
+  x[Slots::of_row(prc, v)] = acc;
 }
 
 /// `solve_component` for a component of several rows.
 template <class Slots, class Real, class RateArray, class Rhs, class FactorArray, class RealArray>
 SOJOURN_HD inline void solve_cycle(const PrcView& prc, const PrcComponent& component, const RateArray& rate,
                                    const FactorArray& entry, const FactorArray& inverse, Rhs&& rhs, RealArray&& x) {
-  const std::int64_t base = component.entry_begin;
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
-    const PrcRow& row = prc.rows[v];
-    Real acc = rhs(v);
-    for (std::int64_t g = row.group_begin; g < row.group_middle; ++g) {
-      const PrcGroup& group = prc.groups[g];
-      Real sum(0.0);
-      for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-        add_product(sum, prc.terms[t].coefficient, x[Slots::of_term(prc.terms[t])]);
-      }
-      add_product(acc, rate[group.rate], sum);
-    }
-    for (std::int64_t e = row.entry_begin; e < row.entry_middle; ++e) {
-      add_product(acc, entry[e - base], x[Slots::of_entry(prc, e)]);
-    }
-    x[Slots::of_row(prc, v)] = acc * inverse[v - component.row_begin];
+    solve_first_half<Slots, Real>(prc, component, v, rate, entry, inverse, rhs(v), x);
   }
   for (std::int32_t v = component.row_end - 2; v >= component.row_begin; --v) {
-    const PrcRow& row = prc.rows[v];
-    Real acc = x[Slots::of_row(prc, v)];
-    for (std::int64_t e = row.entry_middle; e < row.entry_end; ++e) {
-      add_product(acc, entry[e - base], x[Slots::of_entry(prc, e)]);
-    }
-    x[Slots::of_row(prc, v)] = acc;
+    solve_second_half<Slots, Real>(prc, component, v, entry, x);
   }
 }
 
@@ -190,14 +238,7 @@ template <class Slots, class Real, class RateArray, class XArray>
 SOJOURN_HD SOJOURN_FORCE_INLINE Real solve_single_row(const PrcView& prc, const PrcRow& row, const RateArray& rate,
                                                       const Real& inverse, const Real& rhs, const XArray& x) {
   Real acc = rhs;
-  for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
-    const PrcGroup& group = prc.groups[g];
-    Real sum(0.0);
-    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-      add_product(sum, prc.terms[t].coefficient, x[Slots::of_term(prc.terms[t])]);
-    }
-    add_product(acc, rate[group.rate], sum);
-  }
+  add_groups<Slots>(prc, row.group_begin, row.group_end, rate, x, acc);
   return acc * inverse;
 }
 
@@ -207,14 +248,7 @@ SOJOURN_HD SOJOURN_FORCE_INLINE Real transposed_solve_single_row(const PrcView& 
                                                                  const RateArray& rate, const Real& inverse,
                                                                  const Real& start, const YArray& y) {
   Real acc = start;
-  for (std::int64_t g = row.arrival_begin; g < row.arrival_end; ++g) {
-    const PrcGroup& group = prc.arrivals[g];
-    Real sum(0.0);
-    for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-      add_product(sum, prc.arrival_terms[t].coefficient, y[prc.arrival_terms[t].column]);
-    }
-    add_product(acc, rate[group.rate], sum);
-  }
+  add_arrivals(prc, row, rate, y, acc);
   return acc * inverse;
 }
 
@@ -231,14 +265,7 @@ SOJOURN_HD inline void transposed_solve_cycle(const PrcView& prc, const PrcCompo
                                               RowDone&& done) {
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
     Real acc = y[v];
-    for (std::int64_t g = prc.rows[v].arrival_begin; g < prc.rows[v].arrival_end; ++g) {
-      const PrcGroup& group = prc.arrivals[g];
-      Real sum(0.0);
-      for (std::int64_t t = group.term_begin; t < group.term_end; ++t) {
-        add_product(sum, prc.arrival_terms[t].coefficient, y[prc.arrival_terms[t].column]);
-      }
-      add_product(acc, rate[group.rate], sum);
-    }
+    add_arrivals(prc, prc.rows[v], rate, y, acc);
     y[v] = acc;
   }
   const std::int64_t base = component.entry_begin;

@@ -20,6 +20,7 @@ struct TransformLaneShape : PrcComponentBounds {
   bool density = false, survival = false;  ///< transforms D, G of `TransformReplay`; at least one
   bool gradient = false;
   std::int32_t num_value_slots = 0;  ///< per transform, where only the start's value is wanted
+  std::int32_t num_partials = 1;     ///< row v adds to part v % num_partials of the gradient's sums
 
   [[nodiscard]] SOJOURN_HD int num_transforms() const { return (density ? 1 : 0) + (survival ? 1 : 0); }
   /// Whether transform number `t` is G. D comes first.
@@ -31,7 +32,7 @@ struct TransformLaneShape : PrcComponentBounds {
     const std::int64_t num_extended = 1 + prc.num_rates + prc.num_forms;
     return {most_entries + 2 * std::int64_t{most_rows},
             num_transforms() * solution_stride(prc) +
-                (gradient ? prc.num_rows + (num_transforms() + 1) * num_extended : 0)};
+                (gradient ? prc.num_rows + (num_transforms() + 1) * num_extended * num_partials : 0)};
   }
 };
 
@@ -61,26 +62,139 @@ struct TransformLaneOutput {
   double* sizes;
 };
 
-/// Transforms at one node and their gradients from products: dF = sum c y_i (x_j - x_i). `Local` holds the factors,
-/// `Wide` the solutions: arrays of `LaneComplex` with `from`, such as `Strided`. Without `kFronts` the shape has none;
-/// their code takes a kilobyte of a thread's stack.
-template <bool kFronts, class Rates, class Local, class Wide>
-class TransformLane {
+/// One lane's numbers by name, and the terms of its transforms at one node and of their gradients from products: dF =
+/// sum c y_i (x_j - x_i). `Wide` holds the solutions: an array of `LaneComplex` with `from`, such as `Strided`.
+template <class Rates, class Wide>
+class TransformTerms {
  public:
   /// `reward` [rows], by row, all > 0.
-  SOJOURN_HD TransformLane(const PrcView& prc, const TransformLaneShape& shape, const double* reward, Rates rate,
-                           const LaneComplex& shift, Local factor, Wide solution)
+  SOJOURN_HD TransformTerms(const PrcView& prc, const TransformLaneShape& shape, const double* reward, Rates rate,
+                            const LaneComplex& shift, Wide solution)
       : prc_(prc),
         shape_(shape),
         reward_(reward),
         rate_(rate),
         shift_(shift),
-        entry_(factor),
-        exit_(factor.from(shape.most_entries)),
-        inverse_(factor.from(shape.most_entries + shape.most_rows)),
         x_(solution),
         y_(solution.from(shape.num_transforms() * shape.solution_stride(prc))),
         sums_(y_.from(prc.num_rows)) {}
+
+ protected:
+  [[nodiscard]] SOJOURN_HD LaneComplex kill(std::int32_t v) const { return reward_[v] * shift_; }
+  [[nodiscard]] SOJOURN_HD Wide x(int t) const { return x_.from(t * shape_.solution_stride(prc_)); }
+
+  /// The right-hand side of transform t at row v.
+  [[nodiscard]] SOJOURN_HD LaneComplex rhs(int t, std::int32_t v) const {
+    return LaneComplex(shape_.is_survival(t) ? reward_[v] : absorbing_weight<double>(prc_, prc_.rows[v], rate_));
+  }
+
+  [[nodiscard]] SOJOURN_HD std::int64_t num_sums() const {
+    return (shape_.num_transforms() + 1) * std::int64_t{1 + prc_.num_rates + prc_.num_forms};
+  }
+  [[nodiscard]] SOJOURN_HD Wide sums_of(int t, std::int32_t partial) const {
+    return sums_.from(partial * num_sums() + t * std::int64_t{1 + prc_.num_rates + prc_.num_forms});
+  }
+  /// Real numbers: those of the first transform in `re`, of the second in `im`.
+  [[nodiscard]] SOJOURN_HD Wide size_sums(std::int32_t partial) const {
+    return sums_of(shape_.num_transforms(), partial);
+  }
+
+  /// Row v's part of the gradient's sums of transform t.
+  template <class InverseRates>
+  SOJOURN_HD void add_sums(const InverseRates& inverse_rate, int t, std::int32_t v) {
+    const std::int32_t partial = v % shape_.num_partials;
+    const Wide solution = x(t), sums = sums_of(t, partial), sizes = size_sums(partial);
+    const bool survival = shape_.is_survival(t);
+    const auto add = [&](std::int32_t rate, const LaneComplex& visits, const LaneComplex& slope, double size) {
+      add_product(sums[rate], visits, slope);
+      LaneComplex& sum = sizes[rate];
+      (t == 0 ? sum.re : sum.im) += size_of(visits) * size;
+    };
+    const PrcRow& row = prc_.rows[v];
+    const LaneComplex visits = y_[v], own = solution[v];
+    const double own_size = size_of(own);
+    if (row.group_end - row.group_begin == 1) {
+      // A row with a single rate: by its own equation rate * sum c (x_j - x_v) = (s r) x_v, less r_v for G.
+      const PrcGroup& group = prc_.groups[row.group_begin];
+      if (group.rate == 0) return;
+      const double inverse = inverse_rate[group.rate];
+      const LaneComplex stopped = kill(v) * own;
+      if (!survival) {
+        add(group.rate, visits, inverse * stopped, inverse * size_of(stopped));
+        return;
+      }
+      const double size = inverse * (size_of(stopped) + reward_[v]);
+      if (size < 2 * group.total * own_size) {
+        add(group.rate, visits, inverse * LaneComplex(stopped.re - reward_[v], stopped.im), size);
+        return;
+      }
+    }
+    for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
+      const PrcGroup& group = prc_.groups[g];
+      if (group.rate == 0) continue;
+      LaneComplex target(survival ? 0.0 : group.absorbing);
+      for (std::int64_t k = group.term_begin; k < group.term_end; ++k)
+        add_product(target, prc_.terms[k].coefficient, solution[prc_.terms[k].column]);
+      const double size = size_of(target) + group.total * own_size;
+      add_product(target, -group.total, own);
+      add(group.rate, visits, target, size);
+    }
+  }
+
+  /// Adds sum number i of the other partial sums to the first.
+  SOJOURN_HD void combine_sums(std::int64_t i) {
+    for (std::int32_t p = 1; p < shape_.num_partials; ++p) sums_[i] += sums_[p * num_sums() + i];
+  }
+
+  /// From the combined sums; `gradients` and `sizes` [num_transforms * num_rates].
+  template <class Gradients, class Sizes>
+  SOJOURN_HD void take_gradients(const Gradients& gradients, const Sizes& sizes) {
+    fold_sizes();
+    for (int t = 0; t < shape_.num_transforms(); ++t) {
+      const Wide sums = sums_of(t, 0), size_sums = this->size_sums(0);
+      fold_forms(prc_, sums);
+      for (std::int32_t r = 0; r < prc_.num_rates; ++r) {
+        gradients[t * prc_.num_rates + r] = sums[1 + r];
+        sizes[t * prc_.num_rates + r] = t == 0 ? size_sums[1 + r].re : size_sums[1 + r].im;
+      }
+    }
+  }
+
+  const PrcView& prc_;
+  const TransformLaneShape& shape_;
+  const double* reward_;
+  Rates rate_;
+  LaneComplex shift_;
+  Wide x_, y_, sums_;
+
+ private:
+  /// Sizes of the forms' sums go to the rates they are made of, coefficients without signs.
+  SOJOURN_HD void fold_sizes() {
+    const Wide sizes = size_sums(0);
+    for (std::int32_t f = 0; f < prc_.num_forms; ++f) {
+      for (std::int64_t k = prc_.forms[f].term_begin; k < prc_.forms[f].term_end; ++k) {
+        const PrcFormTerm& term = prc_.form_terms[k];
+        add_product(sizes[term.rate], absolute(term.coefficient), sizes[1 + prc_.num_rates + f]);
+      }
+    }
+  }
+};
+
+/// Transforms by one thread, component by component. `Local` holds the factors. Without `kFronts` the shape has none;
+/// their code takes a kilobyte of a thread's stack.
+template <bool kFronts, class Rates, class Local, class Wide>
+class TransformLane : TransformTerms<Rates, Wide> {
+  using Terms = TransformTerms<Rates, Wide>;
+  using Terms::prc_;
+  using Terms::shape_;
+
+ public:
+  SOJOURN_HD TransformLane(const PrcView& prc, const TransformLaneShape& shape, const double* reward, Rates rate,
+                           const LaneComplex& shift, Local factor, Wide solution)
+      : Terms(prc, shape, reward, rate, shift, solution),
+        entry_(factor),
+        exit_(factor.from(shape.most_entries)),
+        inverse_(factor.from(shape.most_entries + shape.most_rows)) {}
 
   /// `values` [num_transforms].
   template <class Values>
@@ -93,37 +207,24 @@ class TransformLane {
   SOJOURN_HD void values_and_gradients(const InverseRates& inverse_rate, const Values& values,
                                        const Gradients& gradients, const Sizes& sizes) {
     solve<OwnSlots>(values);
-    const std::int32_t num_extended = 1 + prc_.num_rates + prc_.num_forms;
-    for (std::int32_t i = 0; i < (shape_.num_transforms() + 1) * num_extended; ++i) sums_[i] = LaneComplex(0.0);
+    const std::int64_t num_sums = this->num_sums();
+    for (std::int64_t i = 0; i < shape_.num_partials * num_sums; ++i) this->sums_[i] = LaneComplex(0.0);
     for (std::int32_t c = prc_.num_components - 1; c >= 0; --c) {
       const PrcComponent& component = prc_.components[c];
       factor(component);
       solve_visits(component);
-      for (int t = 0; t < shape_.num_transforms(); ++t) add_sums(component, inverse_rate, t);
+      for (int t = 0; t < shape_.num_transforms(); ++t)
+        for (std::int32_t v = component.row_begin; v < component.row_end; ++v) this->add_sums(inverse_rate, t, v);
     }
-    fold_sizes();
-    for (int t = 0; t < shape_.num_transforms(); ++t) {
-      const Wide sums = sums_of(t);
-      fold_forms(prc_, sums);
-      for (std::int32_t r = 0; r < prc_.num_rates; ++r) {
-        gradients[t * prc_.num_rates + r] = sums[1 + r];
-        sizes[t * prc_.num_rates + r] = t == 0 ? size_sums()[1 + r].re : size_sums()[1 + r].im;
-      }
-    }
+    for (std::int64_t i = 0; i < num_sums; ++i) this->combine_sums(i);
+    this->take_gradients(gradients, sizes);
   }
 
  private:
-  [[nodiscard]] SOJOURN_HD LaneComplex kill(std::int32_t v) const { return reward_[v] * shift_; }
-  [[nodiscard]] SOJOURN_HD Wide x(int t) const { return x_.from(t * shape_.solution_stride(prc_)); }
-  [[nodiscard]] SOJOURN_HD Wide sums_of(int t) const {
-    return sums_.from(t * std::int64_t{1 + prc_.num_rates + prc_.num_forms});
-  }
-  /// Real numbers: those of the first transform in `re`, of the second in `im`.
-  [[nodiscard]] SOJOURN_HD Wide size_sums() const { return sums_of(shape_.num_transforms()); }
-
   SOJOURN_HD void factor(const PrcComponent& component) {
     factor_component<LaneComplex, kFronts>(
-        prc_, component, rate_, [this](std::int32_t v) { return kill(v); }, entry_, exit_, inverse_, IgnorePivots{});
+        prc_, component, this->rate_, [this](std::int32_t v) { return this->kill(v); }, entry_, exit_, inverse_,
+        IgnorePivots{});
   }
 
   /// All transforms of a component while its factors are at hand.
@@ -134,12 +235,9 @@ class TransformLane {
       const PrcComponent& component = prc_.components[c];
       factor(component);
       for (int t = 0; t < shape_.num_transforms(); ++t) {
-        const Wide solution = x(t);
-        const bool survival = shape_.is_survival(t);
-        const auto rhs = [&](std::int32_t v) {
-          return LaneComplex(survival ? reward_[v] : absorbing_weight<double>(prc_, prc_.rows[v], rate_));
-        };
-        solve_component<Slots, LaneComplex>(prc_, component, rate_, entry_, inverse_, rhs, solution);
+        const Wide solution = this->x(t);
+        const auto rhs = [&](std::int32_t v) { return this->rhs(t, v); };
+        solve_component<Slots, LaneComplex>(prc_, component, this->rate_, entry_, inverse_, rhs, solution);
         for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
           if (prc_.alpha[v] == 0) continue;
           const LaneComplex& value = solution[Slots::of_row(prc_, v)];
@@ -157,70 +255,11 @@ class TransformLane {
   }
 
   SOJOURN_HD void solve_visits(const PrcComponent& component) {
-    for (std::int32_t v = component.row_begin; v < component.row_end; ++v) y_[v] = LaneComplex(prc_.alpha[v]);
-    transposed_solve_component<LaneComplex>(prc_, component, rate_, entry_, inverse_, y_);
+    for (std::int32_t v = component.row_begin; v < component.row_end; ++v) this->y_[v] = LaneComplex(prc_.alpha[v]);
+    transposed_solve_component<LaneComplex>(prc_, component, this->rate_, entry_, inverse_, this->y_);
   }
 
-  template <class InverseRates>
-  SOJOURN_HD void add_sums(const PrcComponent& component, const InverseRates& inverse_rate, int t) {
-    const Wide solution = x(t), sums = sums_of(t), sizes = size_sums();
-    const bool survival = shape_.is_survival(t);
-    const auto add = [&](std::int32_t rate, const LaneComplex& visits, const LaneComplex& slope, double size) {
-      add_product(sums[rate], visits, slope);
-      LaneComplex& sum = sizes[rate];
-      (t == 0 ? sum.re : sum.im) += size_of(visits) * size;
-    };
-    for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
-      const PrcRow& row = prc_.rows[v];
-      const LaneComplex visits = y_[v], own = solution[v];
-      const double own_size = size_of(own);
-      if (row.group_end - row.group_begin == 1) {
-        // A row with a single rate: by its own equation rate * sum c (x_j - x_v) = (s r) x_v, less r_v for G.
-        const PrcGroup& group = prc_.groups[row.group_begin];
-        if (group.rate == 0) continue;
-        const double inverse = inverse_rate[group.rate];
-        const LaneComplex stopped = kill(v) * own;
-        if (!survival) {
-          add(group.rate, visits, inverse * stopped, inverse * size_of(stopped));
-          continue;
-        }
-        const double size = inverse * (size_of(stopped) + reward_[v]);
-        if (size < 2 * group.total * own_size) {
-          add(group.rate, visits, inverse * LaneComplex(stopped.re - reward_[v], stopped.im), size);
-          continue;
-        }
-      }
-      for (std::int64_t g = row.group_begin; g < row.group_end; ++g) {
-        const PrcGroup& group = prc_.groups[g];
-        if (group.rate == 0) continue;
-        LaneComplex target(survival ? 0.0 : group.absorbing);
-        for (std::int64_t k = group.term_begin; k < group.term_end; ++k)
-          add_product(target, prc_.terms[k].coefficient, solution[prc_.terms[k].column]);
-        const double size = size_of(target) + group.total * own_size;
-        add_product(target, -group.total, own);
-        add(group.rate, visits, target, size);
-      }
-    }
-  }
-
-  /// Sizes of the forms' sums go to the rates they are made of, coefficients without signs.
-  SOJOURN_HD void fold_sizes() {
-    const Wide sizes = size_sums();
-    for (std::int32_t f = 0; f < prc_.num_forms; ++f) {
-      for (std::int64_t k = prc_.forms[f].term_begin; k < prc_.forms[f].term_end; ++k) {
-        const PrcFormTerm& term = prc_.form_terms[k];
-        add_product(sizes[term.rate], absolute(term.coefficient), sizes[1 + prc_.num_rates + f]);
-      }
-    }
-  }
-
-  const PrcView& prc_;
-  const TransformLaneShape& shape_;
-  const double* reward_;
-  Rates rate_;
-  LaneComplex shift_;
   Local entry_, exit_, inverse_;
-  Wide x_, y_, sums_;
 };
 
 /// The whole work of one device thread for one lane of a batch.

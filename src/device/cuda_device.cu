@@ -9,6 +9,7 @@
 #include "device/support/array_layout.hpp"
 #include "device/support/device_ceiling.hpp"
 #include "device/support/device_list.hpp"
+#include "elimination/prc_arrays.hpp"
 #include "posterior/likelihood_tables.hpp"
 
 namespace sojourn {
@@ -16,7 +17,8 @@ namespace {
 
 class CudaLevel final : public DeviceLevel {
  public:
-  CudaLevel(int device, const PrcArrays& arrays, const LikelihoodTables& tables, LikelihoodDevice::Report report)
+  CudaLevel(int device, const PrcArrays& arrays, const LikelihoodTables& tables, LikelihoodDevice::Report report,
+            MappingChoice choice)
       : device_(device), program_(arrays), report_(std::move(report)) {
     LikelihoodView view = tables.view();
     ArrayLayout layout;
@@ -25,7 +27,10 @@ class CudaLevel final : public DeviceLevel {
     tables_.upload(layout.bytes(), machine_.stream());
     SOJOURN_CUDA_TRY(cudaStreamSynchronize(machine_.stream()));
     layout.point_into(tables_.data());
-    batch_ = std::make_unique<LikelihoodBatch<CudaMachine>>(machine_, program_.view(), view, tables.shape);
+    TransformLaneShape shape = tables.shape;
+    shape.num_value_slots = program_.arrays().num_value_slots;
+    machine_.replay(program_, choice);
+    batch_ = std::make_unique<LikelihoodBatch<CudaMachine>>(machine_, program_.view(), view, shape);
   }
 
   void evaluate(MatrixView<const double> phi, bool gradient, DeviceValues& values) override {
@@ -57,24 +62,26 @@ class CudaLevel final : public DeviceLevel {
 
 class CudaMoments final : public DeviceMoments {
  public:
-  CudaMoments(int device, const PrcArrays& arrays, LikelihoodDevice::Report report)
-      : device_(device), program_(arrays), report_(std::move(report)) {}
+  CudaMoments(int device, const PrcArrays& arrays, LikelihoodDevice::Report report, MappingChoice choice)
+      : device_(device), program_(arrays), report_(std::move(report)), choice_(choice) {}
 
   void evaluate(const MomentLaneShape& shape, MatrixView<const double> phi, std::span<const double> reward,
                 std::span<double> values, std::span<double> gradient, std::span<unsigned char> in_doubt) override {
     SOJOURN_CUDA_TRY(cudaSetDevice(device_));
-    moments_on_device(program_, shape, phi, reward, values, gradient, in_doubt, report_);
+    moments_on_device(program_, shape, phi, reward, values, gradient, in_doubt, report_, choice_);
   }
 
  private:
   int device_;
   DeviceProgram program_;
   LikelihoodDevice::Report report_;
+  MappingChoice choice_;
 };
 
 class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public MomentDevice {
  public:
-  CudaDevice(int index, Report report) : index_(index), report_(std::move(report)) {
+  CudaDevice(int index, Report report, MappingChoice choice)
+      : index_(index), report_(std::move(report)), choice_(choice) {
     const std::vector<std::string> devices = list_cuda_devices();
     if (index < 0 || static_cast<std::size_t>(index) >= devices.size())
       throw DeviceError("cuda:" + std::to_string(index) + ": there are " + std::to_string(devices.size()) +
@@ -89,12 +96,12 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
 
   std::unique_ptr<DeviceLevel> load(const PrcArrays& arrays, const LikelihoodTables& tables) override {
     SOJOURN_CUDA_TRY(cudaSetDevice(index_));
-    return std::make_unique<CudaLevel>(index_, arrays, tables, report_);
+    return std::make_unique<CudaLevel>(index_, arrays, tables, report_, choice_);
   }
 
   std::unique_ptr<DeviceMoments> load(const PrcArrays& arrays) override {
     SOJOURN_CUDA_TRY(cudaSetDevice(index_));
-    return std::make_unique<CudaMoments>(index_, arrays, report_);
+    return std::make_unique<CudaMoments>(index_, arrays, report_, choice_);
   }
 
   [[nodiscard]] std::int32_t most_dimensions() const override { return svgd_lanes::kMostDimensions; }
@@ -113,6 +120,7 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
 
   int index_;
   Report report_;
+  MappingChoice choice_;
   std::string name_;
   std::unique_ptr<Directions> directions_;
 };
@@ -120,7 +128,11 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
 }  // namespace
 
 Device open_cuda_device(int index, LikelihoodDevice::Report report) {
-  const auto device = std::make_shared<CudaDevice>(index, std::move(report));
+  return open_cuda_device_by(MappingChoice::kAuto, index, std::move(report));
+}
+
+Device open_cuda_device_by(MappingChoice choice, int index, LikelihoodDevice::Report report) {
+  const auto device = std::make_shared<CudaDevice>(index, std::move(report), choice);
   return {.likelihood = device, .svgd = device, .moments = device, .limits = [index] {
             SOJOURN_CUDA_TRY(cudaSetDevice(index));
             return measure_device_limits();

@@ -1,6 +1,10 @@
 #include <algorithm>
+#include <string>
 
 #include "device/cuda_machine.cuh"
+#include "device/evaluation/transform_level_kernel.hpp"
+#include "device/support/occupancy.cuh"
+#include "elimination/prc_arrays.hpp"
 
 namespace sojourn {
 namespace {
@@ -43,12 +47,9 @@ TransformKernel kernel_of(SlotPlacement placement, bool has_fronts) {
 }  // namespace
 
 CudaMachine::CudaMachine() {
-  int device = 0, bytes = 0;
+  int device = 0;
   SOJOURN_CUDA_TRY(cudaGetDevice(&device));
   index_ = device;
-  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
-  most_shared_bytes_ = static_cast<std::size_t>(bytes);
-  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&num_processors_, cudaDevAttrMultiProcessorCount, device));
 }
 
 void CudaMachine::on_stream(void* stream) {
@@ -61,44 +62,51 @@ void CudaMachine::on_stream(void* stream) {
 
 void CudaMachine::run_transforms(const TransformStep& step) {
   if (step.num_lanes == 0) return;
-  const TransformPlan plan = plan_transforms(step.prc, step.shape, most_shared_bytes_);
-  const TransformKernel kernel = kernel_of(plan.placement, step.shape.has_fronts);
-  const std::int64_t most_blocks = resident_blocks(plan, step.shape);
-  const auto slots = static_cast<std::size_t>(most_blocks * plan.lanes_per_block * plan.global_slots);
+  const Mapping& mapping = mapping_of(step.shape);
+  const std::int64_t most_blocks = blocks_in_work(mapping, step.shape);
+  const auto slots = static_cast<std::size_t>(most_blocks * mapping.lanes_per_block * mapping.global_slots);
   if (slots > slots_.size()) {
     moved();
     slots_ = {};
     slots_ = DeviceBuffer<LaneComplex>(slots);
   }
-  const std::int64_t blocks = std::min(most_blocks, (step.num_lanes + plan.lanes_per_block - 1) / plan.lanes_per_block);
-  kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(plan.lanes_per_block), plan.shared_bytes, stream()>>>(
-      step, slots_.data(), guard_);
+  const std::int64_t blocks = std::min(most_blocks, mapping.num_blocks(step.num_lanes));
+  if (mapping.by_levels) {
+    launch_transform_levels(program_->levels(mapping.level), step, mapping, blocks, slots_.data(), guard_, stream());
+    return;
+  }
+  kernel_of(mapping.placement,
+            step.shape.has_fronts)<<<static_cast<unsigned>(blocks), static_cast<unsigned>(mapping.lanes_per_block),
+                                     mapping.shared_bytes, stream()>>>(step, slots_.data(), guard_);
   SOJOURN_CUDA_TRY(cudaGetLastError());
 }
 
-double CudaMachine::slot_bytes(const PrcView& prc, const TransformLaneShape& shape) const {
-  const TransformPlan plan = plan_transforms(prc, shape, most_shared_bytes_);
-  const double wanted = static_cast<double>(resident_blocks(plan, shape) * plan.lanes_per_block * plan.global_slots);
+double CudaMachine::slot_bytes(const PrcView&, const TransformLaneShape& shape) const {
+  const Mapping& mapping = mapping_of(shape);
+  const double wanted =
+      static_cast<double>(blocks_in_work(mapping, shape) * mapping.lanes_per_block * mapping.global_slots);
   return std::max(0.0, wanted - static_cast<double>(slots_.size())) * sizeof(LaneComplex);
+}
+
+const Mapping& CudaMachine::mapping_of(const TransformLaneShape& shape) const {
+  std::string name = "transforms ";
+  for (const bool flag : {shape.density, shape.survival, shape.gradient}) name += flag ? '1' : '0';
+  const PrcArrays& arrays = program_->arrays();
+  // Nodes times particles: there are always many.
+  return program_->remember(name,
+                            [&] { return map_transforms(arrays, shape, kManyLanes, current_device_size(), choice_); });
+}
+
+std::int64_t CudaMachine::blocks_in_work(const Mapping& mapping, const TransformLaneShape& shape) const {
+  return mapping.by_levels ? resident_level_blocks(mapping)
+                           : resident_blocks(kernel_of(mapping.placement, shape.has_fronts), mapping.lanes_per_block,
+                                             mapping.shared_bytes);
 }
 
 double CudaMachine::free_bytes() const {
   std::size_t free_bytes = 0, total_bytes = 0;
   SOJOURN_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes));
   return static_cast<double>(free_bytes);
-}
-
-std::int64_t CudaMachine::resident_blocks(const TransformPlan& plan, const TransformLaneShape& shape) const {
-  const TransformKernel kernel = kernel_of(plan.placement, shape.has_fronts);
-  if (plan.shared_bytes > 48 * 1024)
-    SOJOURN_CUDA_TRY(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                          static_cast<int>(plan.shared_bytes)));
-  int blocks = 0;
-  SOJOURN_CUDA_TRY(
-      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, plan.lanes_per_block, plan.shared_bytes));
-  if (blocks < 1) throw DeviceError("transforms on the device: a block does not fit; use --device cpu");
-  return static_cast<std::int64_t>(blocks) * num_processors_;
 }
 
 template class LikelihoodBatch<CudaMachine>;

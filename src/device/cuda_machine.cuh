@@ -4,7 +4,8 @@
 #include <span>
 #include <utility>
 
-#include "device/evaluation/transform_plan.hpp"
+#include "device/evaluation/device_program.hpp"
+#include "device/evaluation/mapping.hpp"
 #include "device/posterior/likelihood_batch.hpp"
 #include "device/sampler/cloud_batch.hpp"
 #include "device/sampler/svgd_kernel.hpp"
@@ -76,6 +77,11 @@ class CudaMachine {
     lane_kernel<<<static_cast<unsigned>(blocks), kLanesPerBlock, 0, stream()>>>(step, num_lanes, guard_);
     SOJOURN_CUDA_TRY(cudaGetLastError());
   }
+  /// Transforms are of this program from now on, which outlives this.
+  void replay(const DeviceProgram& program, MappingChoice choice) {
+    program_ = &program;
+    choice_ = choice;
+  }
   void run_transforms(const TransformStep& step);
   void run_direction(const DirectionLaunch& launch) { launch_svgd_direction(launch, guard_, stream()); }
 
@@ -121,15 +127,16 @@ class CudaMachine {
   [[nodiscard]] static void* default_stream() { return cudaStreamLegacy; }
 
  private:
-  /// Blocks in work at once on the whole device.
-  [[nodiscard]] std::int64_t resident_blocks(const TransformPlan& plan, const TransformLaneShape& shape) const;
+  [[nodiscard]] const Mapping& mapping_of(const TransformLaneShape& shape) const;
+  /// Blocks of transforms in work at once on the whole device.
+  [[nodiscard]] std::int64_t blocks_in_work(const Mapping& mapping, const TransformLaneShape& shape) const;
 
   DeviceStream stream_;
   cudaStream_t current_ = stream_.get();
   DeviceEvent switched_;
   std::int32_t index_ = 0;
-  std::size_t most_shared_bytes_ = 0;
-  int num_processors_ = 0;
+  const DeviceProgram* program_ = nullptr;
+  MappingChoice choice_ = MappingChoice::kAuto;
   const std::int32_t* guard_ = nullptr;
   std::int64_t generation_ = 0;
   DeviceBuffer<LaneComplex> slots_;

@@ -1,14 +1,27 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
+#include "common/level_view.hpp"
 #include "common/prc_view.hpp"
 
 namespace sojourn {
 
+struct LevelOptions;
+struct Mapping;
 struct PrcArrays;
 
-/// The arrays of an elimination program in device memory, uploaded once and read by every replay.
+/// A level schedule in device memory, and the program with its value slots.
+struct DeviceLevels {
+  PrcView program;
+  LevelView levels;
+  std::int64_t num_factor_slots;
+  std::int32_t num_value_slots;
+};
+
+/// The arrays of an elimination program in device memory, by levels, uploaded once and read by every replay.
 class DeviceProgram {
  public:
   /// Uploads to the current device. @throws DeviceError. Cost: one copy of `PrcCost::bytes`.
@@ -18,6 +31,12 @@ class DeviceProgram {
 
   /// Pointers into device memory.
   [[nodiscard]] const PrcView& view() const;
+  /// The same arrays in host memory; their value slots are not those of the arrays that this was made of.
+  [[nodiscard]] const PrcArrays& arrays() const;
+  /// Made and uploaded when first asked for. @throws DeviceError.
+  [[nodiscard]] const DeviceLevels& levels(const LevelOptions& options) const;
+  /// The mapping of that name, made when first asked for.
+  [[nodiscard]] const Mapping& remember(const std::string& name, const std::function<Mapping()>& make) const;
   [[nodiscard]] std::size_t num_bytes() const;
 
  private:

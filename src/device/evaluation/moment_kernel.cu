@@ -2,8 +2,11 @@
 #include <vector>
 
 #include "device/evaluation/moment_kernel.hpp"
+#include "device/evaluation/moment_level_kernel.hpp"
 #include "device/support/buffer.cuh"
 #include "device/support/check.cuh"
+#include "device/support/occupancy.cuh"
+#include "elimination/prc_arrays.hpp"
 
 namespace sojourn {
 namespace {
@@ -66,26 +69,17 @@ Kernel kernel_of(int order, SlotPlacement placement) {
   }
 }
 
-/// A device's own limit, which a kernel must ask for beyond 48 KiB.
-std::size_t most_shared_bytes() {
-  int device = 0, bytes = 0;
-  SOJOURN_CUDA_TRY(cudaGetDevice(&device));
-  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
-  return static_cast<std::size_t>(bytes);
-}
-
 /// Device memory of one batch.
 struct Batch {
   DeviceBuffer<double> phi, values, gradient, slots;
   DeviceBuffer<unsigned char> in_doubt;
 
-  Batch(const MomentLaneShape& shape, const MomentPlan& plan, std::size_t num_rates, std::int64_t num_lanes,
-        std::int64_t resident) {
-    const auto lanes = static_cast<std::size_t>(num_lanes), order = static_cast<std::size_t>(shape.order);
+  Batch(const MomentWay& way, std::size_t num_rates, std::int64_t num_lanes, std::int64_t resident) {
+    const auto lanes = static_cast<std::size_t>(num_lanes), order = static_cast<std::size_t>(way.shape.order);
     phi = DeviceBuffer<double>(num_rates * lanes);
     values = DeviceBuffer<double>(order * lanes);
-    slots = DeviceBuffer<double>(static_cast<std::size_t>(plan.global_slots * resident));
-    if (!shape.gradient) return;
+    slots = DeviceBuffer<double>(static_cast<std::size_t>(way.mapping.global_slots * resident));
+    if (!way.shape.gradient) return;
     gradient = DeviceBuffer<double>(order * num_rates * lanes);
     in_doubt = DeviceBuffer<unsigned char>(lanes);
   }
@@ -106,62 +100,70 @@ void from_lanes(const std::vector<double>& lanes, std::size_t width, std::size_t
 
 }  // namespace
 
-std::int64_t resident_moment_lanes(const MomentLaneShape& shape, const MomentPlan& plan) {
-  const Kernel kernel = kernel_of(shape.order, plan.placement);
-  if (plan.shared_bytes > 48 * 1024)
-    SOJOURN_CUDA_TRY(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                          static_cast<int>(plan.shared_bytes)));
-  int device = 0, processors = 0, blocks = 0;
-  SOJOURN_CUDA_TRY(cudaGetDevice(&device));
-  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device));
-  SOJOURN_CUDA_TRY(
-      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, plan.lanes_per_block, plan.shared_bytes));
-  if (blocks < 1) throw DeviceError("moments on the device: a block does not fit; use --device cpu");
-  return static_cast<std::int64_t>(blocks) * processors * plan.lanes_per_block;
+MomentWay way_of_moments(const DeviceProgram& program, MomentLaneShape shape, std::int64_t num_lanes,
+                         MappingChoice choice) {
+  shape.num_value_slots = program.arrays().num_value_slots;
+  MomentWay way{shape};
+  const std::int64_t bucket = lanes_of_same_mapping(program.arrays(), num_lanes);
+  const std::string key = "moments " + std::to_string(shape.order) + (shape.gradient ? " gradient " : " ") +
+                          std::to_string(bucket) + " " + std::to_string(static_cast<int>(choice));
+  way.mapping = program.remember(
+      key, [&] { return map_moments(program.arrays(), shape, bucket, current_device_size(), choice); });
+  way.lane_bytes = moment_lane_bytes(program.view(), shape);
+  const int lanes = way.mapping.lanes_per_block;
+  way.resident_lanes = lanes * (way.mapping.by_levels ? resident_level_blocks(shape, way.mapping)
+                                                      : resident_blocks(kernel_of(shape.order, way.mapping.placement),
+                                                                        lanes, way.mapping.shared_bytes));
+  return way;
 }
 
-void launch_moments(const MomentLaunch& launch, std::int64_t resident_lanes, void* stream) {
+void launch_moments(const MomentLaunch& launch, const MomentWay& way, void* stream) {
   if (launch.num_lanes == 0) return;
-  const Kernel kernel = kernel_of(launch.shape.order, launch.plan.placement);
+  const Mapping& mapping = way.mapping;
   const std::int64_t blocks =
-      std::min(launch.plan.num_blocks(launch.num_lanes), resident_lanes / launch.plan.lanes_per_block);
-  kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(launch.plan.lanes_per_block), launch.plan.shared_bytes,
-           static_cast<cudaStream_t>(stream)>>>(launch.program->view(), launch.shape, launch.reward, launch.phi,
+      std::min(mapping.num_blocks(launch.num_lanes), way.resident_lanes / mapping.lanes_per_block);
+  if (mapping.by_levels) {
+    launch_moment_levels(launch.program->levels(mapping.level), way.shape, mapping, launch.reward, launch.phi,
+                         launch.num_lanes, blocks, launch.slots, launch.output, stream);
+    return;
+  }
+  const Kernel kernel = kernel_of(way.shape.order, mapping.placement);
+  kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(mapping.lanes_per_block), mapping.shared_bytes,
+           static_cast<cudaStream_t>(stream)>>>(launch.program->view(), way.shape, launch.reward, launch.phi,
                                                 launch.num_lanes, launch.slots, launch.output);
   SOJOURN_CUDA_TRY(cudaGetLastError());
 }
 
 void moments_on_device(const DeviceProgram& program, const MomentLaneShape& shape, MatrixView<const double> phi,
                        std::span<const double> reward, std::span<double> values, std::span<double> gradient,
-                       std::span<unsigned char> in_doubt, const std::function<void(const std::string&)>& report) {
+                       std::span<unsigned char> in_doubt, const std::function<void(const std::string&)>& report,
+                       MappingChoice choice) {
   const auto num_lanes = static_cast<std::int64_t>(phi.num_rows());
   if (num_lanes == 0) return;
   const std::size_t num_rates = phi.num_cols(), order = static_cast<std::size_t>(shape.order);
-  const MomentPlan plan = plan_moments(program.view(), shape, most_shared_bytes());
-  const std::int64_t resident = resident_moment_lanes(shape, plan);
+  const MomentWay way = way_of_moments(program, shape, num_lanes, choice);
+  const int lanes_per_block = way.mapping.lanes_per_block;
   const DeviceStream stream;
   DeviceBuffer<double> device_reward(reward.size());
   device_reward.upload(reward, stream.get());
   std::size_t free_bytes = 0, total_bytes = 0;
   SOJOURN_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes));
-  const std::int64_t batch = batch_lanes(plan, num_lanes, resident, free_bytes);
+  const std::int64_t batch = batch_lanes({lanes_per_block, way.mapping.global_slots, way.lane_bytes}, num_lanes,
+                                         way.resident_lanes, free_bytes);
   std::vector<double> lanes;
-  for_each_batch(num_lanes, batch, plan.lanes_per_block, report, [&](std::int64_t first, std::int64_t count) {
-    const std::int64_t in_work = std::min(resident, plan.num_blocks(count) * plan.lanes_per_block);
-    Batch memory(shape, plan, num_rates, count, in_work);
+  for_each_batch(num_lanes, batch, lanes_per_block, report, [&](std::int64_t first, std::int64_t count) {
+    const std::int64_t in_work = std::min(way.resident_lanes, way.mapping.num_blocks(count) * lanes_per_block);
+    Batch memory(way, num_rates, count, in_work);
     const auto size = static_cast<std::size_t>(count), begin = static_cast<std::size_t>(first);
     to_lanes(phi, begin, size, lanes);
     memory.phi.upload(lanes, stream.get());
     launch_moments({&program,
-                    shape,
-                    plan,
                     device_reward.data(),
                     memory.phi.data(),
                     count,
                     memory.slots.data(),
                     {memory.values.data(), memory.gradient.data(), memory.in_doubt.data()}},
-                   resident, stream.get());
+                   way, stream.get());
     const auto fetch = [&](const DeviceBuffer<double>& from, std::size_t width, std::span<double> to) {
       lanes.resize(width * size);
       from.download(lanes, stream.get());

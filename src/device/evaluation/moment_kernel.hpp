@@ -6,29 +6,35 @@
 #include <string>
 
 #include "device/evaluation/device_program.hpp"
-#include "device/evaluation/moment_plan.hpp"
+#include "device/evaluation/mapping.hpp"
 #include "sojourn/matrix_view.hpp"
 
 namespace sojourn {
 
+/// How moments of a program go on the current device.
+struct MomentWay {
+  MomentLaneShape shape;  ///< with the program's own value slots
+  Mapping mapping;
+  std::int64_t lane_bytes = 0;  ///< parameters and results of one lane of a batch
+  std::int64_t resident_lanes = 0;
+};
+/// `shape` of any program with as many rows. Kept with the program. @throws DeviceError.
+MomentWay way_of_moments(const DeviceProgram& program, MomentLaneShape shape, std::int64_t num_lanes,
+                         MappingChoice choice);
+
 /// Moments of a batch of lanes, everything in device memory: `phi` [num_rates, n], `reward` [rows], by row.
 struct MomentLaunch {
   const DeviceProgram* program;
-  MomentLaneShape shape;
-  MomentPlan plan;
   const double* reward;
   const double* phi;
   std::int64_t num_lanes;
-  double* slots;  ///< [plan.global_slots, resident lanes], or null
+  double* slots;  ///< [mapping.global_slots, resident lanes], or null
   MomentLaneOutput output;
 };
 
-/// Lanes in work at once on the current device. @throws DeviceError.
-std::int64_t resident_moment_lanes(const MomentLaneShape& shape, const MomentPlan& plan);
-
-/// Enqueues the batch on `stream`, a cudaStream_t. Lane l's bits depend on its phi alone.
+/// Enqueues the batch on `stream`, a cudaStream_t. Lane l's bits depend on its phi alone, and not on the mapping.
 /// @throws DeviceError where the launch fails.
-void launch_moments(const MomentLaunch& launch, std::int64_t resident_lanes, void* stream);
+void launch_moments(const MomentLaunch& launch, const MomentWay& way, void* stream);
 
 /// Moments of parameter vectors in host memory on the current device: uploads, runs, downloads, waits.
 ///
@@ -39,6 +45,7 @@ void launch_moments(const MomentLaunch& launch, std::int64_t resident_lanes, voi
 /// @throws DeviceError; where memory is short only after halving the batch down to one block.
 void moments_on_device(const DeviceProgram& program, const MomentLaneShape& shape, MatrixView<const double> phi,
                        std::span<const double> reward, std::span<double> values, std::span<double> gradient,
-                       std::span<unsigned char> in_doubt, const std::function<void(const std::string&)>& report);
+                       std::span<unsigned char> in_doubt, const std::function<void(const std::string&)>& report,
+                       MappingChoice choice = MappingChoice::kAuto);
 
 }  // namespace sojourn

@@ -30,8 +30,6 @@ MomentPlan plan_moments(const PrcView& prc, const MomentLaneShape& shape, std::s
   const MomentLaneSlots slots = shape.slots(prc);
   const std::int64_t local = slots.rate + slots.factor;
   MomentPlan plan;
-  plan.lane_bytes = kSlotBytes * (prc.num_rates + shape.order * (1 + (shape.gradient ? prc.num_rates : 0))) +
-                    (shape.gradient ? 1 : 0);
   const auto set = [&](SlotPlacement placement, int lanes, std::int64_t shared, std::int64_t global) {
     plan.placement = placement;
     plan.lanes_per_block = lanes;
@@ -51,21 +49,29 @@ MomentPlan plan_moments(const PrcView& prc, const MomentLaneShape& shape, std::s
   return plan;
 }
 
-std::int64_t batch_lanes(const MomentPlan& plan, std::int64_t num_lanes, std::int64_t resident_lanes,
+std::int64_t moment_lane_bytes(const PrcView& prc, const MomentLaneShape& shape) {
+  return kSlotBytes * (prc.num_rates + shape.order * (1 + (shape.gradient ? prc.num_rates : 0))) +
+         (shape.gradient ? 1 : 0);
+}
+
+std::int64_t batch_lanes(const BatchSizes& sizes, std::int64_t num_lanes, std::int64_t resident_lanes,
                          std::size_t free_bytes) {
   const double usable = kUsableMemory * static_cast<double>(free_bytes);
+  const auto num_blocks = [&](std::int64_t lanes) {
+    return (lanes + sizes.lanes_per_block - 1) / sizes.lanes_per_block;
+  };
   const auto bytes_of = [&](std::int64_t lanes) {
-    const std::int64_t in_flight = std::min(resident_lanes, plan.num_blocks(lanes) * plan.lanes_per_block);
-    return static_cast<double>(lanes) * static_cast<double>(plan.lane_bytes) +
-           static_cast<double>(in_flight * plan.global_slots) * sizeof(double);
+    const std::int64_t in_flight = std::min(resident_lanes, num_blocks(lanes) * sizes.lanes_per_block);
+    return static_cast<double>(lanes) * static_cast<double>(sizes.lane_bytes) +
+           static_cast<double>(in_flight * sizes.global_slots * kSlotBytes);
   };
   if (bytes_of(num_lanes) <= usable) return num_lanes;
-  std::int64_t low = 0, high = plan.num_blocks(num_lanes);  // blocks that fit, blocks that do not
+  std::int64_t low = 0, high = num_blocks(num_lanes);  // blocks that fit, blocks that do not
   while (high - low > 1) {
     const std::int64_t middle = (low + high) / 2;
-    (bytes_of(middle * plan.lanes_per_block) <= usable ? low : high) = middle;
+    (bytes_of(middle * sizes.lanes_per_block) <= usable ? low : high) = middle;
   }
-  return low * plan.lanes_per_block;
+  return low * sizes.lanes_per_block;
 }
 
 }  // namespace sojourn

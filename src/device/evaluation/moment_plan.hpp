@@ -16,24 +16,30 @@ enum class SlotPlacement : std::uint8_t {
 };
 const char* to_string(SlotPlacement placement);
 
-/// How a batch of moments runs on a device.
+/// How moments run by threads.
 struct MomentPlan {
   SlotPlacement placement = SlotPlacement::kGlobal;
   int lanes_per_block = 0;
   std::size_t shared_bytes = 0;   ///< of a block
   std::int64_t global_slots = 0;  ///< doubles of a resident lane in global memory
-  std::int64_t lane_bytes = 0;    ///< parameters and results of one lane of a batch
-  [[nodiscard]] std::int64_t num_blocks(std::int64_t num_lanes) const {
-    return (num_lanes + lanes_per_block - 1) / lanes_per_block;
-  }
 };
 
 /// @param most_shared_bytes  what a block may ask for (227 KiB on compute capability 9.0).
 MomentPlan plan_moments(const PrcView& prc, const MomentLaneShape& shape, std::size_t most_shared_bytes);
 
+/// Bytes of parameters and results of one lane of a batch.
+std::int64_t moment_lane_bytes(const PrcView& prc, const MomentLaneShape& shape);
+
+/// What lanes of a batch take.
+struct BatchSizes {
+  int lanes_per_block;
+  std::int64_t global_slots;  ///< doubles of a resident lane
+  std::int64_t lane_bytes;    ///< of each lane beside
+};
+
 /// Lanes to run at once: all of them where their parameters, results and the slots of `resident_lanes` fit into
 /// `free_bytes`, else as many whole blocks as do. 0 where not even one block fits.
-std::int64_t batch_lanes(const MomentPlan& plan, std::int64_t num_lanes, std::int64_t resident_lanes,
+std::int64_t batch_lanes(const BatchSizes& sizes, std::int64_t num_lanes, std::int64_t resident_lanes,
                          std::size_t free_bytes);
 
 }  // namespace sojourn

@@ -1,5 +1,6 @@
 #include "evaluation/moment_lane_shape.hpp"
 
+#include "elimination/level_schedule.hpp"
 #include "evaluation/lane_replay.hpp"
 
 namespace sojourn {
@@ -9,6 +10,7 @@ MomentLaneShape moment_lane_shape(const PrcArrays& arrays, int order, bool gradi
   shape.order = order;
   shape.gradient = gradient;
   shape.num_value_slots = arrays.num_value_slots;
+  if (gradient) shape.num_partials = gradient_partials(arrays);
   shape.share = GradientJudge(arrays, order).share();
   shape.tolerance = kGradientTolerance;
   return shape;

@@ -1,5 +1,6 @@
 #include "evaluation/transform_lane_shape.hpp"
 
+#include "elimination/level_schedule.hpp"
 #include "expects.hpp"
 
 namespace sojourn {
@@ -20,6 +21,7 @@ TransformLaneShape transform_lane_shape(const PrcArrays& arrays, bool density, b
   shape.survival = survival;
   shape.gradient = gradient;
   shape.num_value_slots = arrays.num_value_slots;
+  if (gradient) shape.num_partials = gradient_partials(arrays);
   return shape;
 }
 

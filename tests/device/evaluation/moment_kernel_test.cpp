@@ -27,7 +27,7 @@ struct Answer {
 };
 
 Answer on_device(const DeviceProgram& program, const Prc& prc, const StateGraph& graph, MatrixView<const double> phi,
-                 int order, bool gradient) {
+                 int order, bool gradient, MappingChoice choice = MappingChoice::kThreads) {
   const MomentLaneShape shape = moment_lane_shape(prc.arrays(), order, gradient);
   std::vector<double> reward;
   const std::vector<double> by_state = graph.unit_reward();
@@ -38,8 +38,9 @@ Answer on_device(const DeviceProgram& program, const Prc& prc, const StateGraph&
     answer.gradient.resize(answer.values.size() * phi.num_cols());
     answer.in_doubt.resize(phi.num_rows());
   }
-  moments_on_device(program, shape, phi, reward, answer.values, answer.gradient, answer.in_doubt,
-                    [](const std::string& line) { ADD_FAILURE() << line; });
+  moments_on_device(
+      program, shape, phi, reward, answer.values, answer.gradient, answer.in_doubt,
+      [](const std::string& line) { ADD_FAILURE() << line; }, choice);
   return answer;
 }
 
@@ -79,6 +80,13 @@ TEST(MomentKernel, AgreesWithTheHost) {
       const Answer again = on_device(program, prc, graph, phi.view(), order, true);
       EXPECT_EQ(again.values, got.values) << "the same bits from run to run";
       EXPECT_EQ(again.gradient, got.gradient);
+      for (const MappingChoice choice : {MappingChoice::kLevels, MappingChoice::kAuto}) {
+        const Answer other = on_device(program, prc, graph, phi.view(), order, true, choice);
+        EXPECT_EQ(other.values, got.values) << "the same bits by levels";
+        EXPECT_EQ(other.gradient, got.gradient);
+        EXPECT_EQ(other.in_doubt, got.in_doubt);
+        EXPECT_EQ(on_device(program, prc, graph, phi.view(), order, false, choice).values, value_alone.values);
+      }
     }
   }
 }

@@ -48,17 +48,18 @@ TEST(MomentPlan, FrontsStayInGlobalMemory) {
 TEST(MomentPlan, NeverAsksForMoreSharedMemoryThanThereIs) { testing::expect_within_shared_memory(shape, plan_moments); }
 
 TEST(MomentPlan, FitsBatchesIntoMemory) {
-  const MomentPlan plan = plan_moments(program(500), shape(500, 100), kHopper);
-  const std::int64_t resident = 2 * plan.lanes_per_block;
   // A lane of a batch takes 3 parameters and one value; a resident one 500 slots besides.
-  EXPECT_EQ(plan.lane_bytes, 32);
-  EXPECT_EQ(batch_lanes(plan, 10'000, resident, std::size_t{1} << 30), 10'000);
+  EXPECT_EQ(moment_lane_bytes(program(500), shape(500, 100)), 32);
+  EXPECT_EQ(moment_lane_bytes(program(500), shape(500, 100, true)), 8 * (3 + 1 + 3) + 1);
+  const BatchSizes sizes{128, 500, 32};
+  const std::int64_t resident = 256;
+  EXPECT_EQ(batch_lanes(sizes, 10'000, resident, std::size_t{1} << 30), 10'000);
   const std::size_t tight = resident * 500 * 8 + 5000 * 32;
-  const std::int64_t fitting = batch_lanes(plan, 10'000, resident, tight);
+  const std::int64_t fitting = batch_lanes(sizes, 10'000, resident, tight);
   EXPECT_GT(fitting, 0);
-  EXPECT_EQ(fitting % plan.lanes_per_block, 0);
+  EXPECT_EQ(fitting % sizes.lanes_per_block, 0);
   EXPECT_LE(fitting * 32 + resident * 500 * 8, static_cast<std::int64_t>(tight));
-  EXPECT_EQ(batch_lanes(plan, 10'000, resident, 1000), 0);
+  EXPECT_EQ(batch_lanes(sizes, 10'000, resident, 1000), 0);
 }
 
 struct Asked {

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "device/cuda_device.hpp"
+#include "device/evaluation/mapping.hpp"
 #include "host/posterior/posterior_cases.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/families.hpp"
@@ -63,6 +64,13 @@ TEST(CudaLikelihood, MatchesTheHost) {
     const Answer again = evaluate_at(there, theta.view());
     EXPECT_EQ(again.value, got.value) << "the same bits from run to run";
     EXPECT_EQ(again.gradient.values(), got.gradient.values());
+    for (const MappingChoice choice : {MappingChoice::kThreads, MappingChoice::kLevels}) {
+      DataLikelihood other(model, data, model.graph.unit_reward(), options);
+      other.use_device(open_cuda_device_by(choice, 0, {}).likelihood);
+      const Answer same = evaluate_at(other, theta.view());
+      EXPECT_EQ(same.value, got.value) << "the same bits by any mapping";
+      EXPECT_EQ(same.gradient.values(), got.gradient.values());
+    }
   }
 }
 

@@ -8,10 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "common/level_replay.hpp"
 #include "common/svgd_block.hpp"
 #include "device/posterior/posterior_batch.hpp"
 #include "device/posterior/resident_posterior.hpp"
 #include "device/sampler/cloud_batch.hpp"
+#include "elimination/level_schedule.hpp"
+#include "host/evaluation/shuffled_streams.hpp"
 #include "posterior/likelihood_tables.hpp"
 
 /// A "device" that is a host loop over the bodies which kernels run, in shuffled order, all memory filled with NaN
@@ -91,9 +94,18 @@ class HostLoop {
       for (std::int64_t lane = block * kLanesPerBlock; lane < end; ++lane) step(lane);
     }
   }
+  /// Transforms go by this schedule of their program from now on, which outlives this.
+  void replay(const LevelSchedule& schedule, const PrcArrays& arrays) {
+    schedule_ = &schedule;
+    slotted_ = with_value_slots(arrays, schedule);
+  }
   /// Programs without fronts keep their factors apart from the solutions, as in shared memory.
   void run_transforms(const TransformStep& step) {
     if (guard_ != nullptr && *guard_ != 0) return;
+    if (schedule_ != nullptr) {
+      run_by_levels(step);
+      return;
+    }
     const TransformLaneSlots slots = step.shape.slots(step.prc);
     Buffer<LaneComplex> solutions(static_cast<std::size_t>(slots.solution * kResident));
     for (const std::int64_t block : shuffled(kResident / kLanesPerBlock)) {
@@ -133,6 +145,23 @@ class HostLoop {
   [[nodiscard]] double free_bytes() const { return free_bytes_; }
 
  private:
+  void run_by_levels(const TransformStep& step) {
+    const PrcView view = slotted_.view();
+    const LevelView levels = schedule_->view();
+    TransformLaneShape shape = step.shape;
+    shape.num_value_slots = schedule_->num_value_slots;
+    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+    using Thread = TransformLevels<Strided<LaneComplex>, Strided<LaneComplex>>;
+    for_each_level_block(
+        step.num_lanes, levels.num_streams, schedule_->num_factor_slots, shape.slots(view).solution,
+        sojourn::Place::kSharedFactors, LaneComplex(kNan, kNan), 5,
+        [&](std::int64_t lane, std::int32_t stream, Strided<LaneComplex> factor, Strided<LaneComplex> solution) {
+          return Thread(view, levels, shape, step.reward, step.rates, step.nodes, step.num_particles, step.num_lanes,
+                        lane, stream, factor, solution, step.output);
+        },
+        [&](ShuffledBlock<Thread>& block) { Thread::run(block, levels, shape); });
+  }
+
   std::vector<std::int64_t> shuffled(std::int64_t count) {
     std::vector<std::int64_t> order(static_cast<std::size_t>(count));
     std::iota(order.begin(), order.end(), std::int64_t{0});
@@ -143,6 +172,8 @@ class HostLoop {
   static constexpr std::int64_t kLanesPerBlock = 8, kResident = 40;
   double free_bytes_;
   const std::int32_t* guard_ = nullptr;
+  const LevelSchedule* schedule_ = nullptr;
+  PrcArrays slotted_;
   std::mt19937 random_{7};
 };
 
@@ -152,20 +183,26 @@ class HostLoopDevice final : public LikelihoodDevice {
   [[nodiscard]] std::string name() const override { return "host loop"; }
   std::unique_ptr<DeviceLevel> load(const PrcArrays& arrays, const LikelihoodTables& tables) override {
     ++num_levels;
-    return std::make_unique<Level>(arrays, tables, free_bytes_, moves_particles);
+    return std::make_unique<Level>(arrays, tables, free_bytes_, moves_particles, num_streams);
   }
   int num_levels = 0;
+  std::int32_t num_streams = 0;  ///< of transforms by levels, 0: one thread a lane
   bool moves_particles = true;
 
  private:
   class Level final : public DeviceLevel {
    public:
-    Level(const PrcArrays& arrays, const LikelihoodTables& tables, double free_bytes, bool moves_particles)
-        : arrays_(arrays),
+    Level(const PrcArrays& arrays, const LikelihoodTables& tables, double free_bytes, bool moves_particles,
+          std::int32_t num_streams)
+        : arrays_(by_level(arrays)),
           tables_(tables),
           machine_(free_bytes),
-          batch_(machine_, arrays_.view(), tables_.view(), tables_.shape),
-          moves_particles_(moves_particles) {}
+          batch_(machine_, arrays_.view(), tables_.view(), own_shape()),
+          moves_particles_(moves_particles) {
+      if (num_streams == 0) return;
+      schedule_ = make_level_schedule(arrays_, {num_streams, 200, tables_.shape.num_partials});
+      machine_.replay(schedule_, arrays_);
+    }
     void evaluate(MatrixView<const double> phi, bool gradient, DeviceValues& values) override {
       batch_.evaluate(phi, gradient, values, [](const std::string&) {});
     }
@@ -184,8 +221,15 @@ class HostLoopDevice final : public LikelihoodDevice {
     }
 
    private:
+    [[nodiscard]] TransformLaneShape own_shape() const {
+      TransformLaneShape shape = tables_.shape;
+      shape.num_value_slots = arrays_.num_value_slots;
+      return shape;
+    }
+
     PrcArrays arrays_;
     LikelihoodTables tables_;
+    LevelSchedule schedule_;
     HostLoop machine_;
     LikelihoodBatch<HostLoop> batch_;
     bool moves_particles_;

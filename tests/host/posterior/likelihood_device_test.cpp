@@ -90,6 +90,26 @@ TEST(LikelihoodDevice, AgreesWithTheCpu) {
   compare(exponential_of_mean(), times(many_times(200, 0.7)), std::vector<double>{1.3});
 }
 
+/// Whole likelihoods, tilts and checks included, whichever threads the transforms go by.
+TEST(LikelihoodDevice, HasTheSameBitsByLevels) {
+  const std::int32_t two_demes[] = {3, 2};
+  const Model model = structured_coalescent_blocks(two_demes);
+  const Matrix<double> theta = scattered(std::vector<double>(model.parameters.size(), 0.8), 11, 0.2, 11);
+  DataLikelihood threads(model, times(kMixed), model.graph.unit_reward());
+  threads.use_device(std::make_shared<HostLoopDevice>());
+  const Evaluation wanted = evaluate_at(threads, theta);
+  for (const std::int32_t streams : {4, 16}) {
+    DataLikelihood levels(model, times(kMixed), model.graph.unit_reward());
+    const auto device = std::make_shared<HostLoopDevice>();
+    device->num_streams = streams;
+    levels.use_device(device);
+    const Evaluation got = evaluate_at(levels, theta);
+    EXPECT_EQ(got.value, wanted.value);
+    EXPECT_EQ(got.gradient.values(), wanted.gradient.values());
+    EXPECT_EQ(levels.device_report().num_served, 11);
+  }
+}
+
 TEST(LikelihoodDevice, KnowsAnErlang) {
   const Observations data = times(kMixed);
   const Model model = cases::erlang(3);

@@ -1,0 +1,230 @@
+#include "device/evaluation/mapping.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "device/support/blocks.hpp"
+
+namespace sojourn {
+namespace {
+
+/// Assumed of an H200, not measured. Cycles of a multiply-add of one thread that waits for its numbers: program and
+/// both numbers from shared memory, or from the second cache.
+constexpr double kSharedCycles = 20, kGlobalCycles = 60;
+/// Streams of one warp follow different loops.
+constexpr double kDivergence = 1.5;
+/// Bytes a cycle and processor.
+constexpr double kSharedBytes = 128, kGlobalBytes = 21;
+constexpr double kCyclesPerMicrosecond = 1800;
+/// Threads of a processor at 128 registers each.
+constexpr int kResidentThreads = 512;
+/// What is not measured is taken only where it promises this much.
+constexpr double kWorthwhile = 0.8;
+constexpr std::int64_t kManyEntries = 100'000;
+/// Entries and rows from which a schedule takes 10 ms and more, so that few are tried.
+constexpr std::int64_t kSomeEntries = 2000, kAnySize = std::numeric_limits<std::int64_t>::max();
+constexpr std::size_t kReservedShared = 1024;
+
+/// Multiply-adds a lane, its longest way, and where the numbers lie.
+struct Count {
+  double factor = 0, solve = 0;                  ///< all there are
+  double longest_factor = 0, longest_solve = 0;  ///< one after another, with overheads
+};
+
+double predicted_microseconds(const LaneWork& work, const Count& count, const Mapping& mapping, std::int64_t num_lanes,
+                              const DeviceSize& device) {
+  const bool local_in_shared = mapping.placement != SlotPlacement::kGlobal;
+  const bool all_in_shared = mapping.placement == SlotPlacement::kShared;
+  const double lanes = mapping.lanes_per_block, blocks = mapping.blocks_per_processor;
+  const double narrow = mapping.by_levels && mapping.lanes_per_block < kWarp ? kDivergence : 1;
+  const double waiting = narrow * (count.longest_factor * (local_in_shared ? kSharedCycles : kGlobalCycles) +
+                                   count.longest_solve * (all_in_shared ? kSharedCycles : kGlobalCycles));
+  // A factor's multiply-add reads two numbers; a solve's one of the factors or of the program, and one of the solution.
+  const auto bytes = static_cast<double>(work.slot_bytes);
+  const double local_bytes = 2 * bytes * count.factor, wide_bytes = 1.5 * bytes * count.solve;
+  const double shared_bytes = (local_in_shared ? local_bytes : 0) + (all_in_shared ? wide_bytes : 0);
+  const double global_bytes = local_bytes + wide_bytes - shared_bytes;
+  const auto all_lanes = static_cast<double>(num_lanes);
+  const double moving = all_lanes / device.num_processors * (shared_bytes / kSharedBytes + global_bytes / kGlobalBytes);
+  const double rounds = std::ceil(all_lanes / (blocks * lanes * device.num_processors));
+  return std::max(rounds * waiting, moving) / kCyclesPerMicrosecond;
+}
+
+int blocks_that_fit(const Mapping& mapping, int threads, const DeviceSize& device) {
+  const int by_threads = std::max(1, kResidentThreads / threads);
+  if (mapping.shared_bytes == 0) return by_threads;
+  const auto by_shared = static_cast<int>(device.processor_shared_bytes / (mapping.shared_bytes + kReservedShared));
+  return std::max(1, std::min(by_threads, by_shared));
+}
+
+/// The part of its longest way that one thread waits for is all of it.
+Count count_threads(const PrcArrays& arrays, const LaneWork& work) {
+  const LevelSchedule one = make_level_schedule(arrays, {1, std::int64_t{1} << 40, 1});
+  Count count;
+  count.factor = work.factors * static_cast<double>(arrays.cost.factor_multiply_adds);
+  count.solve = (work.solves + work.visits + work.sums) * static_cast<double>(arrays.cost.solve_multiply_adds);
+  count.longest_factor = work.factors * one.factor_cost;
+  count.longest_solve = work.solves * one.solve_cost + work.visits * one.visit_cost + work.sums * one.sum_cost;
+  return count;
+}
+
+class Chooser {
+ public:
+  Chooser(const PrcArrays& arrays, const LaneWork& work, std::int64_t num_lanes, const DeviceSize& device)
+      : arrays_(arrays), work_(work), num_lanes_(num_lanes), device_(device) {
+    const PrcComponentBounds bounds = arrays.component_bounds();
+    largest_ = std::max<std::int64_t>(1, bounds.most_entries + 2 * std::int64_t{bounds.most_rows});
+  }
+
+  void try_threads(Mapping threads, const Count& count) {
+    threads.blocks_per_processor = blocks_that_fit(threads, threads.lanes_per_block, device_);
+    threads.microseconds = predicted_microseconds(work_, count, threads, num_lanes_, device_);
+    best_ = threads;
+  }
+
+  /// All placements of blocks of so many lanes and streams: with as many components at a time as there is `roomy`
+  /// memory for, or as few as need be, which leaves room for more blocks.
+  void try_levels(const Count& all, int lanes, int streams, bool roomy, bool forced) {
+    const std::int64_t room = static_cast<std::int64_t>(device_.block_shared_bytes) / (work_.slot_bytes * lanes);
+    const std::int64_t for_factors = room - work_.rate_slots;
+    if (for_factors >= largest_) {
+      add(all, SlotPlacement::kSharedFactors, lanes, streams, roomy ? for_factors : largest_, forced);
+      // Value slots depend on the schedule; those of the program are the least.
+      const std::int64_t beside = for_factors - work_.solution_slots - work_.value_solutions * arrays_.num_value_slots;
+      if (beside >= largest_)
+        add(all, SlotPlacement::kShared, lanes, streams, roomy ? beside * 3 / 4 : largest_, forced);
+    } else {
+      add(all, SlotPlacement::kGlobal, lanes, streams, roomy ? 4 * largest_ : largest_, forced);
+    }
+  }
+
+  [[nodiscard]] const Mapping& best() const { return best_; }
+
+ private:
+  void add(const Count& all, SlotPlacement placement, int lanes, int streams, std::int64_t factor_slots, bool forced) {
+    Mapping mapping;
+    mapping.by_levels = true;
+    mapping.placement = placement;
+    mapping.lanes_per_block = lanes;
+    mapping.num_streams = streams;
+    mapping.level = {streams, std::max(factor_slots, largest_), work_.num_partials};
+    const LevelSchedule schedule = make_level_schedule(arrays_, mapping.level);
+    const std::int64_t local = work_.rate_slots + schedule.num_factor_slots;
+    const std::int64_t solution = work_.solution_slots + work_.value_solutions * schedule.num_value_slots;
+    const std::int64_t shared = placement == SlotPlacement::kShared          ? local + solution
+                                : placement == SlotPlacement::kSharedFactors ? local
+                                                                             : 0;
+    mapping.global_slots = local + solution - shared;
+    mapping.shared_bytes = static_cast<std::size_t>(shared * lanes * work_.slot_bytes);
+    if (mapping.shared_bytes > device_.block_shared_bytes) return;
+    mapping.blocks_per_processor = blocks_that_fit(mapping, lanes * streams, device_);
+    Count count = all;
+    count.longest_factor = work_.factors * schedule.factor_cost;
+    count.longest_solve =
+        work_.solves * schedule.solve_cost + work_.visits * schedule.visit_cost + work_.sums * schedule.sum_cost;
+    mapping.microseconds = predicted_microseconds(work_, count, mapping, num_lanes_, device_);
+    const double allowed = best_.by_levels ? best_.microseconds : kWorthwhile * best_.microseconds;
+    if (mapping.microseconds < allowed || (forced && !best_.by_levels)) best_ = mapping;
+  }
+
+  const PrcArrays& arrays_;
+  const LaneWork& work_;
+  std::int64_t num_lanes_;
+  const DeviceSize& device_;
+  std::int64_t largest_;
+  Mapping best_;
+};
+
+template <class Plan>
+Mapping by_threads(const Plan& plan) {
+  Mapping mapping;
+  mapping.placement = plan.placement;
+  mapping.lanes_per_block = plan.lanes_per_block;
+  mapping.shared_bytes = plan.shared_bytes;
+  mapping.global_slots = plan.global_slots;
+  return mapping;
+}
+
+}  // namespace
+
+std::string Mapping::to_string() const {
+  const std::string lanes = std::to_string(lanes_per_block) + " lanes";
+  return (by_levels ? "levels, " + lanes + " x " + std::to_string(num_streams) + " streams" : "threads, " + lanes) +
+         ", " + sojourn::to_string(placement);
+}
+
+LaneWork work_of(const PrcView& prc, const MomentLaneShape& shape) {
+  const MomentLaneSlots slots = shape.slots(prc);
+  const double order = shape.order, gradient = shape.gradient ? 1 : 0;
+  return {.slot_bytes = sizeof(double),
+          .rate_slots = slots.rate,
+          .solution_slots = shape.gradient ? slots.solution : 0,
+          .value_solutions = shape.gradient ? 0 : shape.order,
+          .factors = 1 + gradient,
+          .solves = order,
+          .visits = gradient * order,
+          .sums = gradient * order * (order + 1) / 2,
+          .num_partials = shape.num_partials};
+}
+
+LaneWork work_of(const PrcView& prc, const TransformLaneShape& shape) {
+  const TransformLaneSlots slots = shape.slots(prc);
+  const double count = shape.num_transforms(), gradient = shape.gradient ? 1 : 0;
+  return {.slot_bytes = sizeof(LaneComplex),
+          .rate_slots = 0,
+          .solution_slots = shape.gradient ? slots.solution : 0,
+          .value_solutions = shape.gradient ? 0 : shape.num_transforms(),
+          .factors = 1 + gradient,
+          .solves = count,
+          .visits = gradient,
+          .sums = gradient * count,
+          .num_partials = shape.num_partials};
+}
+
+Mapping choose_mapping(const PrcArrays& arrays, const LaneWork& work, const Mapping& threads, std::int64_t num_lanes,
+                       const DeviceSize& device, MappingChoice choice) {
+  if (arrays.component_bounds().has_fronts) return threads;
+  const Count count = count_threads(arrays, work);
+  Chooser chooser(arrays, work, num_lanes, device);
+  chooser.try_threads(threads, count);
+  if (choice == MappingChoice::kThreads) return chooser.best();
+  const bool forced = choice == MappingChoice::kLevels;
+  const auto size = static_cast<std::int64_t>(arrays.entry_column.size() + arrays.rows.size());
+  struct Block {
+    int lanes, streams;
+    bool roomy;
+    std::int64_t most;  ///< entries and rows
+  };
+  constexpr Block kBlocks[] = {{32, 8, true, kAnySize},      {8, 16, true, kAnySize},      {32, 4, false, kManyEntries},
+                               {16, 8, true, kSomeEntries},  {8, 4, true, kSomeEntries},   {32, 4, true, kSomeEntries},
+                               {32, 8, false, kSomeEntries}, {16, 8, false, kSomeEntries}, {8, 4, false, kSomeEntries}};
+  for (const Block& block : kBlocks)
+    if (size <= block.most) chooser.try_levels(count, block.lanes, block.streams, block.roomy, forced);
+  return chooser.best();
+}
+
+std::int64_t lanes_of_same_mapping(const PrcArrays& arrays, std::int64_t num_lanes) {
+  const bool large = static_cast<std::int64_t>(arrays.entry_column.size()) > kManyEntries;
+  if (large || num_lanes >= kManyLanes) return kManyLanes;
+  return static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(1, num_lanes))));
+}
+
+Mapping map_moments(const PrcArrays& arrays, const MomentLaneShape& shape, std::int64_t num_lanes,
+                    const DeviceSize& device, MappingChoice choice) {
+  const PrcView view = arrays.view();
+  // Kernels by levels are made for these orders alone.
+  if (shape.order > kMostLevelOrder) choice = MappingChoice::kThreads;
+  return choose_mapping(arrays, work_of(view, shape), by_threads(plan_moments(view, shape, device.block_shared_bytes)),
+                        num_lanes, device, choice);
+}
+
+Mapping map_transforms(const PrcArrays& arrays, const TransformLaneShape& shape, std::int64_t num_lanes,
+                       const DeviceSize& device, MappingChoice choice) {
+  const PrcView view = arrays.view();
+  return choose_mapping(arrays, work_of(view, shape),
+                        by_threads(plan_transforms(view, shape, device.block_shared_bytes)), num_lanes, device, choice);
+}
+
+}  // namespace sojourn
