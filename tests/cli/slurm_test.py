@@ -101,6 +101,9 @@ class Slurm(ProgramCase):
         self.check_golden("slurm_cluster.sh", self.script("--config", "cluster.yaml", "--script", "run.yaml"))
         self.write("gpus.yaml", GPUS)
         self.check_golden("slurm_gpus.sh", self.script("--config", "gpus.yaml", "--script", "run.yaml"))
+        result = self.run_program("slurm", "--config", "gpus.yaml", "--script", "run.yaml")
+        has_cuda = self.good_json("info")["cuda"]
+        self.assertEqual("this build has no CUDA" in result.stderr, not has_cuda, result.stderr)
         example = Path(__file__).parents[2] / "examples" / "slurm" / "cluster.yaml"
         script = self.script("--config", str(example), "--script", "run.yaml")
         self.check(script)

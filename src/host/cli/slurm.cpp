@@ -11,6 +11,7 @@
 #include "cli/text_table.hpp"
 #include "cli/verb.hpp"
 #include "expects.hpp"
+#include "sojourn/info.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -145,8 +146,10 @@ ExitCode run_slurm(const SlurmOptions& options) {
   if (num_particles) {
     for (const std::string& warning : slurm_warnings(config, *num_particles)) warn(warning);
   }
-  if (config.platform == "gpu" && work.is_run_file)
-    warn("platform gpu: infer does not evaluate on CUDA devices in this version, and the job will end with status 6");
+  if (config.platform == "gpu" && work.is_run_file && !build_info().cuda)
+    warn(
+        "platform gpu: this build has no CUDA, and the job would end with status 6; build where a CUDA toolkit is "
+        "found");
   if (options.json) {
     JsonWriter json;
     json.begin_object().member("nodes", config.nodes).member("ranks", config.num_ranks());

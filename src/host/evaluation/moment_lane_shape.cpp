@@ -1,7 +1,7 @@
 #include "evaluation/moment_lane_shape.hpp"
 
 #include "elimination/level_schedule.hpp"
-#include "evaluation/lane_replay.hpp"
+#include "evaluation/difference_program.hpp"
 
 namespace sojourn {
 
