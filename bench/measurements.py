@@ -167,7 +167,33 @@ def goal_rows(session):
     for what in ("mean", "log_likelihood"):
         one, two = (session.column("threads_bench", f"{what}/threads_{n}", "particles/s") for n in (1, 2))
         rows.append(speed(f"2 threads over 1, {what.replace('_', '-')}, two_deme_blocks_10", two, "1 thread", one, 1.9))
-    return rows + iteration_rows(session)
+    return rows + iteration_rows(session) + exploration_rows(session)
+
+
+def exploration_rows(session):
+    """State spaces found and checked, one thread; rates of processor time."""
+    rows = []
+    for case, what in (
+        ("callback_grid", "grid of 1e6 states by a callback (2 variables)"),
+        ("three_demes", "three demes, 180 samples (3 variables)"),
+        ("rules_two_demes", "two demes by 4 rules of a model file"),
+        ("coalescent_blocks", "coalescent_blocks_60 (60 variables)"),
+        ("two_demes_blocks", "two_deme_blocks_20 (40 variables)"),
+        ("two_locus", "two_locus_9 (99 variables)"),
+    ):
+        rates = session.column("size_bench", f"explore/{case}", "edges/s")
+        rows.append(
+            Row(
+                f"exploration, {what}",
+                f"{count(statistics.median(rates))} edges/s" if rates else "",
+                "-",
+                [rate / 1e6 for rate in rates],
+                ">=",
+                10,
+                " M edges/s",
+            )
+        )
+    return rows
 
 
 def iteration_rows(session):

@@ -163,6 +163,11 @@ int main(int argc, char** argv) {
   });
   add_exploration("callback_grid", [=] { return explored_grid(quick ? 100 : 1000); });
   add_exploration("rules_two_demes", [=] { return explored_rules(quick ? 140 : 1400); });
+  add_exploration("two_demes_blocks", [=] {
+    const std::int32_t samples = quick ? 5 : 10;
+    return structured_coalescent_blocks(std::vector{samples, samples}).graph;
+  });
+  add_exploration("two_locus", [=] { return two_locus(quick ? 6 : 9).graph; });
   add_large_model("coalescent_blocks", [=] { return coalescent_blocks(blocks).graph; });
   add_large_model("queue", [=] { return birth_death(capacity, 1, false).graph; });
   add_large_model("grid", [=] { return grid(side); });

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "sojourn/matrix_view.hpp"
 #include "sojourn/state_graph.hpp"
 
 namespace sojourn {
@@ -32,6 +33,20 @@ class TransitionSink {
 /// Writes all transitions out of `state` into the sink; emitting none makes the state absorbing.
 using TransitionFunction = std::function<void(std::span<const std::int32_t> state, TransitionSink& sink)>;
 
+/// Receives the transitions of several states, one state after another.
+class TransitionBlockSink : public TransitionSink {
+ public:
+  /// What is emitted from now on leaves row `k` of the block. Each row once, in ascending order.
+  virtual void begin_state(std::size_t k) = 0;
+};
+
+/// States that are expanded together at most.
+inline constexpr std::int32_t kLargestStateBlock = 64;
+
+/// Writes all transitions out of each row of `states` [n, variables] into the sink: for callbacks that can work on many
+/// states at a time. The rows are the next states, kLargestStateBlock at most.
+using TransitionBlockFunction = std::function<void(MatrixView<const std::int32_t> states, TransitionBlockSink& sink)>;
+
 struct ExploreOptions {
   TimeKind time_kind = TimeKind::kContinuous;
   std::int32_t num_rates = 1;
@@ -56,5 +71,8 @@ struct ExploreOptions {
 /// @throws ModelError beyond `max_states` and beyond `memory_left()` at its start, for a malformed transition, and all
 /// errors of `StateGraphBuilder::build`.
 StateGraph explore(const ExploreOptions& options, const TransitionFunction& transitions);
+/// The same by a callback for several states at a time. @throws UsageError where it does not begin each of them in
+/// turn.
+StateGraph explore_blocks(const ExploreOptions& options, const TransitionBlockFunction& transitions);
 
 }  // namespace sojourn

@@ -16,8 +16,6 @@ namespace {
 
 /// Memory is looked at whenever so many more states are expanded.
 constexpr std::int32_t kMemoryCheck = 1 << 16;
-/// States expanded together by one thread, whose look-ups then wait for memory together.
-constexpr std::int32_t kGroup = 64;
 /// Starting a team for fewer waiting states takes longer than the work.
 constexpr std::int32_t kSmallestWave = 1024;
 constexpr std::int32_t kLargestWave = 1 << 17;
@@ -45,7 +43,7 @@ void check_options(const ExploreOptions& options) {
 /// keep new targets aside, and number these by the order of their first transitions.
 class Exploration {
  public:
-  Exploration(const ExploreOptions& options, const TransitionFunction& transitions)
+  Exploration(const ExploreOptions& options, const TransitionBlockFunction& transitions)
       : options_(options),
         num_threads_(options.concurrent ? thread_count(options) : 1),
         table_(options.variable_names.size()),
@@ -95,15 +93,15 @@ class Exploration {
     const double degree = static_cast<double>(edges_.num_edges() + 1) / (from + 1.0);
     const double fitting = std::max(1.0, static_cast<double>(kWaveTransitions) / degree);
     if (num_threads_ == 1 || waiting < kSmallestWave || fitting < kSmallestWave)
-      return std::min(waiting, static_cast<std::int32_t>(std::min<double>(fitting, kGroup)));
+      return std::min(waiting, static_cast<std::int32_t>(std::min<double>(fitting, kLargestStateBlock)));
     const double most = std::min<double>({fitting, 8192.0 * num_threads_, kLargestWave});
     return std::min(waiting, static_cast<std::int32_t>(most));
   }
 
   void expand_directly(std::int32_t begin, std::int32_t end) {
-    for (std::int32_t from = begin; from < end; from += kGroup) {
+    for (std::int32_t from = begin; from < end; from += kLargestStateBlock) {
       direct_.clear();
-      direct_.expand(from, std::min(from + kGroup, end), transitions_);
+      direct_.expand(from, std::min(from + kLargestStateBlock, end), transitions_);
       direct_.write_rows(edges_, [](std::int32_t) { return -1; });
     }
   }
@@ -215,8 +213,8 @@ class Exploration {
   StateTable table_;
   EdgeRows edges_;
   RowCollector direct_;
-  std::vector<TransitionFunction> functions_;  ///< one for each thread
-  const TransitionFunction& transitions_;
+  std::vector<TransitionBlockFunction> functions_;  ///< one for each thread
+  const TransitionBlockFunction& transitions_;
   std::vector<std::unique_ptr<RowCollector>> collectors_;  ///< one for each block of a wave
   std::vector<EdgeRows> rows_;
   StateTable::NewRows fresh_;
@@ -228,9 +226,19 @@ class Exploration {
 
 }  // namespace
 
-StateGraph explore(const ExploreOptions& options, const TransitionFunction& transitions) {
+StateGraph explore_blocks(const ExploreOptions& options, const TransitionBlockFunction& transitions) {
   check_options(options);
   return Exploration(options, transitions).run();
+}
+
+StateGraph explore(const ExploreOptions& options, const TransitionFunction& transitions) {
+  // A copy of the function, so that copies of this one have functions of their own.
+  return explore_blocks(options, [transitions](MatrixView<const std::int32_t> states, TransitionBlockSink& sink) {
+    for (std::size_t k = 0; k < states.num_rows(); ++k) {
+      sink.begin_state(k);
+      transitions(states.row(k), sink);
+    }
+  });
 }
 
 }  // namespace sojourn

@@ -1,10 +1,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "expects.hpp"
 #include "graph/load_model.hpp"
-#include "model/expression_program.hpp"
+#include "graph/state_program.hpp"
 #include "model/suggest.hpp"
 #include "sojourn/explore.hpp"
 
@@ -18,33 +19,16 @@ struct Variable {
   std::int32_t initial, min, max;
 };
 
-/// A program with its own scratch, run state by state by one thread.
-class StateProgram {
- public:
-  StateProgram() = default;
-  StateProgram(const ExpressionTape& tape, const std::vector<std::int32_t>& outputs)
-      : program_(tape, outputs), scratch_(program_.num_slots(), 0.0) {
-    program_.load_constants<double>(scratch_);
-  }
-  void run(std::span<const std::int32_t> state) {
-    std::copy(state.begin(), state.end(), scratch_.begin());
-    program_.run<double>(scratch_);
-  }
-  [[nodiscard]] double output(std::int32_t k) const { return scratch_[program_.output_slot(k)]; }
-
- private:
-  ExpressionProgram program_;
-  std::vector<double> scratch_;
-};
-
 /// A rule, compiled: outputs of `body` are the base, the coefficients of `rates`, the new values of `targets`.
 struct Rule {
   Value value;
   std::size_t index;
   bool has_guard = false;
-  StateProgram guard, body;
-  std::vector<std::int32_t> rates;    ///< rate of each coefficient
-  std::vector<std::int32_t> targets;  ///< variable of each effect
+  StateProgram guard = {}, body = {};
+  std::vector<std::int32_t> rates = {};    ///< rate of each coefficient
+  std::vector<std::int32_t> targets = {};  ///< variable of each effect
+  std::vector<std::uint8_t> states = {};   ///< of the block, where the rule applies: lane l of `body` is states[l]
+  std::size_t lane = 0;                    ///< the next one to emit
 };
 
 std::vector<Variable> read_variables(const Value& list) {
@@ -77,7 +61,7 @@ class RuleModel {
     declare_names();
     if (const auto absorbing = root.find("absorbing")) {
       has_absorbing_ = true;
-      absorbing_ = StateProgram(tape_, {parse_of_variables(*absorbing)});
+      absorbing_ = StateProgram(tape_, std::vector{parse_of_variables(*absorbing)});
     }
     const Value rules = root.at("rules");
     rules.expect(ValueKind::kSequence);
@@ -100,7 +84,7 @@ class RuleModel {
       rewards->expect(ValueKind::kMapping);
       for (std::size_t k = 0; k < rewards->size(); ++k) {
         const Value reward = (*rewards)[k];
-        StateProgram compiled(tape_, {parse_of_variables(reward)});
+        StateProgram compiled(tape_, std::vector{parse_of_variables(reward)});
         options.rewards.emplace_back(
             std::string(reward.key()), [this, program = std::move(compiled), reward](auto state) mutable {
               program.run(state);
@@ -113,8 +97,9 @@ class RuleModel {
       }
     }
     options.concurrent = true;
-    return explore(options,
-                   [rules = *this](auto state, TransitionSink& sink) mutable { rules.emit_transitions(state, sink); });
+    return explore_blocks(options, [rules = *this](auto states, TransitionBlockSink& sink) mutable {
+      rules.emit_transitions(states, sink);
+    });
   }
 
  private:
@@ -165,10 +150,10 @@ class RuleModel {
 
   void compile(const Value& value, std::size_t index) {
     value.expect_keys({"when", "rate", "effect"});
-    Rule rule{value, index, false, {}, {}, {}, {}};
+    Rule rule{.value = value, .index = index};
     if (const auto when = value.find("when")) {
       rule.has_guard = true;
-      rule.guard = StateProgram(tape_, {parse_of_variables(*when)});
+      rule.guard = StateProgram(tape_, std::vector{parse_of_variables(*when)});
     }
     const Value rate = value.at("rate");
     const std::int32_t rate_node = parse(rate);
@@ -208,30 +193,52 @@ class RuleModel {
     return text + ")";
   }
 
-  void emit_transitions(std::span<const std::int32_t> state, TransitionSink& sink) {
-    if (has_absorbing_) {
-      absorbing_.run(state);
-      if (is_true(absorbing_.output(0), root_, "absorbing", state)) return;
+  /// Conditions and rates are evaluated for all states together, errors told state by state and rule by rule. What an
+  /// expression gives where its condition does not hold is never looked at.
+  void emit_transitions(MatrixView<const std::int32_t> states, TransitionBlockSink& sink) {
+    evaluate(states);
+    for (std::size_t k = 0, transient = 0; k < states.num_rows(); ++k) {
+      sink.begin_state(k);
+      const std::span<const std::int32_t> state = states.row(k);
+      if (has_absorbing_ && is_true(absorbing_.output(0, k), root_, "absorbing", state)) continue;
+      for (Rule& rule : rules_) {
+        if (rule.has_guard && !is_true(rule.guard.output(0, transient), rule.value, "when", state)) continue;
+        emit_transition(rule, rule.lane++, state, sink);
+      }
+      ++transient;
     }
+  }
+
+  void evaluate(MatrixView<const std::int32_t> states) {
+    all_.resize(states.num_rows());
+    std::iota(all_.begin(), all_.end(), std::uint8_t{0});
+    if (has_absorbing_) absorbing_.run(states, all_);
+    transient_.clear();
+    for (const std::uint8_t k : all_)
+      if (!has_absorbing_ || !(absorbing_.output(0, k) != 0)) transient_.push_back(k);
     for (Rule& rule : rules_) {
-      if (rule.has_guard) {
-        rule.guard.run(state);
-        if (!is_true(rule.guard.output(0), rule.value, "when", state)) continue;
-      }
-      rule.body.run(state);
-      const double base = rule.body.output(0);
-      terms_.clear();
-      bool finite = std::isfinite(base);
-      for (std::size_t k = 0; k < rule.rates.size(); ++k) {
-        const double coefficient = rule.body.output(static_cast<std::int32_t>(k) + 1);
-        finite = finite && std::isfinite(coefficient);
-        if (coefficient != 0) terms_.push_back({rule.rates[k], coefficient});
-      }
-      if (!finite || (terms_.empty() && base < 0)) refuse_rate(rule, state, base);
-      if (terms_.empty() && base == 0) continue;
-      apply_effect(rule, state);
-      sink.emit_change(changes_, base, terms_);
+      rule.states.clear();
+      rule.lane = 0;
+      if (rule.has_guard) rule.guard.run(states, transient_);
+      for (std::size_t l = 0; l < transient_.size(); ++l)
+        if (!rule.has_guard || rule.guard.output(0, l) != 0) rule.states.push_back(transient_[l]);
+      rule.body.run(states, rule.states);
     }
+  }
+
+  void emit_transition(const Rule& rule, std::size_t lane, std::span<const std::int32_t> state, TransitionSink& sink) {
+    const double base = rule.body.output(0, lane);
+    terms_.clear();
+    bool finite = std::isfinite(base);
+    for (std::size_t k = 0; k < rule.rates.size(); ++k) {
+      const double coefficient = rule.body.output(k + 1, lane);
+      finite = finite && std::isfinite(coefficient);
+      if (coefficient != 0) terms_.push_back({rule.rates[k], coefficient});
+    }
+    if (!finite || (terms_.empty() && base < 0)) refuse_rate(rule, lane, state);
+    if (terms_.empty() && base == 0) return;
+    apply_effect(rule, lane, state);
+    sink.emit_change(changes_, base, terms_);
   }
 
   /// A condition that is NaN is neither true nor false.
@@ -244,11 +251,11 @@ class RuleModel {
     return value != 0;
   }
 
-  void apply_effect(const Rule& rule, std::span<const std::int32_t> state) {
+  void apply_effect(const Rule& rule, std::size_t lane, std::span<const std::int32_t> state) {
     changes_.clear();
     for (std::size_t k = 0; k < rule.targets.size(); ++k) {
       const Variable& variable = variables_[rule.targets[k]];
-      const double value = rule.body.output(static_cast<std::int32_t>(1 + rule.rates.size() + k));
+      const double value = rule.body.output(1 + rule.rates.size() + k, lane);
       // The casts hold what lies between min and max.
       if (!(value >= variable.min && value <= variable.max) || value != static_cast<std::int32_t>(value))
         refuse_effect(rule, k, state, value);
@@ -274,11 +281,10 @@ class RuleModel {
                     rule.index, describe(state), variable.name, value, variable.min, variable.max));
   }
 
-  [[noreturn]] void refuse_rate(const Rule& rule, std::span<const std::int32_t> state, double base) const {
-    std::string parts = fmt::format("{}", base);
+  [[noreturn]] void refuse_rate(const Rule& rule, std::size_t lane, std::span<const std::int32_t> state) const {
+    std::string parts = fmt::format("{}", rule.body.output(0, lane));
     for (std::size_t k = 0; k < rule.rates.size(); ++k)
-      parts += fmt::format(" + {} * {}", rule.body.output(static_cast<std::int32_t>(k) + 1),
-                           header_.rate_names[rule.rates[k]]);
+      parts += fmt::format(" + {} * {}", rule.body.output(k + 1, lane), header_.rate_names[rule.rates[k]]);
     rule.value.at("rate").fail(
         fmt::format("rule {} in state {}: rate {} must be finite and >= 0; exclude the state by 'when'", rule.index,
                     describe(state), parts));
@@ -293,6 +299,7 @@ class RuleModel {
   bool has_absorbing_ = false;
   StateProgram absorbing_;
   std::vector<Rule> rules_;
+  std::vector<std::uint8_t> all_, transient_;  ///< rows of the block
   std::vector<RateTerm> terms_;
   std::vector<VariableChange> changes_;
 };

@@ -39,21 +39,45 @@ RowCollector::RowCollector(const ExploreOptions& options, StateTable& table, con
       table_(table),
       edges_(edges),
       new_targets_(new_targets),
-      source_(options.variable_names.size()),
       coefficient_(options.num_rates, 0.0),
       is_used_(options.num_rates, 0) {}
 
-void RowCollector::expand(std::int32_t begin, std::int32_t end, const TransitionFunction& transitions) {
+void RowCollector::expand(std::int32_t begin, std::int32_t end, const TransitionBlockFunction& transitions) {
   begin_ = begin;
-  for (from_ = begin; from_ < end; ++from_) {
-    table_.read_row(from_, source_);
-    table_.keep_row(from_, source_);
-    source_key_ = table_.key(from_);
-    changed_ = source_;
-    transitions(source_, *this);
-    row_end_.push_back(transitions_.size());
+  for (std::int32_t from = begin; from < end; from += kLargestStateBlock)
+    expand_block(from, std::min(from + kLargestStateBlock, end), transitions);
+}
+
+void RowCollector::expand_block(std::int32_t begin, std::int32_t end, const TransitionBlockFunction& transitions) {
+  const std::size_t width = options_.variable_names.size();
+  block_begin_ = begin;
+  num_block_states_ = static_cast<std::size_t>(end - begin);
+  num_begun_ = 0;
+  states_.resize(num_block_states_ * width);
+  for (std::int32_t from = begin; from < end; ++from) {
+    const std::span row(states_.data() + static_cast<std::size_t>(from - begin) * width, width);
+    table_.read_row(from, row);
+    table_.keep_row(from, row);
   }
+  transitions({states_.data(), num_block_states_, width}, *this);
+  SOJOURN_EXPECTS(num_begun_ == num_block_states_, UsageError,
+                  "transitions: the callback began {} of the {} states it was given; it must begin each of them",
+                  num_begun_, num_block_states_);
+  row_end_.push_back(transitions_.size());
   look_up();
+}
+
+void RowCollector::begin_state(std::size_t k) {
+  SOJOURN_EXPECTS(k == num_begun_ && k < num_block_states_, UsageError,
+                  "transitions: state {} of {} was begun after {} others; each must be begun once, in ascending order",
+                  k, num_block_states_, num_begun_);
+  if (k > 0) row_end_.push_back(transitions_.size());
+  ++num_begun_;
+  const std::size_t width = options_.variable_names.size();
+  from_ = block_begin_ + static_cast<std::int32_t>(k);
+  source_ = {states_.data() + k * width, width};
+  changed_.assign(source_.begin(), source_.end());
+  source_key_ = table_.key(from_);
 }
 
 /// Takes in the weight of a transition. @return false where it is 0 and the transition is left out.
@@ -81,11 +105,11 @@ inline bool RowCollector::add_transition(double base, std::span<const RateTerm> 
   return true;
 }
 
-/// Takes in the target of the last transition.
-template <class MakeKey>
-inline void RowCollector::add_target(const std::int32_t* to, MakeKey&& make_key) {
-  Lookup lookup;
-  while (!make_key(lookup.key)) {
+/// Takes in the target of the last transition. `keep_changes` tells what sets it apart from its source.
+template <class MakeKey, class KeepChanges>
+inline void RowCollector::add_target(const std::int32_t* to, MakeKey&& make_key, KeepChanges&& keep_changes) {
+  StateKey key;
+  while (!make_key(key)) {
     // Keys are about to change, so those at hand are used first. A table that is only read cannot change.
     SOJOURN_EXPECTS(new_targets_ == NewTargets::kAdd, ModelError, "a value of {} outgrew its field", describe(source_));
     const Transition last = transitions_.back();
@@ -95,9 +119,9 @@ inline void RowCollector::add_target(const std::int32_t* to, MakeKey&& make_key)
     table_.make_room_for({to, source_.size()});
     source_key_ = table_.key(from_);
   }
-  lookup.hash = StateTable::hash_of(lookup.key);
-  lookups_.push_back(lookup);
-  if (!table_.is_packed()) lookup_rows_.insert(lookup_rows_.end(), to, to + source_.size());
+  lookups_.push_back({key, StateTable::hash_of(key), static_cast<std::uint32_t>(from_ - block_begin_),
+                      static_cast<std::uint32_t>(row_changes_.size())});
+  if (!table_.is_packed()) keep_changes();
   if (lookups_.size() >= kLargestBatch) look_up();
 }
 
@@ -106,7 +130,12 @@ void RowCollector::emit(std::span<const std::int32_t> to, double base, std::span
                   "transition from {}: the target has {} values; must be one per variable, {}", describe(source_),
                   to.size(), source_.size());
   if (!add_transition(base, terms)) return;
-  add_target(to.data(), [&](StateKey& key) { return table_.make_key(to.data(), source_.data(), source_key_, key); });
+  add_target(
+      to.data(), [&](StateKey& key) { return table_.make_key(to.data(), source_.data(), source_key_, key); },
+      [&] {
+        for (std::size_t v = 0; v < to.size(); ++v)
+          if (to[v] != source_[v]) row_changes_.push_back({static_cast<std::int32_t>(v), to[v]});
+      });
 }
 
 void RowCollector::emit_change(std::span<const VariableChange> changes, double base, std::span<const RateTerm> terms) {
@@ -120,23 +149,35 @@ void RowCollector::emit_change(std::span<const VariableChange> changes, double b
     changed_[change.variable] = static_cast<std::int32_t>(value);
   }
   if (add_transition(base, terms))
-    add_target(changed_.data(), [&](StateKey& key) {
-      return table_.make_key(changes, changed_.data(), source_.data(), source_key_, key);
-    });
+    add_target(
+        changed_.data(),
+        [&](StateKey& key) { return table_.make_key(changes, changed_.data(), source_.data(), source_key_, key); },
+        [&] {
+          for (const VariableChange& change : changes)
+            row_changes_.push_back({change.variable, changed_[change.variable]});
+        });
   for (const VariableChange& change : changes) changed_[change.variable] = source_[change.variable];
+}
+
+/// Empty where keys say all.
+inline NearRow RowCollector::target_row(std::size_t lookup) const {
+  if (table_.is_packed()) return {};
+  const std::size_t begin = lookups_[lookup].change_begin;
+  const std::size_t end = lookup + 1 < lookups_.size() ? lookups_[lookup + 1].change_begin : row_changes_.size();
+  return {states_.data() + lookups_[lookup].source * options_.variable_names.size(),
+          std::span(row_changes_).subspan(begin, end - begin)};
 }
 
 /// Gives the last transitions the indices of their targets.
 void RowCollector::look_up() {
   const std::size_t count = lookups_.size();
   Transition* const transition = transitions_.data() + transitions_.size() - count;
-  const std::size_t width = lookup_rows_.empty() ? 0 : source_.size();
   for (std::size_t k = 0; k < std::min(count, 2 * kAhead); ++k) table_.prefetch(lookups_[k].hash);
   for (std::size_t k = 0; k < count; ++k) {
     if (k + 2 * kAhead < count) table_.prefetch(lookups_[k + 2 * kAhead].hash);
     if (k + kAhead < count) table_.prefetch_key(lookups_[k + kAhead].hash);
     const Lookup& lookup = lookups_[k];
-    const std::int32_t* const row = lookup_rows_.data() + k * width;
+    const NearRow row = target_row(k);
     if (new_targets_ == NewTargets::kAdd) {
       transition[k].to = table_.find_or_add(lookup.key, lookup.hash, row);
       if (transition[k].to >= max_states_) refuse_more_states(transitions_.size() - count + k);
@@ -146,11 +187,11 @@ void RowCollector::look_up() {
     }
   }
   lookups_.clear();
-  lookup_rows_.clear();
+  row_changes_.clear();
 }
 
-std::int32_t RowCollector::keep_aside(const Lookup& lookup, const std::int32_t* row, std::size_t transition) {
-  const std::size_t count = aside_keys_.size(), width = source_.size();
+std::int32_t RowCollector::keep_aside(const Lookup& lookup, const NearRow& row, std::size_t transition) {
+  const std::size_t count = aside_keys_.size(), width = options_.variable_names.size();
   if (2 * (count + 1) > aside_slots_.size()) {
     aside_slots_.assign(std::max<std::size_t>(256, 4 * aside_slots_.size()), -1);
     const std::size_t mask = aside_slots_.size() - 1;
@@ -164,16 +205,17 @@ std::int32_t RowCollector::keep_aside(const Lookup& lookup, const std::int32_t* 
   std::size_t place = lookup.hash & mask;
   for (; aside_slots_[place] >= 0; place = (place + 1) & mask) {
     const auto n = static_cast<std::size_t>(aside_slots_[place]);
-    if (aside_keys_[n] == lookup.key &&
-        (table_.is_packed() ||
-         std::equal(row, row + width, aside_rows_.begin() + static_cast<std::ptrdiff_t>(n * width))))
+    if (aside_keys_[n] == lookup.key && (table_.is_packed() || table_.equal(aside_rows_.data() + n * width, row)))
       return -1 - static_cast<std::int32_t>(n);
   }
   if (table_.num_states() + static_cast<std::int64_t>(count) + 1 > max_states_) refuse_more_states(transition);
   aside_slots_[place] = static_cast<std::int32_t>(count);
   aside_keys_.push_back(lookup.key);
   aside_hashes_.push_back(lookup.hash);
-  if (!table_.is_packed()) aside_rows_.insert(aside_rows_.end(), row, row + width);
+  if (!table_.is_packed()) {
+    aside_rows_.insert(aside_rows_.end(), row.near, row.near + width);
+    for (const RowChange& change : row.changes) aside_rows_[count * width + change.variable] = change.value;
+  }
   return -1 - static_cast<std::int32_t>(count);
 }
 
@@ -251,7 +293,7 @@ void RowCollector::clear() {
   terms_.clear();
   row_end_.clear();
   lookups_.clear();
-  lookup_rows_.clear();
+  row_changes_.clear();
   aside_keys_.clear();
   aside_hashes_.clear();
   aside_rows_.clear();

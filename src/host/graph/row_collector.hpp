@@ -20,7 +20,7 @@ inline constexpr std::int64_t kLargestRow = 50'000'000;
 ///
 /// Looking up late lets the table's memory arrive meanwhile; the order of look-ups is that of the transitions, so
 /// states are numbered as if each were looked up at once.
-class RowCollector final : public TransitionSink {
+class RowCollector final : public TransitionBlockSink {
  public:
   /// Targets that are new are added to the table (`kAdd`), or kept aside and numbered -1, -2, ... (`kKeepAside`), where
   /// the table is only read. More than `max_states` states, known and kept aside, are a ModelError.
@@ -28,7 +28,7 @@ class RowCollector final : public TransitionSink {
   RowCollector(const ExploreOptions& options, StateTable& table, const EdgeRows& edges, NewTargets new_targets);
 
   /// Expands states [begin, end). @throws ModelError for a malformed transition or too many states.
-  void expand(std::int32_t begin, std::int32_t end, const TransitionFunction& transitions);
+  void expand(std::int32_t begin, std::int32_t end, const TransitionBlockFunction& transitions);
   /// Sorts each row, merges transitions to one state and appends the edges. `number(-1 - n)` is kept-aside target n.
   template <class Number>
   void write_rows(EdgeRows& rows, Number&& number) {
@@ -39,6 +39,7 @@ class RowCollector final : public TransitionSink {
   /// Forgets the rows and what was kept aside.
   void clear();
 
+  void begin_state(std::size_t k) override;
   void emit(std::span<const std::int32_t> to, double base, std::span<const RateTerm> terms) override;
   void emit_change(std::span<const VariableChange> changes, double base, std::span<const RateTerm> terms) override;
 
@@ -57,14 +58,17 @@ class RowCollector final : public TransitionSink {
   struct Lookup {
     StateKey key;
     std::uint64_t hash;
+    std::uint32_t source, change_begin;  ///< in states_ and row_changes_, where keys are hashes
   };
 
   [[nodiscard]] std::string describe(std::span<const std::int32_t> state) const;
   bool add_transition(double base, std::span<const RateTerm> terms);
-  template <class MakeKey>
-  void add_target(const std::int32_t* to, MakeKey&& make_key);
+  void expand_block(std::int32_t begin, std::int32_t end, const TransitionBlockFunction& transitions);
+  template <class MakeKey, class KeepChanges>
+  void add_target(const std::int32_t* to, MakeKey&& make_key, KeepChanges&& keep_changes);
+  [[nodiscard]] NearRow target_row(std::size_t lookup) const;
   void look_up();
-  std::int32_t keep_aside(const Lookup& lookup, const std::int32_t* row, std::size_t transition);
+  std::int32_t keep_aside(const Lookup& lookup, const NearRow& row, std::size_t transition);
   void write_known_rows(EdgeRows& rows);
   void write_merged(std::span<const std::uint64_t> same_target, const Transition* row, EdgeRows& rows);
   void append_terms(std::span<const RateTerm> terms, std::size_t begin, EdgeRows& rows);
@@ -75,14 +79,17 @@ class RowCollector final : public TransitionSink {
   StateTable& table_;
   const EdgeRows& edges_;  ///< for the message about too many states
   NewTargets new_targets_;
-  std::int32_t begin_ = 0, from_ = 0;
-  std::vector<std::int32_t> source_, changed_;
+  std::int32_t begin_ = 0, block_begin_ = 0, from_ = 0;
+  std::size_t num_block_states_ = 0, num_begun_ = 0;
+  std::vector<std::int32_t> states_;  ///< rows of the block being expanded
+  std::span<const std::int32_t> source_;
+  std::vector<std::int32_t> changed_;
   StateKey source_key_{};
   std::vector<Transition> transitions_;
   std::vector<RateTerm> terms_, merged_;
   std::vector<std::size_t> row_end_;  ///< in transitions_
   std::vector<Lookup> lookups_;       ///< of the last transitions
-  std::vector<std::int32_t> lookup_rows_;
+  std::vector<RowChange> row_changes_;
   std::vector<StateKey> aside_keys_;
   std::vector<std::uint64_t> aside_hashes_;
   std::vector<std::int32_t> aside_rows_;

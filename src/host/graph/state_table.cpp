@@ -180,11 +180,22 @@ void StateTable::reserve(std::size_t most_used) {
   }
 }
 
-bool StateTable::is_row(std::int32_t state, const std::int32_t* row) const {
-  return std::equal(row, row + num_variables_, variables_.begin() + static_cast<std::size_t>(state) * num_variables_);
+bool StateTable::equal(const std::int32_t* values, const NearRow& row) const {
+  // Both differ from the row nearby in the same places, if the values do in as many as the changes: a count has no
+  // branches.
+  std::int32_t num_changed = 0;
+  for (std::size_t c = 0; c < row.changes.size(); ++c) {
+    const auto [variable, value] = row.changes[c];
+    if (values[variable] != value) return false;
+    const auto is_same = [variable](const RowChange& earlier) { return earlier.variable == variable; };
+    if (value != row.near[variable] && std::ranges::none_of(row.changes.first(c), is_same)) ++num_changed;
+  }
+  std::int32_t num_different = 0;
+  for (std::size_t v = 0; v < num_variables_; ++v) num_different += values[v] != row.near[v] ? 1 : 0;
+  return num_different == num_changed;
 }
 
-std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, const std::int32_t* row) {
+std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, const NearRow& row) {
   const std::int32_t known = find(key, hash, row);
   if (known >= 0) return known;
   reserve(++shards_[hash >> kShardShift].num_used);
@@ -193,7 +204,11 @@ std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, co
   const std::int32_t state = num_states();
   slots_[place] = {state, static_cast<std::uint32_t>(hash >> 32)};
   keys_.push_back(key);
-  if (!is_packed_) variables_.append({row, num_variables_});
+  if (!is_packed_) {
+    variables_.append({row.near, num_variables_});
+    std::int32_t* const values = variables_.end() - num_variables_;
+    for (const RowChange& change : row.changes) values[change.variable] = change.value;
+  }
   return state;
 }
 
@@ -205,7 +220,7 @@ std::int32_t StateTable::find_or_add(std::span<const std::int32_t> row) {
   } else {
     key = hashed_key(row.data());
   }
-  return find_or_add(key, hash_of(key), row.data());
+  return find_or_add(key, hash_of(key), NearRow{row.data(), {}});
 }
 
 void StateTable::reserve_for(const NewRows& fresh) {

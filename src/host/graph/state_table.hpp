@@ -17,6 +17,17 @@ struct StateKey {
   bool operator==(const StateKey&) const = default;
 };
 
+/// A value that a row has in place of another row's.
+struct RowChange {
+  std::int32_t variable, value;
+};
+
+/// A row as another one [num_variables] with some of its values replaced. A variable may be named twice with one value.
+struct NearRow {
+  const std::int32_t* near = nullptr;
+  std::span<const RowChange> changes;
+};
+
 /// The states found so far, each a row of integers, with a look-up from row to index.
 ///
 /// A row is packed into a 128-bit key while the bits that the values seen need fit: every variable has a field, and a
@@ -82,19 +93,27 @@ class StateTable {
   void prefetch(std::uint64_t hash) const { __builtin_prefetch(&slots_[first_place(hash)]); }
   /// To follow on `prefetch` a little later: the key that a look-up will most likely compare.
   void prefetch_key(std::uint64_t hash) const {
+    constexpr std::size_t kLine = 64 / sizeof(std::int32_t);
     const std::int32_t state = slots_[first_place(hash)].state;
-    if (state >= 0) __builtin_prefetch(&keys_[state]);
+    if (state < 0) return;
+    __builtin_prefetch(&keys_[state]);
+    if (is_packed_) return;
+    const std::span<const std::int32_t> row = kept_row(state);
+    for (std::size_t v = 0; v < num_variables_; v += kLine) __builtin_prefetch(row.data() + v);
   }
   /// -1 where there is none. `row` is read where keys are hashes alone.
-  [[nodiscard]] std::int32_t find(const StateKey& key, std::uint64_t hash, const std::int32_t* row) const {
+  [[nodiscard]] std::int32_t find(const StateKey& key, std::uint64_t hash, const NearRow& row) const {
     const auto tag = static_cast<std::uint32_t>(hash >> 32);
     for (std::size_t place = first_place(hash); slots_[place].state >= 0; place = next_place(place)) {
       const Slot slot = slots_[place];
-      if (slot.tag == tag && keys_[slot.state] == key && (is_packed_ || is_row(slot.state, row))) return slot.state;
+      if (slot.tag == tag && keys_[slot.state] == key && (is_packed_ || equal(kept_row(slot.state).data(), row)))
+        return slot.state;
     }
     return -1;
   }
-  std::int32_t find_or_add(const StateKey& key, std::uint64_t hash, const std::int32_t* row);
+  std::int32_t find_or_add(const StateKey& key, std::uint64_t hash, const NearRow& row);
+  /// Whether the values [num_variables] are those of `row`.
+  [[nodiscard]] bool equal(const std::int32_t* values, const NearRow& row) const;
 
   static constexpr int kNumShards = 64;
   static constexpr int kShardShift = 58;
@@ -133,13 +152,14 @@ class StateTable {
     std::uint8_t word = 0;
   };
 
-  /// @return false where the value does not fit its field.
+  /// @return false where the value does not fit its field. Both words are written, so that they stay in registers.
   static bool put(const Field& field, std::int32_t value, StateKey& key) {
     const std::uint64_t bits = static_cast<std::uint32_t>(value) - static_cast<std::uint32_t>(field.offset);
-    if (bits >> field.width != 0) return false;
-    std::uint64_t& word = key.word[field.word];
-    word = (word & ~(((std::uint64_t{1} << field.width) - 1) << field.shift)) | bits << field.shift;
-    return true;
+    const std::uint64_t mask = ((std::uint64_t{1} << field.width) - 1) << field.shift;
+    const std::uint64_t in_second = ~std::uint64_t{field.word} + 1;  // all ones in the second word
+    key.word[0] = (key.word[0] & ~(mask & ~in_second)) | (bits << field.shift & ~in_second);
+    key.word[1] = (key.word[1] & ~(mask & in_second)) | (bits << field.shift & in_second);
+    return bits >> field.width == 0;
   }
   /// A row's hash is the sum of hashes of its values, each in its place, so that it follows from that of a row nearby.
   static void add_hash(std::int32_t variable, std::int32_t value, StateKey& key, std::uint64_t sign = 1) {
@@ -159,7 +179,6 @@ class StateTable {
   }
   [[nodiscard]] bool pack(const std::int32_t* row, StateKey& key) const;
   [[nodiscard]] StateKey hashed_key(const std::int32_t* row) const;
-  [[nodiscard]] bool is_row(std::int32_t state, const std::int32_t* row) const;
   void lay_out_fields();
   bool place_fields(std::span<const int> widths);
   [[nodiscard]] std::size_t first_place(std::uint64_t hash) const {

@@ -388,5 +388,29 @@ TEST(BadModel, DamagedFilesOnlyRaiseErrors) {
   EXPECT_GT(num_refused, 2000);
 }
 
+/// From (0) to (1), (2) and (3), which are then expanded together, by more rules, the first of which is rule 3.
+std::string fan_model(const std::string& rules) {
+  return "schema: sojourn/model/1\nparameters: [r]\nvariables: {n: {initial: 0}}\nrules:\n"
+         "  - {when: n == 0, rate: r, effect: {n: 1}}\n"
+         "  - {when: n == 0, rate: r, effect: {n: 2}}\n"
+         "  - {when: n == 0, rate: r, effect: {n: 3}}\n" +
+         rules;
+}
+
+TEST(BadModel, FaultsOfRulesAreToldStateByState) {
+  // The condition is wrong at 2 and comes first among the rules, the rate at 1, which comes first among the states.
+  EXPECT_THAT(model_fault(fan_model("  - {when: n == 2 && log(n - 3) > 0, rate: r, effect: {n: 9}}\n"
+                                    "  - {when: n == 1, rate: r / (n - 1), effect: {n: 9}}\n")),
+              HasSubstr("rule 4 in state (n=1): rate 0 + inf * r"));
+  EXPECT_THAT(model_fault(fan_model("  - {when: n == 2 && log(n - 3) > 0, rate: r, effect: {n: 9}}\n"
+                                    "  - {when: n == 3, rate: r / (n - 3), effect: {n: 9}}\n")),
+              HasSubstr("the condition is not a number at variables (2)"));
+  // What a rate or an effect would be where the condition does not hold, or at absorption, is never looked at.
+  EXPECT_EQ(model_fault(fan_model("  - {when: n == 3, rate: r / (n - 2), effect: {n: 8 / (n - 2)}}\n"
+                                  "  - {when: n < 3 && n > 0, rate: r / (n - 1), effect: {n: 9 / (n - 1)}}\n"
+                                  "absorbing: n == 1\n")),
+            "none");
+}
+
 }  // namespace
 }  // namespace sojourn

@@ -152,6 +152,45 @@ TEST(Explore, DiscreteTime) {
   EXPECT_EQ(graph.num_states(), 4);
 }
 
+TEST(ExploreBlocks, StatesComeTogetherAndInTurn) {
+  // A tree of three branches, so that blocks fill up; each state's number is its discovery.
+  constexpr std::int32_t kStates = 1000;
+  std::int32_t next = 0;
+  std::size_t largest = 0;
+  const StateGraph graph = explore_blocks(one_variable(0), [&](auto states, TransitionBlockSink& sink) {
+    largest = std::max(largest, states.num_rows());
+    for (std::size_t k = 0; k < states.num_rows(); ++k) {
+      sink.begin_state(k);
+      EXPECT_EQ(states(k, 0), next++);
+      for (std::int32_t branch = 1; branch <= 3; ++branch) {
+        const VariableChange change{0, 2 * states(k, 0) + branch};
+        if (states(k, 0) + change.delta < kStates) sink.emit_change({&change, 1}, branch, {});
+      }
+    }
+  });
+  ASSERT_EQ(graph.num_states(), kStates);
+  EXPECT_EQ(largest, static_cast<std::size_t>(kLargestStateBlock));
+  EXPECT_EQ(graph.edge_to(graph.edge_begin(100) + 1), 302);
+  EXPECT_EQ(graph.base(graph.edge_begin(100) + 1), 2);
+}
+
+TEST(ExploreBlocks, EachStateMustBeBegunOnce) {
+  const auto with = [](std::vector<std::size_t> begun) {
+    try {
+      (void)explore_blocks(one_variable(3), [&](auto, TransitionBlockSink& sink) {
+        for (const std::size_t k : begun) sink.begin_state(k);
+      });
+    } catch (const UsageError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(with({}), HasSubstr("began 0 of the 1 states"));
+  EXPECT_THAT(with({0, 0}), HasSubstr("state 0 of 1 was begun after 1 others"));
+  EXPECT_THAT(with({1}), HasSubstr("state 1 of 1 was begun after 0 others"));
+  EXPECT_EQ(with({0}), "no error");
+}
+
 TEST(ExploreErrors, StateLimit) {
   ExploreOptions options = one_variable(0);
   options.max_states = 1000;
@@ -236,6 +275,24 @@ TEST(StateTable, AgreesWithAMap) {
   expect_like_map(60, 50, 0, true);   // packed at first, hashed later
   expect_like_map(200, 2, 0, false);  // more variables than bits
   expect_like_map(4, 0x7fffffff, -0x3fffffff, false);
+}
+
+TEST(StateTable, ComparesWithARowNearby) {
+  const StateTable table(5);
+  const std::int32_t near[] = {1, 2, 3, 4, 5};
+  const auto equal = [&](std::vector<std::int32_t> values, std::vector<RowChange> changes) {
+    return table.equal(values.data(), {near, changes});
+  };
+  EXPECT_TRUE(equal({1, 2, 3, 4, 5}, {}));
+  EXPECT_FALSE(equal({1, 2, 3, 4, 6}, {}));
+  EXPECT_TRUE(equal({1, 7, 3, 4, 6}, {{4, 6}, {1, 7}}));
+  EXPECT_TRUE(equal({1, 7, 3, 4, 5}, {{1, 7}, {1, 7}}));  // a change named twice is one
+  EXPECT_TRUE(equal({1, 2, 3, 4, 6}, {{4, 6}, {0, 1}}));  // a change to the same value is none
+  EXPECT_FALSE(equal({1, 7, 3, 4, 6}, {{1, 7}}));
+  EXPECT_FALSE(equal({1, 7, 3, 4, 6}, {{1, 7}, {1, 7}}));
+  EXPECT_FALSE(equal({1, 7, 3, 4, 6}, {{1, 7}, {0, 1}}));
+  EXPECT_FALSE(equal({1, 2, 3, 4, 5}, {{1, 7}}));
+  EXPECT_FALSE(equal({1, 8, 3, 4, 5}, {{1, 7}}));
 }
 
 TEST(StateTable, PacksWhileTheBitsFit) {
