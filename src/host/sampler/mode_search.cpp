@@ -15,6 +15,8 @@ using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 constexpr std::size_t kNumDraws = 64;
 constexpr std::size_t kNumStarts = 5;
 constexpr int kMaxRounds = 200;
+/// Relative difference of log densities below which two ends count as equally high; ascents end within 1e-10.
+constexpr double kTiedDensities = 1e-9;
 
 /// A batch of the target with finiteness per row.
 struct Batch {
@@ -182,6 +184,25 @@ bool near(const Mode& known, const Ascent& ascent) {
   return squared < 1;
 }
 
+/// Best first. Starts that end within rounding of one another, at one mode or at modes that mirror each other, keep
+/// their order: another processor or device rounds otherwise and must find the same modes in the same order.
+void sort_by_density(std::vector<Ascent>& ascents) {
+  std::vector<std::size_t> order(ascents.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(
+      order, [&](std::size_t a, std::size_t b) { return ascents[a].log_density > ascents[b].log_density; });
+  for (auto run = order.begin(); run != order.end();) {
+    const double best = ascents[*run].log_density;
+    const double lowest = best - kTiedDensities * (1 + std::abs(best));
+    const auto end = std::find_if(run, order.end(), [&](std::size_t k) { return ascents[k].log_density < lowest; });
+    std::sort(run, end);
+    run = end;
+  }
+  std::vector<Ascent> sorted;
+  for (const std::size_t k : order) sorted.push_back(std::move(ascents[k]));
+  ascents = std::move(sorted);
+}
+
 }  // namespace
 
 std::optional<Matrix<double>> negative_hessian(const Target& target, std::span<const double> position,
@@ -234,7 +255,7 @@ ModeSearch find_modes(const Target& target, std::uint64_t seed) {
     search.failure = "no start of the mode search converged";
     return search;
   }
-  std::ranges::stable_sort(ascents, [](const Ascent& a, const Ascent& b) { return a.log_density > b.log_density; });
+  sort_by_density(ascents);
   for (const Ascent& ascent : ascents) {
     if (ascent.log_density < ascents.front().log_density - 15) break;
     if (std::ranges::any_of(search.modes, [&](const Mode& known) { return near(known, ascent); })) continue;

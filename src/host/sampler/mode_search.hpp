@@ -19,7 +19,7 @@ struct Mode {
 };
 
 struct ModeSearch {
-  std::vector<Mode> modes;  ///< distinct, best first; empty when no start converged
+  std::vector<Mode> modes;  ///< distinct, best first, equally high ones by their starts; empty when no start converged
   std::string failure;      ///< why there is no usable mode, empty otherwise
 };
 

@@ -13,7 +13,8 @@ namespace {
 constexpr int kMaxRepairs = 30;
 
 /// Particles per mode in proportion to the Laplace evidence exp(log density) sqrt(det covariance);
-/// cumulative shares are rounded, so that they add up.
+/// cumulative shares are rounded, so that they add up. Halves, which modes that mirror each other give, and what lies
+/// within rounding of them are rounded down, on every processor.
 std::vector<std::int64_t> share_particles(const std::vector<Mode>& modes, std::int64_t num_particles) {
   std::vector<double> weight;
   const double best = modes.front().log_density - modes.front().whitening->log_determinant_factor();
@@ -27,7 +28,7 @@ std::vector<std::int64_t> share_particles(const std::vector<Mode>& modes, std::i
   std::int64_t given = 0;
   for (const double w : weight) {
     cumulative += w / total * static_cast<double>(num_particles);
-    const auto upto = std::min(num_particles, static_cast<std::int64_t>(std::llround(cumulative)));
+    const auto upto = std::min(num_particles, static_cast<std::int64_t>(std::ceil(cumulative - 0.5 - 1e-6)));
     share.push_back(upto - given);
     given = upto;
   }

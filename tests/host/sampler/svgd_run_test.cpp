@@ -356,5 +356,27 @@ TEST(Diagnostics, FlagParticlesOfTheWrongSpread) {
     }
 }
 
+/// Two modes that mirror each other, apart from what rounding may do to either on another processor.
+TEST(SvgdRun, RoundingDoesNotChooseBetweenEqualModes) {
+  const auto start_of = [](double rounding) {
+    const testing::AnalyticTarget target(1, [=](std::span<const double> z, std::span<double> score) {
+      const double right = 1 / (1 + std::exp(-6 * z[0]));  // share of the mode at 3
+      score[0] = -z[0] - 3 + 6 * right;
+      const double far = std::abs(z[0]);
+      return -0.5 * (far - 3) * (far - 3) + std::log1p(std::exp(-6 * far)) + (z[0] > 0 ? rounding : -rounding);
+    });
+    SvgdOptions options;
+    options.start = StartKind::kLaplace;
+    options.num_particles = 33;
+    options.num_iterations = 1;
+    return svgd(target, options);
+  };
+  const SvgdResult up = start_of(2e-13), down = start_of(-2e-13);
+  ASSERT_EQ(up.map.size(), 1u);
+  EXPECT_NEAR(std::abs(up.map[0]), 3, 1e-4);
+  EXPECT_NEAR(up.map[0], down.map[0], 1e-7);
+  for (std::size_t i = 0; i < 33; ++i) EXPECT_NEAR(up.particles(i, 0), down.particles(i, 0), 1e-6) << i;
+}
+
 }  // namespace
 }  // namespace sojourn
