@@ -38,7 +38,8 @@ double deviance(double n, double mean) {
     }
     return sum;
   }
-  return n * (std::log(n) - std::log(mean)) + mean - n;
+  // Two logarithms would leave n log n roundings, log1p leaves n - mean of them.
+  return n * (n > 0.5 * mean ? std::log1p((n - mean) / mean) : std::log(n / mean)) - (n - mean);
 }
 
 }  // namespace
