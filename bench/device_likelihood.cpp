@@ -11,6 +11,8 @@
 #include "device/cuda_device.hpp"
 #include "device/evaluation/mapping.hpp"
 #include "evaluation/contour.hpp"
+#include "posterior/law_support.hpp"
+#include "posterior/step_tables.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/posterior.hpp"
 #include "sojourn/prc.hpp"
@@ -43,6 +45,32 @@ double multiply_adds(const Prc& prc, const Observations& data, double rtol, bool
   return 4 * ((nodes + checks) * (factor + solve) + (gradient ? nodes * (factor + 2 * solve) : 0));
 }
 
+/// A one-way ring of `states`: no contour is proved to hold.
+Model one_way_ring(std::int32_t states) {
+  StateGraphBuilder builder(TimeKind::kContinuous, 2);
+  builder.ensure_states(states + 1);
+  const RateTerm on[] = {{0, 1.0}}, out[] = {{1, 1.0}};
+  for (std::int32_t i = 0; i < states; ++i) builder.add_edge(i, (i + 1) % states, 0, on);
+  builder.add_edge(states - 1, states, 0, out);
+  builder.add_initial(0, 1);
+  return Model{"one-way ring", {{"on"}, {"out"}}, RateMap::identity(2), std::move(builder).build(), {}};
+}
+
+/// Steps of a particle of rates 1, there and back: a pass for the values; one to keep vectors, one to find those in
+/// between again, and two for h and what its size is without signs.
+double step_multiply_adds(const Model& model, const Observations& data, const EvaluatorOptions& options,
+                          bool gradient) {
+  const std::vector<double> reward = model.graph.unit_reward();
+  const Likelihood likelihood(data, law_support(model.graph, reward), TimeKind::kContinuous);
+  const Prc prc = eliminate(model.graph);
+  const LikelihoodTables tables(model.graph, prc, reward, likelihood, nullptr, options);
+  StepTables steps(prc.arrays(), tables);
+  const std::vector<double> rates(static_cast<std::size_t>(1 + model.graph.num_rates()), 1.0);
+  const std::int32_t rung = steps.find(StepTables::rung_code(steps.largest_rate(rates)));
+  const double each = static_cast<double>(steps.terms.size() + 2 * steps.rows.size());
+  return rung < 0 ? 0 : (gradient ? 5 : 1) * each * static_cast<double>(steps.rungs[rung].num_steps);
+}
+
 template <class Work>
 double microseconds_of(Work&& work) {
   const auto start = std::chrono::steady_clock::now();
@@ -50,9 +78,9 @@ double microseconds_of(Work&& work) {
   return 1e6 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Both mappings beside each other.
+/// Both mappings beside each other, or uniformization, which has one.
 std::vector<DeviceLikelihoodRow> measure(const std::string& name, const Model& model, double middle, bool gradient,
-                                         std::size_t num_particles, int repetitions) {
+                                         std::size_t num_particles, int repetitions, bool by_steps = false) {
   const Observations data = some_times(middle);
   EvaluatorOptions options;
   options.num_threads = 1;
@@ -73,7 +101,8 @@ std::vector<DeviceLikelihoodRow> measure(const std::string& name, const Model& m
   };
   std::vector<Contender> contenders;
   for (const auto& [mapping, choice] :
-       {std::pair{"threads", MappingChoice::kThreads}, {"levels", MappingChoice::kLevels}}) {
+       {std::pair{by_steps ? "steps" : "threads", MappingChoice::kThreads}, {"levels", MappingChoice::kLevels}}) {
+    if (by_steps && choice == MappingChoice::kLevels) continue;
     contenders.push_back({mapping,
                           std::make_unique<DataLikelihood>(model, data, model.graph.unit_reward(), options),
                           std::vector<double>(num_particles),
@@ -100,7 +129,8 @@ std::vector<DeviceLikelihoodRow> measure(const std::string& name, const Model& m
     row.low = one.times.front();
     row.high = one.times.back();
     row.num_on_cpu = one.likelihood->device_report().num_on_cpu() / (repetitions + kWarmUp);
-    row.multiply_adds = multiply_adds(eliminate(model.graph), data, options.rtol, gradient);
+    row.multiply_adds = by_steps ? step_multiply_adds(model, data, options, gradient)
+                                 : multiply_adds(eliminate(model.graph), data, options.rtol, gradient);
     row.host_microseconds = host_microseconds;
     for (std::size_t k = 0; k < num_particles; ++k)
       row.worst_difference = std::max(row.worst_difference, std::abs(one.got[k] / wanted[k] - 1));
@@ -119,6 +149,9 @@ std::vector<DeviceLikelihoodRow> measure_device_likelihoods(std::size_t num_part
       for (DeviceLikelihoodRow& row : measure(name, model, middle, gradient, num_particles, repetitions))
         rows.push_back(std::move(row));
     }
+    for (DeviceLikelihoodRow& row :
+         measure("one_way_ring_60", one_way_ring(60), 90.0, gradient, num_particles, repetitions, true))
+      rows.push_back(std::move(row));
   }
   return rows;
 }

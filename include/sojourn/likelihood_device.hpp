@@ -24,6 +24,15 @@ struct DeviceValues {
   std::vector<double> compression_error;  ///< [K] relative; 0 at the exact level
   std::vector<double> by_rate;            ///< [K, num_rates], or empty
   std::vector<std::int32_t> outcome;      ///< [K] `LaneOutcome`: where it is not kDone the numbers hold nothing
+  std::vector<char> by_steps;             ///< [K] 1 where uniformization answered, 0: the shared contour
+
+  /// Room for K vectors; `num_rates` 0: without gradient.
+  void resize(std::size_t count, std::size_t num_rates) {
+    for (std::vector<double>* numbers : {&value, &error_bound, &compression_error}) numbers->resize(count);
+    by_rate.resize(count * num_rates);
+    outcome.resize(count);
+    by_steps.assign(count, 0);
+  }
 };
 
 /// One level of a data set on a device: uploaded once, evaluated many times.
@@ -62,13 +71,14 @@ class LikelihoodDevice {
 
 /// What a device did for one posterior, since it was given one.
 struct DeviceReport {
-  std::string name;             ///< empty: no device
-  std::int64_t num_served = 0;  ///< evaluations of the likelihood on the device
+  std::string name;               ///< empty: no device
+  std::int64_t num_served = 0;    ///< evaluations of the likelihood on the device
+  std::int64_t num_by_steps = 0;  ///< of these, by uniformization
   /// Evaluations that the device could not answer, which the CPU then did; they sum to `num_on_cpu`.
   std::int64_t num_bad_rates = 0, num_not_real = 0, num_uncertified = 0, num_narrow = 0, num_in_doubt = 0,
-               num_coarse = 0;
+               num_coarse = 0, num_many_steps = 0;
   [[nodiscard]] std::int64_t num_on_cpu() const {
-    return num_bad_rates + num_not_real + num_uncertified + num_narrow + num_in_doubt + num_coarse;
+    return num_bad_rates + num_not_real + num_uncertified + num_narrow + num_in_doubt + num_coarse + num_many_steps;
   }
 };
 

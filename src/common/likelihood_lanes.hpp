@@ -25,11 +25,11 @@ enum class LaneOutcome : std::int32_t {
   kCoarse,       ///< the compressed likelihood's error estimate does not pass: a finer level
   kBadRates,     ///< a rate or a form of rates is negative or not finite
   kNotReal,      ///< the transform's poles are not proved real
-  kUncertified,  ///< the shared contour's check leaves values open
+  kUncertified,  ///< no route's error bound certifies all values
   kInterval,     ///< an interval is too narrow for the law's accuracy
   kInDoubt,      ///< rounding may have left the gradient too few digits
+  kManySteps,    ///< no contour holds, and uniformization would take too many steps
 };
-inline constexpr int kNumLaneOutcomes = 7;
 
 /// Kinds of log values, in the order of `LawSide`.
 inline constexpr int kDensity = 0, kSurvival = 1, kCdf = 2;

@@ -6,6 +6,7 @@
 #include "device/cuda_machine.cuh"
 #include "device/evaluation/device_program.hpp"
 #include "device/evaluation/moment_kernel.hpp"
+#include "device/posterior/routed_likelihood.hpp"
 #include "device/support/array_layout.hpp"
 #include "device/support/device_ceiling.hpp"
 #include "device/support/device_list.hpp"
@@ -30,7 +31,8 @@ class CudaLevel final : public DeviceLevel {
     TransformLaneShape shape = tables.shape;
     shape.num_value_slots = program_.arrays().num_value_slots;
     machine_.replay(program_, choice);
-    batch_ = std::make_unique<LikelihoodBatch<CudaMachine>>(machine_, program_.view(), view, shape);
+    batch_ = std::make_unique<RoutedLikelihood<CudaMachine>>(machine_, program_.arrays(), program_.view(), tables, view,
+                                                             shape);
   }
 
   void evaluate(MatrixView<const double> phi, bool gradient, DeviceValues& values) override {
@@ -42,13 +44,13 @@ class CudaLevel final : public DeviceLevel {
   std::unique_ptr<DeviceCloud> make_cloud(const ParameterTables& parameters, const SvgdOptions& options,
                                           const std::string& name) override {
     SOJOURN_CUDA_TRY(cudaSetDevice(device_));
-    return make_cuda_cloud(machine_, *batch_, parameters, options, name, report_);
+    return make_cuda_cloud(machine_, batch_->contour(), parameters, options, name, report_);
   }
 
   std::unique_ptr<DevicePosterior> make_posterior(const ParameterTables& parameters,
                                                   std::int64_t most_particles) override {
     SOJOURN_CUDA_TRY(cudaSetDevice(device_));
-    return make_cuda_posterior(machine_, *batch_, parameters, most_particles, report_);
+    return make_cuda_posterior(machine_, batch_->contour(), parameters, most_particles, report_);
   }
 
  private:
@@ -57,7 +59,7 @@ class CudaLevel final : public DeviceLevel {
   LikelihoodDevice::Report report_;
   CudaMachine machine_;
   DeviceBuffer<unsigned char> tables_;
-  std::unique_ptr<LikelihoodBatch<CudaMachine>> batch_;
+  std::unique_ptr<RoutedLikelihood<CudaMachine>> batch_;
 };
 
 class CudaMoments final : public DeviceMoments {

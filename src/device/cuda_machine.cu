@@ -110,5 +110,6 @@ double CudaMachine::free_bytes() const {
 }
 
 template class LikelihoodBatch<CudaMachine>;
+template class StepBatch<CudaMachine>;
 
 }  // namespace sojourn

@@ -7,6 +7,7 @@
 #include "device/evaluation/device_program.hpp"
 #include "device/evaluation/mapping.hpp"
 #include "device/posterior/likelihood_batch.hpp"
+#include "device/posterior/step_kernel.hpp"
 #include "device/sampler/cloud_batch.hpp"
 #include "device/sampler/svgd_kernel.hpp"
 #include "device/support/buffer.cuh"
@@ -83,6 +84,9 @@ class CudaMachine {
     choice_ = choice;
   }
   void run_transforms(const TransformStep& step);
+  [[nodiscard]] static std::int64_t step_lanes() { return kStepLanes; }
+  [[nodiscard]] static std::int64_t most_step_blocks() { return resident_step_blocks(); }
+  void run_steps(const StepRun& run) { launch_steps(run, guard_, stream()); }
   void run_direction(const DirectionLaunch& launch) { launch_svgd_direction(launch, guard_, stream()); }
 
   /// Kernels do nothing from now on where the number at `guard` is not 0; null: they always do.
@@ -144,5 +148,6 @@ class CudaMachine {
 
 // Compiled in cuda_machine.cu, with its kernels.
 extern template class LikelihoodBatch<CudaMachine>;
+extern template class StepBatch<CudaMachine>;
 
 }  // namespace sojourn

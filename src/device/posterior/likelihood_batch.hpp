@@ -88,15 +88,10 @@ class LikelihoodBatch {
                   const TransformLaneShape& shape)
       : machine_(machine), prc_(prc), likelihood_(likelihood), shape_(shape) {}
 
-  /// As `DeviceLevel::evaluate`.
+  /// As `DeviceLevel::evaluate`, into `values` of that size.
   void evaluate(MatrixView<const double> phi, bool gradient, DeviceValues& values,
                 const LikelihoodDevice::Report& report) {
-    const std::size_t count = phi.num_rows(), num_rates = phi.num_cols();
-    values.value.resize(count);
-    values.error_bound.resize(count);
-    values.compression_error.resize(count);
-    values.by_rate.resize(gradient ? count * num_rates : 0);
-    values.outcome.resize(count);
+    const std::size_t count = phi.num_rows();
     for_each_batch(static_cast<std::int64_t>(count), batch_size(static_cast<std::int64_t>(count), gradient),
                    kSmallestBatch, report, [&](std::int64_t first, std::int64_t size) {
                      run_batch(phi, static_cast<std::size_t>(first), size, gradient, values);

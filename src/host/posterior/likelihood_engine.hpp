@@ -176,6 +176,7 @@ class LikelihoodEngine {
   mutable DeviceReport device_report_;
   mutable DeviceValues device_values_;
   mutable bool device_checked_ = false;
+  bool device_by_contour_ = true;  ///< the shared contour may hold for some particles
 };
 
 }  // namespace sojourn

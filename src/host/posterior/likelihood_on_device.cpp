@@ -39,6 +39,8 @@ std::int64_t& count_of(LaneOutcome outcome, DeviceReport& report) {
       return report.num_narrow;
     case LaneOutcome::kInDoubt:
       return report.num_in_doubt;
+    case LaneOutcome::kManySteps:
+      return report.num_many_steps;
     case LaneOutcome::kBadRates:
       break;
   }
@@ -54,6 +56,7 @@ void LikelihoodEngine::use_device(std::shared_ptr<LikelihoodDevice> device) {
                   device->name(), why);
   const std::scoped_lock lock(device_mutex_);
   device_ = std::move(device);
+  device_by_contour_ = LikelihoodTables::contour_may_hold(model.graph, reward, options);
   device_levels_.clear();
   device_levels_.resize(levels_.size() + 1);
   device_checked_ = false;
@@ -139,7 +142,9 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
       value[k] = values.value[i];
       compression_error[k] = values.compression_error[i];
       answered[k] = 1;
-      routes_.contour += num_points;
+      const bool by_steps = values.by_steps[i] != 0;
+      (by_steps ? routes_.uniformization : routes_.contour) += num_points;
+      device_report_.num_by_steps += by_steps ? 1 : 0;
       routes_.worst_error_bound = std::max(routes_.worst_error_bound, values.error_bound[i]);
       if (level < levels_.size()) {
         ++report_.level_count[level];
@@ -210,6 +215,10 @@ class LikelihoodEngine::BookedCloud final : public DeviceCloud {
 std::unique_ptr<DeviceCloud> LikelihoodEngine::make_cloud(const ParameterTables& parameters, const SvgdOptions& options,
                                                           std::string& why_not) const {
   const std::scoped_lock lock(device_mutex_);
+  if (!device_by_contour_) {
+    why_not = "its likelihoods are evaluated by uniformization, whose steps depend on the particles";
+    return nullptr;
+  }
   std::unique_ptr<DeviceCloud> cloud = device_level(0)->make_cloud(parameters, options, device_->name());
   if (!cloud) {
     why_not = "the device moves no particles";
@@ -221,6 +230,10 @@ std::unique_ptr<DeviceCloud> LikelihoodEngine::make_cloud(const ParameterTables&
 std::unique_ptr<DevicePosterior> LikelihoodEngine::make_posterior(const ParameterTables& parameters,
                                                                   std::int64_t most_particles) const {
   const std::scoped_lock lock(device_mutex_);
+  SOJOURN_EXPECTS(device_by_contour_, DeviceError,
+                  "{}: likelihoods of this model are evaluated by uniformization, which takes its rates from the host; "
+                  "evaluate particles in host memory",
+                  device_->name());
   std::unique_ptr<DevicePosterior> posterior = device_level(0)->make_posterior(parameters, most_particles);
   SOJOURN_EXPECTS(posterior != nullptr, DeviceError, "{}: it takes no particles from its own memory", device_->name());
   return posterior;

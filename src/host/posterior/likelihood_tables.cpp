@@ -21,24 +21,34 @@ To as(From value) {
   return static_cast<To>(value);
 }
 
+bool has_one_way_cycle(const StateGraph& graph, std::span<const double> reward) {
+  const Spectrum spectrum(graph, reward);
+  return std::ranges::any_of(spectrum.components(), &Spectrum::Component::one_way);
+}
+
 }  // namespace
 
 std::string LikelihoodTables::why_not(const StateGraph& graph, std::span<const double> reward,
                                       const Likelihood& likelihood, const EvaluatorOptions& options) {
   if (std::string why = why_no_transform_lanes(graph, reward); !why.empty()) return why;
-  if (options.method != LawMethod::kAuto && options.method != LawMethod::kContour)
-    return fmt::format("method {} is for the CPU alone; use auto or contour", to_string(options.method));
+  if (options.method != LawMethod::kAuto && options.method != LawMethod::kContour &&
+      options.method != LawMethod::kUniformization)
+    return fmt::format("method {} is for the CPU alone; use auto, contour or uniformization",
+                       to_string(options.method));
   for (const LawPoint& point : likelihood.points()) {
     if (!is_asked(point)) continue;
     if (!(point.value > contour_bound::kEarliestTime && point.value < contour_bound::kLatestTime))
-      return fmt::format("an observation is at {}; only contours between 1e-90 and 1e90 are evaluated there",
-                         point.value);
+      return fmt::format("an observation is at {}; only times between 1e-90 and 1e90 are evaluated there", point.value);
   }
-  const Spectrum spectrum(graph, reward);
-  const auto one_way = [](const Spectrum::Component& component) { return component.one_way; };
-  if (std::any_of(spectrum.components().begin(), spectrum.components().end(), one_way))
-    return "a cycle of the model has a way without its reverse, so that contours are not known to hold";
+  if (options.method == LawMethod::kContour && has_one_way_cycle(graph, reward))
+    return "a cycle of the model has a way without its reverse, so that contours are not known to hold; use auto or "
+           "uniformization";
   return {};
+}
+
+bool LikelihoodTables::contour_may_hold(const StateGraph& graph, std::span<const double> reward,
+                                        const EvaluatorOptions& options) {
+  return options.method != LawMethod::kUniformization && !has_one_way_cycle(graph, reward);
 }
 
 LikelihoodTables::LikelihoodTables(const StateGraph& graph, const Prc& prc, std::span<const double> reward_by_state,
@@ -46,6 +56,12 @@ LikelihoodTables::LikelihoodTables(const StateGraph& graph, const Prc& prc, std:
                                    const EvaluatorOptions& options) {
   const PrcArrays& arrays = prc.arrays();
   reward = arrays.by_row(reward_by_state);
+  by_contour = contour_may_hold(graph, reward_by_state, options);
+  by_steps = options.method != LawMethod::kContour;
+  most_terms = static_cast<double>(options.max_terms);
+  atom = graph.defect();
+  for (const InitialMass& mass : graph.initial())
+    if (graph.is_absorbing(mass.state)) atom += mass.probability;
   const std::vector<LawPoint>& points = likelihood.points();
   std::vector<double> values;
   std::vector<std::int32_t> time_of(points.size(), -1);

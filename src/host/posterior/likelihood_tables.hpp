@@ -19,6 +19,11 @@ struct LikelihoodTables {
   static std::string why_not(const StateGraph& graph, std::span<const double> reward, const Likelihood& likelihood,
                              const EvaluatorOptions& options);
 
+  /// Whether the shared contour can hold for some particle; where it cannot all of them go by uniformization. Requires
+  /// that `why_not` is empty.
+  static bool contour_may_hold(const StateGraph& graph, std::span<const double> reward,
+                               const EvaluatorOptions& options);
+
   /// `compressed`: null at the exact level. Requires that `why_not` is empty.
   LikelihoodTables(const StateGraph& graph, const Prc& prc, std::span<const double> reward,
                    const Likelihood& likelihood, const CompressedLikelihood* compressed,
@@ -53,6 +58,10 @@ struct LikelihoodTables {
 
   LikelihoodView numbers{};  ///< the view without its pointers
   TransformLaneShape shape;  ///< without gradient
+  bool by_contour = false;   ///< the shared contour may hold; without it all particles go by uniformization
+  bool by_steps = false;     ///< uniformization is allowed
+  double atom = 0;           ///< P(Y = 0)
+  double most_terms = 0;     ///< `EvaluatorOptions::max_terms`
   std::vector<double> reward, weights, sizes, check_sizes, offsets, tail;
   std::vector<LaneComplex> nodes, check_nodes;
   std::vector<std::int32_t> window_of_node, window_of_check, window_times, cycle_rows;

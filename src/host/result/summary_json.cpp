@@ -100,11 +100,13 @@ Json compression_json(const CompressionReport& report, bool& finite) {
 Json device_json(const DeviceReport& report) {
   if (report.name.empty()) return nullptr;
   return {{"served", report.num_served},
+          {"by_uniformization", report.num_by_steps},
           {"on_cpu", report.num_on_cpu()},
           {"on_cpu_because",
            {{"uncertified", report.num_uncertified},
             {"gradient_in_doubt", report.num_in_doubt},
             {"poles_not_real", report.num_not_real},
+            {"too_many_steps", report.num_many_steps},
             {"bad_rates", report.num_bad_rates},
             {"narrow_interval", report.num_narrow},
             {"beyond_finest_level", report.num_coarse}}}};

@@ -17,8 +17,8 @@ namespace sojourn {
 /// - throughput: particle_iterations_per_second, particle_likelihoods_per_second, observation_likelihoods_per_second
 /// - routes: points by route and worst_error_bound, data_compression; of a resumed run since it was resumed
 /// - predictive: how many particles and what to know about the picture
-/// - device_likelihoods: null on the CPU, else how many a device served and how many the CPU did instead, by reason; of
-///   the process that writes, since it was started, and of the last stage
+/// - device_likelihoods: null on the CPU, else how many a device served, of these by uniformization, and how many the
+///   CPU did instead, by reason; of the process that writes, since it was started, and of the last stage
 /// - device_iterations: null on the CPU, else which parts of the iterations of this process a device did: whole ones
 ///   (resident), of these halts where the CPU finished some particles, directions; else why not
 /// - build, device, ranks, threads, seed, command, warnings

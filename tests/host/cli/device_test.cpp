@@ -26,8 +26,11 @@ TEST(DeviceText, NamesReasonsThatOccurred) {
   EXPECT_EQ(device_text(DeviceReport{}), "");
   EXPECT_EQ(device_text(DeviceReport{.name = "cuda:0 X", .num_served = 12'000}), "12,000 likelihoods on cuda:0 X");
   EXPECT_EQ(device_text(DeviceReport{.name = "cuda:0 X", .num_served = 5, .num_uncertified = 2, .num_in_doubt = 1}),
-            "5 likelihoods on cuda:0 X, 3 on the CPU instead: 2 with values that the shared contour does not certify, "
+            "5 likelihoods on cuda:0 X, 3 on the CPU instead: 2 with values that are not certified there, "
             "1 with a gradient in doubt");
+  EXPECT_EQ(device_text(DeviceReport{.name = "cuda:0 X", .num_served = 5, .num_by_steps = 4, .num_many_steps = 1}),
+            "5 likelihoods on cuda:0 X (4 by uniformization), 1 on the CPU instead: 1 with too many steps of "
+            "uniformization");
 }
 
 TEST(OpenDevice, IsNoneOnTheCpu) {

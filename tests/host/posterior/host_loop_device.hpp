@@ -12,6 +12,7 @@
 #include "common/svgd_block.hpp"
 #include "device/posterior/posterior_batch.hpp"
 #include "device/posterior/resident_posterior.hpp"
+#include "device/posterior/routed_likelihood.hpp"
 #include "device/sampler/cloud_batch.hpp"
 #include "elimination/level_schedule.hpp"
 #include "host/evaluation/shuffled_streams.hpp"
@@ -122,6 +123,25 @@ class HostLoop {
       }
     }
   }
+  [[nodiscard]] static std::int64_t step_lanes() { return 4; }
+  [[nodiscard]] static std::int64_t most_step_blocks() { return 3; }
+  /// Blocks in shuffled order and their threads in another order each step; a block's slots are unwritten at first and
+  /// then as its lanes before left them.
+  void run_steps(const StepRun& run) {
+    const std::int64_t n = run.batch.likelihood.n, lanes = step_lanes();
+    for (const std::int64_t own : shuffled(run.num_blocks)) {
+      for (std::int64_t first = own * lanes; first < n; first += run.num_blocks * lanes) {
+        const std::int64_t end = std::min(n, first + lanes);
+        std::vector<StepThread> threads;
+        for (std::int64_t lane = first; lane < end; ++lane)
+          for (std::int32_t stream = 0; stream < kStepStreams; ++stream)
+            threads.push_back(
+                run.thread(lane, stream, {run.slots + own * lanes * run.place.total + (lane - first), lanes}));
+        ShuffledBlock<StepThread> block(std::move(threads), static_cast<unsigned>(11 + first));
+        run.run(block, run.steps_of(first, end));
+      }
+    }
+  }
   void run_direction(const DirectionLaunch& launch) {
     if (guard_ != nullptr && *guard_ != 0) return;
     const std::vector<std::int64_t> order = shuffled(svgd_block::num_row_blocks(launch.row_end - launch.row_begin));
@@ -197,25 +217,25 @@ class HostLoopDevice final : public LikelihoodDevice {
         : arrays_(by_level(arrays)),
           tables_(tables),
           machine_(free_bytes),
-          batch_(machine_, arrays_.view(), tables_.view(), own_shape()),
+          routed_(machine_, arrays_, arrays_.view(), tables_, tables_.view(), own_shape()),
           moves_particles_(moves_particles) {
       if (num_streams == 0) return;
       schedule_ = make_level_schedule(arrays_, {num_streams, 200, tables_.shape.num_partials});
       machine_.replay(schedule_, arrays_);
     }
     void evaluate(MatrixView<const double> phi, bool gradient, DeviceValues& values) override {
-      batch_.evaluate(phi, gradient, values, [](const std::string&) {});
+      routed_.evaluate(phi, gradient, values, [](const std::string&) {});
     }
     std::unique_ptr<DeviceCloud> make_cloud(const ParameterTables& parameters, const SvgdOptions& options,
                                             const std::string& name) override {
       if (!moves_particles_) return nullptr;
-      auto posterior = std::make_unique<PosteriorBatch<HostLoop>>(machine_, batch_, parameters);
+      auto posterior = std::make_unique<PosteriorBatch<HostLoop>>(machine_, routed_.contour(), parameters);
       posterior->reserve(options.num_particles, [](const std::string&) {});
       return std::make_unique<CloudBatch<HostLoop>>(machine_, std::move(posterior), options, name);
     }
     std::unique_ptr<DevicePosterior> make_posterior(const ParameterTables& parameters,
                                                     std::int64_t most_particles) override {
-      auto posterior = std::make_unique<PosteriorBatch<HostLoop>>(machine_, batch_, parameters);
+      auto posterior = std::make_unique<PosteriorBatch<HostLoop>>(machine_, routed_.contour(), parameters);
       posterior->reserve(most_particles, [](const std::string&) {});
       return std::make_unique<ResidentPosterior<HostLoop>>(machine_, std::move(posterior), most_particles);
     }
@@ -231,7 +251,7 @@ class HostLoopDevice final : public LikelihoodDevice {
     LikelihoodTables tables_;
     LevelSchedule schedule_;
     HostLoop machine_;
-    LikelihoodBatch<HostLoop> batch_;
+    RoutedLikelihood<HostLoop> routed_;
     bool moves_particles_;
   };
   double free_bytes_;

@@ -107,18 +107,22 @@ TEST(SummaryJson, CountsWhatADeviceLeftToTheCpu) {
   EXPECT_TRUE(summary_json(run->facts)["device_likelihoods"].is_null());
   run->result.device_work = {.name = "cuda:0",
                              .num_served = 900,
+                             .num_by_steps = 70,
                              .num_bad_rates = 1,
                              .num_not_real = 2,
                              .num_uncertified = 4,
                              .num_narrow = 8,
                              .num_in_doubt = 16,
-                             .num_coarse = 32};
+                             .num_coarse = 32,
+                             .num_many_steps = 64};
   const Json json = summary_json(run->facts)["device_likelihoods"];
   EXPECT_EQ(json["served"], 900);
-  EXPECT_EQ(json["on_cpu"], 63);
+  EXPECT_EQ(json["by_uniformization"], 70);
+  EXPECT_EQ(json["on_cpu"], 127);
   EXPECT_EQ(json["on_cpu_because"], (Json{{"uncertified", 4},
                                           {"gradient_in_doubt", 16},
                                           {"poles_not_real", 2},
+                                          {"too_many_steps", 64},
                                           {"bad_rates", 1},
                                           {"narrow_interval", 8},
                                           {"beyond_finest_level", 32}}));

@@ -191,7 +191,26 @@ TEST(SvgdResident, TheHostFinishesWhatTheDeviceCannotEvaluate) {
   expect_close(device.result, cpu.result);
   EXPECT_EQ(device.result.on_device.num_resident, 50);
   EXPECT_EQ(device.result.on_device.num_halts, 50);
-  EXPECT_GE(device.report.num_not_real, 50 * 15);
+  // Not by the resident iterations' contour, but on the device all the same.
+  EXPECT_GE(device.report.num_by_steps, 50 * 15);
+  EXPECT_EQ(device.report.num_on_cpu(), 0);
+}
+
+TEST(SvgdResident, ComesToTheHostWhereNoContourHolds) {
+  const RateTerm a{0, 1.0}, b{1, 1.0};
+  const Case ring{cases::make_model(TimeKind::kContinuous, 4, {{0, 1.0}},
+                                    {{0, 1, 0, {a}}, {1, 2, 0, {a}}, {2, 0, 0, {a}}, {2, 3, 0, {b}}, {0, 3, 0.125, {}}},
+                                    {{"a"}, {"b"}}, RateMap::identity(2)),
+                  {{"a", Prior(PriorFamily::kLognormal, 0, 0.3)}, {"b", Prior(PriorFamily::kLognormal, 0, 0.3)}},
+                  drawn_times(20)};
+  const SvgdOptions options = fifty_iterations(15);
+  const Ran cpu = run(ring, options, {.on_device = false}), device = run(ring, options, {});
+  expect_close(device.result, cpu.result);
+  EXPECT_EQ(device.result.on_device.num_resident, 0);
+  EXPECT_EQ(device.result.on_device.num_directions, 50);
+  EXPECT_THAT(device.result.on_device.why_not_resident, HasSubstr("uniformization"));
+  EXPECT_GE(device.report.num_by_steps, 51 * 15);
+  EXPECT_EQ(device.report.num_on_cpu(), 0);
 }
 
 TEST(SvgdResident, ShortensStepsAsTheCpuDoes) {
