@@ -468,6 +468,29 @@ class ResumeOnRanks(CheckpointCase):
         self.assertEqual(errors.count("to go on"), 1, errors)
         self.assertEqual(self.iteration("r"), self.summary("r")["sampler"]["iterations"])
 
+    def test_signals_that_come_late_leave_no_rank_waiting(self):
+        # Rank 1 is signalled without a pause from the first checkpoint to its end: while the others vote to stop, while
+        # the first one writes and rank 1 waits for it, and while MPI ends. A launcher ends all where one leaves early,
+        # so both shells have to live to see their program's status, and hide it from the launcher.
+        script = (f'{PROGRAM} infer run.yaml --output r --threads 1 --iterations 100000000 & program=$!; '
+                  f'if [ "{RANK}" = 1 ]; then while [ ! -e r/checkpoint ]; do sleep 0.01; done; '
+                  f'while kill -USR1 $program 2> kill.txt; do :; done; fi; '
+                  f'wait $program; echo $? > "status.{RANK}"')
+        # Enough particles for rank 0 to take a while over its report.
+        self.write("run.yaml", (self.folder / "run.yaml").read_text().replace("particles: 40", "particles: 400")
+                   .replace(", history_every: 10", ""))
+        for _ in range(2):
+            for name in ("r", "status.0", "status.1"):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+                (self.folder / name).unlink(missing_ok=True)
+            result = subprocess.run([MPIEXEC, "-n", "2", "sh", "-c", script], cwd=self.folder, timeout=300, text=True,
+                                    env={**os.environ, **LAUNCHER, "SOJOURN_DISABLE_CACHE": "1"}, capture_output=True)
+            for rank in (0, 1):
+                status = self.folder / f"status.{rank}"
+                self.assertEqual(status.read_text().strip() if status.exists() else "ended", "75", result.stderr)
+            self.assertEqual(result.stderr.count("to go on"), 1, result.stderr)
+            self.assertEqual(self.iteration("r"), self.summary("r")["sampler"]["iterations"])
+
     def test_a_checkpoint_that_cannot_be_written_ends_all_ranks(self):
         self.write("run.yaml", MIX_RUN)
         self.good("infer", "run.yaml", "--output", "r", "--iterations", "5")

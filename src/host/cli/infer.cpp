@@ -148,8 +148,7 @@ class Inference {
   }
 
   ExitCode run() {
-    // Up to the end of writing: whoever is told to stop in the last moments ends as well.
-    const GracefulSection to_the_end;
+    stop_gracefully();  // whoever is told to stop in the last moments ends as well
     const std::optional<ExitCode> stopped = go_through_stages();
     // All ranks hold the same particles; the first one looks at them and writes.
     if (!is_first()) return stopped.value_or(ExitCode::kDone);

@@ -8,10 +8,10 @@
 namespace sojourn::cli {
 namespace {
 
-// Signal handlers may only touch these; the sections below are entered and left by the main thread alone.
+// Signal handlers may only touch these; sections are entered and left by the main thread alone.
 volatile std::sig_atomic_t num_by_user = 0;
 volatile std::sig_atomic_t first_signal = 0;
-volatile std::sig_atomic_t num_graceful = 0;
+volatile std::sig_atomic_t is_graceful = 0;
 volatile std::sig_atomic_t num_uninterrupted = 0;
 volatile std::sig_atomic_t runs_again = 0;
 
@@ -23,7 +23,7 @@ extern "C" void on_signal(int signal) {
   if (first_signal == 0) first_signal = signal;
   if (signal == SIGINT) num_by_user = num_by_user + 1;
   if (num_uninterrupted > 0) return;
-  if (num_graceful > 0 && (signal != SIGINT || num_by_user == 1)) {
+  if (is_graceful != 0 && (signal != SIGINT || num_by_user == 1)) {
     if (signal != SIGINT) return;
     constexpr char kMessage[] =
         "\nstopping after this iteration and writing what there is; Ctrl-C again leaves at once\n";
@@ -67,8 +67,8 @@ std::string name_of_stop() {
   }
 }
 
-GracefulSection::GracefulSection() { num_graceful = num_graceful + 1; }
-GracefulSection::~GracefulSection() { num_graceful = num_graceful - 1; }
+void stop_gracefully() { is_graceful = 1; }
+
 UninterruptedSection::UninterruptedSection() { num_uninterrupted = num_uninterrupted + 1; }
 UninterruptedSection::~UninterruptedSection() { num_uninterrupted = num_uninterrupted - 1; }
 
