@@ -174,11 +174,27 @@ class DataLikelihood {
   std::unique_ptr<LikelihoodEngine> engine_;
 };
 
+/// Which parts of a large data set one rank evaluates where ranks share out observations, and what it has to know of
+/// the others, whose observations it need not hold.
+struct HeldParts {
+  std::int64_t num_shares = 0;        ///< as `PartedTarget::part_shares`
+  std::int64_t num_parts = 0;         ///< of the whole data set
+  std::int64_t first = 0, last = 0;   ///< the parts [first, last) are this rank's
+  std::int64_t num_observations = 0;  ///< distinct ones of the whole data set
+  std::int64_t num_points = 0;        ///< their distinct points, for `CompressionReport`
+  /// Where part k begins among all observations in the order of parts; the last part ends where part `num_parts` would
+  /// begin.
+  [[nodiscard]] std::int64_t begin_of(std::int64_t part) const { return num_observations * part / num_parts; }
+  [[nodiscard]] std::int64_t num_held() const { return begin_of(last) - begin_of(first); }
+};
+
 /// What is known of a posterior before it is made, from another one of the same model, data, reward and priors, here or
 /// in another process.
 struct PosteriorFacts {
   std::optional<Prc> prc;          ///< the elimination of the model's graph
   bool data_are_possible = false;  ///< no row has zero density for every theta
+  /// The observations are those of these parts alone, in the order of parts. None: all observations, in any order.
+  std::optional<HeldParts> held;
 };
 
 /// log p(data | theta) + log p(theta) + log |d theta/d z| over the free parameters on the unconstrained scale.
@@ -202,7 +218,8 @@ class Posterior final : public PartedTarget {
   /// neither where `known` has it.
   /// @throws ModelError: unknown or missing names, fixed value outside support, nothing free, data of the wrong time
   ///   kind, time zero where the density there is zero. @throws NumericalError: a row with zero density for every
-  ///   theta.
+  ///   theta. @throws UsageError where `known` names other parts than the observations are, or parts of data that are
+  ///   not known to be possible.
   Posterior(Model model, Observations observations, const std::map<std::string, Prior>& priors,
             const std::map<std::string, double>& fixed, std::span<const double> reward, EvaluatorOptions options = {},
             DataCompression compression = DataCompression::kAuto, const PosteriorFacts& known = {});
@@ -210,6 +227,8 @@ class Posterior final : public PartedTarget {
 
   [[nodiscard]] const Model& model() const;
   [[nodiscard]] const Prc& prc() const;
+  /// All observations; where they are handed out in shares (`held`), on other ranks than the first those of the rank's
+  /// own parts.
   [[nodiscard]] const Observations& observations() const;
   [[nodiscard]] const std::vector<Free>& free() const;
   [[nodiscard]] std::vector<double> reward() const;
@@ -227,6 +246,16 @@ class Posterior final : public PartedTarget {
                                                              std::string& why_not) const override;
 
   [[nodiscard]] std::int64_t num_parts() const override;
+  [[nodiscard]] std::int64_t part_shares() const override;
+  /// Which parts this rank evaluates; none where observations are not handed out. A posterior that holds no others
+  /// has terms of these alone: `evaluate` and `log_likelihood` throw UsageError.
+  [[nodiscard]] const std::optional<HeldParts>& held() const;
+  /// Observations of one part as indices of `observations`, in the part's order; of the only part: empty.
+  [[nodiscard]] std::span<const std::int64_t> items_of_part(std::int64_t part) const;
+  /// From now on this rank evaluates these parts, and lets go of what it holds to evaluate others. It keeps all
+  /// observations. None: all parts. No evaluation is under way meanwhile.
+  /// @throws UsageError where the parts are not this posterior's, or it does not hold all observations.
+  void hold_parts(const std::optional<HeldParts>& held);
   void evaluate_parts(MatrixView<const double> z, std::int64_t first, std::int64_t last, MatrixView<double> terms,
                       std::vector<std::string>& status) const override;
   void join_parts(MatrixView<const double> z, MatrixView<const double> terms, std::span<const std::string> part_status,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -92,7 +93,9 @@ class Ranks(ProgramCase):
                                  "--observation-shares", shares)
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertEqual(self.particles(output), self.particles("whole"))
-            self.assertIn(f"ranks: {mesh[0]} x {mesh[1]} (particles x observations)", result.stderr)
+            # A rank has the observations of its column alone, one of two parts here.
+            self.assertIn(f"ranks: {mesh[0]} x {mesh[1]} (particles x observations), "
+                          "10,000 of 20,000 distinct observations on the first", result.stderr)
             summary = json.loads((self.folder / output / "summary.json").read_text(encoding="utf-8"))
             self.assertEqual(summary["scaling"]["mesh"], mesh)
         self.write("three.yaml", run + "observation_shares: 3\n")
@@ -100,6 +103,35 @@ class Ranks(ProgramCase):
         self.assertEqual(result.returncode, 2, result.stderr)
         self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
         self.assertIn("2 ranks cannot stand in 3 shares of the observations; give a divisor of 2", result.stderr)
+
+    def test_shares_of_observations_follow_the_stages(self):
+        self.write("many.csv", "time\n" + "".join(f"{(i + 1) / 10000:.4f}\n" for i in range(20000)))
+        self.write("start.csv", "rate\n" + "".join(f"{0.5 + 0.25 * i}\n" for i in range(6)))
+        # Interpolated and whole, in shares, in shares with another tolerance, and whole again with more particles, which
+        # are drawn and evaluated before anything moves.
+        self.write("stages.yaml", RUN.replace("times.csv", "many.csv").replace(
+            "sampler: {method: svgd, particles: 100, iterations: 200}",
+            "sampler:\n  initial: start.csv\n  iterations: 3\n  stages:\n    - {tolerance: 1.0e-6}\n    - {data_compression: off}\n"
+            "    - {data_compression: off, tolerance: 1.0e-8}\n    - {particles: 40, data_compression: off, tolerance: 1.0e-8}\n"))
+        self.good("infer", "stages.yaml", "--output", "whole", "--threads", "1")
+        for num_ranks, shares, meshes in ((2, "2", ["1 x 2", "1 x 2", "1 x 2"]), (4, "auto", ["2 x 2", "2 x 2", "4 x 1"])):
+            output = f"stages{num_ranks}"
+            command = [PROGRAM, "infer", "stages.yaml", "--output", output, "--threads", "1", "--observation-shares", shares]
+            result = self.launch(num_ranks, *command)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(self.particles(output), self.particles("whole"))
+            self.assertEqual(re.findall(r"ranks: (\d x \d)", result.stderr), meshes)
+            self.assertEqual(result.stderr.count("10,000 of 20,000"), sum("x 2" in mesh for mesh in meshes))
+        # A start that cannot be evaluated is named by its row, once.
+        self.write("start.csv", "rate\n1\n1e300\n2\n1\n1\n1\n")
+        alone = self.run_program("infer", "stages.yaml", "--output", "bad", "--threads", "1", "--data-compression", "off")
+        self.assertEqual(alone.returncode, 3, alone.stderr)
+        self.assertIn("start.csv: row 3: the posterior cannot be evaluated there", alone.stderr)
+        result = self.launch(2, PROGRAM, "infer", "stages.yaml", "--output", "bad", "--threads", "1",
+                             "--observation-shares", "2", "--data-compression", "off")
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+        self.assertIn("start.csv: row 3: the posterior cannot be evaluated there", result.stderr)
 
     def test_ranks_of_one_machine_share_its_cores(self):
         cores = len(os.sched_getaffinity(0))

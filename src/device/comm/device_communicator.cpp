@@ -1,6 +1,6 @@
 #include "device/comm/device_communicator.hpp"
 
-#include "sampler/sharded_target.hpp"
+#include "comm/rank_mesh.hpp"
 
 namespace sojourn {
 

@@ -10,8 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "comm/rank_mesh.hpp"
 #include "expects.hpp"
-#include "sampler/sharded_target.hpp"
 
 namespace sojourn {
 namespace {

@@ -83,7 +83,10 @@ void check_run(const std::string& text, const std::string& path, const ModelLimi
   const Posterior posterior(std::move(model), std::move(observations), run.prior_map(), run.fixed_map(), reward,
                             options);
   for (const std::string& warning : posterior.warnings()) warn(warning);
-  if (!run.initial_path.empty()) read_start_particles(posterior, run.particles_given, run);
+  if (!run.initial_path.empty()) {
+    read_start_particles(posterior, run.particles_given, run);
+    check_start_particles(posterior, run);
+  }
   const std::vector<Stage> stages = stages_of(run);
   const SvgdOptions& sampler = stages.back().sampler;
   write_stdout(fmt::format(

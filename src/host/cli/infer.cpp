@@ -15,6 +15,7 @@
 #include "cli/run_file.hpp"
 #include "cli/run_identity.hpp"
 #include "cli/run_plan.hpp"
+#include "cli/stage_posterior.hpp"
 #include "cli/stages.hpp"
 #include "cli/start_particles.hpp"
 #include "cli/streams.hpp"
@@ -22,10 +23,8 @@
 #include "cli/verb.hpp"
 #include "expects.hpp"
 #include "model/document.hpp"
-#include "sampler/sharded_target.hpp"
 #include "sojourn/checkpoint.hpp"
 #include "sojourn/info.hpp"
-#include "sojourn/shared_problem.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -54,6 +53,7 @@ class Inference {
     SOJOURN_EXPECTS(!run_.data_path.empty(), ModelError, "{}: missing key 'data'; add data: {{file: times.csv}}",
                     run_.path);
     stages_ = stages_of(run_);
+    stage_posterior_.emplace(ranks_, run_, device_, result_.num_threads);
     if (!is_first()) return;
     if (!options.plan) checkpoints_.check_folder();
     load();
@@ -68,27 +68,25 @@ class Inference {
     expect_same_file(ranks_, "data", run_.data_path);
     result_.model_digest = text_of_first(ranks_, result_.model_digest);
     result_.data_digest = text_of_first(ranks_, result_.data_digest);
-    if (ranks_.size() == 1) return;
-    std::optional<Problem> problem = share_problem(ranks_, posterior_.get());
-    if (!problem) return;
-    check_parameter_names(run_, problem->model);
-    make_posterior(std::move(problem->model), std::move(problem->observations), problem->reward, stages_.front(),
-                   problem->known);
+    stage_posterior_->share(stages_.front());
   }
 
   /// What is left to do before the first step.
   void prepare() {
     result_.seconds["elimination"] = elapsed() - result_.seconds["model"];
-    for (const std::string& warning : posterior_->warnings()) note(warning);
-    if (!run_.initial_path.empty()) {
-      read_start_particles(*posterior_, run_.particles_given, run_);
-      stages_ = stages_of(run_);
-    }
-    for (const Stage& stage : stages_) check_memory(stage.sampler, posterior_->dimension());
+    for (const std::string& warning : posterior().warnings()) note(warning);
+    if (!is_first()) read_particles();
+    for (const Stage& stage : stages_) check_memory(stage.sampler, posterior().dimension());
   }
 
   /// @throws CommError on all ranks where their configurations differ.
   void expect_agreement() const { expect_same_everywhere(ranks_, "config", config_digest()); }
+
+  /// All ranks evaluate together, as none need have all observations.
+  void check_particles() const {
+    if (run_.initial_path.empty()) return;
+    check_start_particles(stage_posterior_->on_ranks(stages_.front()), run_);
+  }
 
   ExitCode plan() {
     std::vector<RunPlan> plans;
@@ -96,7 +94,7 @@ class Inference {
       enter_stage(k);
       SvgdOptions sampler = stages_[k].sampler;
       if (k > 0) sampler.start = StartKind::kGiven;
-      plans.push_back(plan_run(*posterior_, sampler, result_.num_threads));
+      plans.push_back(plan_run(posterior(), sampler, result_.num_threads));
     }
     const RunPlan plan = sum_of_plans(plans);
     if (plans.size() == 1) plans.clear();
@@ -156,7 +154,7 @@ class Inference {
     {
       const UninterruptedSection section;
       const bool ours = checkpoints_.folder_is_ours();
-      write_output_folder(options_.output, result_, *posterior_,
+      write_output_folder(options_.output, result_, posterior(),
                           {.overwrite = options_.overwrite || ours, .keep_checkpoints = ours});
     }
     if (options_.json) {
@@ -180,6 +178,7 @@ class Inference {
   [[nodiscard]] double elapsed_of_all() const { return elapsed() + (resumed_ ? resumed_->seconds : 0); }
 
   [[nodiscard]] bool is_first() const { return ranks_.rank() == 0; }
+  [[nodiscard]] const Posterior& posterior() const { return **stage_posterior_; }
 
   [[nodiscard]] std::vector<RunField> identity() const {
     return run_identity(run_, stages_, result_.model_digest, result_.data_digest);
@@ -218,26 +217,21 @@ class Inference {
     say(fmt::format("model {}: {} states, {} edges; data: {} observations", model.name,
                     format_count(model.graph.num_states()), format_count(model.graph.num_edges()),
                     format_count(observations.num_rows)));
-    make_posterior(std::move(model), std::move(observations), reward, stages_.front(), {});
+    stage_posterior_->make(std::move(model), std::move(observations), reward, stages_.front());
+    read_particles();
   }
 
-  void make_posterior(Model model, Observations observations, std::span<const double> reward, const Stage& stage,
-                      const PosteriorFacts& known) {
-    EvaluatorOptions evaluator;
-    evaluator.num_threads = result_.num_threads;
-    evaluator.rtol = stage.tolerance;
-    posterior_ = std::make_unique<Posterior>(std::move(model), std::move(observations), run_.prior_map(),
-                                             run_.fixed_map(), reward, evaluator, stage.compression, known);
-    if (device_) posterior_->use_device(device_.likelihood);
+  /// The particles to start from, where a file has them.
+  void read_particles() {
+    if (run_.initial_path.empty()) return;
+    read_start_particles(posterior(), run_.particles_given, run_);
+    stages_ = stages_of(run_);
   }
 
   /// Makes the posterior of a stage, where it is not that of the one before.
   void enter_stage(std::size_t stage) {
-    const Stage &before = stages_[stage_], &now = stages_[stage];
+    stage_posterior_->enter(stages_[stage_], stages_[stage], options_.plan);
     stage_ = stage;
-    if (now.tolerance == before.tolerance && now.compression == before.compression) return;
-    make_posterior(posterior_->model(), posterior_->observations(), posterior_->reward(), now,
-                   {posterior_->prc(), true});
   }
 
   [[nodiscard]] std::int64_t iterations_before(std::size_t stage) const {
@@ -262,7 +256,7 @@ class Inference {
     // That the last stage has done more than is asked for is another error.
     if (stage + 1 == stages_.size())
       sampler.num_iterations = std::max(sampler.num_iterations, checkpoint.state.iteration);
-    return fault_of(checkpoint.state, sampler, posterior_->dimension());
+    return fault_of(checkpoint.state, sampler, posterior().dimension());
   }
 
   [[nodiscard]] Stop own_stop() const {
@@ -317,8 +311,8 @@ class Inference {
     sampler.start = StartKind::kGiven;
     sampler.given = resume != nullptr
                         ? resume->particles
-                        : restart_particles(*posterior_, result_.svgd.particles.view(), sampler.num_particles,
-                                            sampler.seed, static_cast<int>(stage_));
+                        : restart_particles(stage_posterior_->on_ranks(stages_[stage_]), result_.svgd.particles.view(),
+                                            sampler.num_particles, sampler.seed, static_cast<int>(stage_));
     return sampler;
   }
 
@@ -326,11 +320,7 @@ class Inference {
   std::optional<ExitCode> move_particles() {
     Progress progress(Progress::style_of_stderr(quiet()));
     const bool resumes = resumed_ && resumed_->stage == static_cast<std::int64_t>(stage_);
-    if (ranks_.size() > 1 && posterior_->num_parts() > 1) {
-      const RankMesh mesh = choose_mesh(stages_[stage_].sampler.num_particles, posterior_->num_parts(), ranks_.size(),
-                                        run_.observation_shares);
-      say(fmt::format("ranks: {} x {} (particles x observations)", mesh.row_shares, mesh.part_shares));
-    }
+    if (const std::string text = stage_posterior_->words_of_mesh(stages_[stage_]); !text.empty()) say(text);
     SvgdControl control{.report_every = run_.checkpoint.every_iterations,
                         .resume = resumes ? &resumed_->state : nullptr,
                         .num_part_shares = run_.observation_shares,
@@ -350,7 +340,7 @@ class Inference {
     };
     SvgdResult moved;
     try {
-      moved = svgd(*posterior_, options_of_stage(control.resume), ranks_, control);
+      moved = svgd(posterior(), options_of_stage(control.resume), ranks_, control);
     } catch (const ParticleError& error) {
       progress.finish();
       if (!is_first()) throw;  // the first one saves it for all
@@ -384,7 +374,7 @@ class Inference {
 
   /// Leaves failure.json in the output folder; the sentence that says so, to go behind the error's own.
   std::string save_failed_particle(const ParticleError& error) const {
-    RunFailure failure = failed_run(error, *posterior_, run_, options_.common);
+    RunFailure failure = failed_run(error, posterior(), run_, options_.common);
     failure.model_digest = result_.model_digest;
     failure.data_digest = result_.data_digest;
     failure.command = result_.command;
@@ -407,15 +397,15 @@ class Inference {
                                 stage.tolerance, stage.compression,
                                 k < stage_seconds_.size() ? stage_seconds_[k] : result_.svgd.seconds_total});
     }
-    result_.parameters = summarize(*posterior_, result_.svgd);
-    result_.particles = natural_particles(*posterior_, result_.svgd);
+    result_.parameters = summarize(posterior(), result_.svgd);
+    result_.particles = natural_particles(posterior(), result_.svgd);
     // Particles that have not moved predict nothing, and their curves could take long after a stop.
     if (result_.svgd.iterations_done > 0)
-      result_.predictive = predictive_check(*posterior_, result_.svgd, result_.num_threads);
-    result_.routes = posterior_->route_counts();
-    result_.compression = posterior_->compression();
+      result_.predictive = predictive_check(posterior(), result_.svgd, result_.num_threads);
+    result_.routes = posterior().route_counts();
+    result_.compression = posterior().compression();
     if (const std::string text = compression_text(result_.compression); !text.empty()) say("data compression: " + text);
-    result_.device_work = posterior_->device_report();
+    result_.device_work = posterior().device_report();
     if (const std::string text = device_text(result_.device_work); !text.empty()) say(text);
     if (const std::string text = device_text(result_.svgd.on_device); !text.empty()) say(text);
     result_.communication = communication_;
@@ -454,8 +444,8 @@ class Inference {
   std::exception_ptr save_failure_;
   std::vector<Stage> stages_;
   std::size_t stage_ = 0;
-  std::vector<double> stage_seconds_;     ///< of the stages that are done
-  std::unique_ptr<Posterior> posterior_;  ///< of this stage
+  std::vector<double> stage_seconds_;  ///< of the stages that are done
+  std::optional<StagePosterior> stage_posterior_;
 };
 
 ExitCode infer(const InferOptions& options) {
@@ -470,6 +460,7 @@ ExitCode infer(const InferOptions& options) {
   on_all_ranks(*ranks, [&] { inference->share(); });
   on_all_ranks(*ranks, [&] { inference->prepare(); });
   on_all_ranks(*ranks, [&] { inference->expect_agreement(); });
+  on_all_ranks(*ranks, [&] { inference->check_particles(); });
   if (options.plan) return ranks->rank() == 0 ? inference->plan() : ExitCode::kDone;
   on_all_ranks(*ranks, [&] { inference->look_for_checkpoint(); });
   if (!inference->share_checkpoint()) return inference->show_results();

@@ -47,11 +47,12 @@ struct RunFile {
   std::string reward;     ///< reward observed; empty: time
   std::vector<PriorEntry> priors;
   std::vector<FixedEntry> fixed;
-  SvgdOptions sampler;             ///< `seed` included; `given` empty until the particles are read
-  bool particles_given = false;    ///< the file says how many
-  std::string initial_path;        ///< CSV of starting particles
-  double tolerance = 1e-9;         ///< relative, of likelihoods
-  std::vector<StageEntry> stages;  ///< coarse to fine; none: one stage, the sampler as it stands
+  SvgdOptions sampler;                 ///< `seed` included; `given` empty until the particles are read
+  bool particles_given = false;        ///< the file says how many
+  std::string initial_path;            ///< CSV of starting particles
+  std::int64_t initial_first_row = 1;  ///< where its numbers begin, once they are read
+  double tolerance = 1e-9;             ///< relative, of likelihoods
+  std::vector<StageEntry> stages;      ///< coarse to fine; none: one stage, the sampler as it stands
   CheckpointPolicy checkpoint;
   DataCompression data_compression = DataCompression::kAuto;
   std::int64_t observation_shares = 0;  ///< of several ranks, see `SvgdControl::num_part_shares`

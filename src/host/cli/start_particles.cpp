@@ -42,13 +42,18 @@ void read_start_particles(const Posterior& posterior, bool count_given, RunFile&
   }
   SOJOURN_EXPECTS(differ, ModelError, "{}: all {} particles are equal; they would stay together, so spread them", path,
                   num_particles);
-  std::vector<double> log_density(table.values.num_rows());
-  std::vector<std::string> status(table.values.num_rows());
+  run.initial_first_row = table.first_row;
+}
+
+void check_start_particles(const Target& posterior, const RunFile& run) {
+  const std::size_t num_particles = run.sampler.given.num_rows();
+  std::vector<double> log_density(num_particles);
+  std::vector<std::string> status(num_particles);
   posterior.evaluate(run.sampler.given.view(), log_density, {}, status);
-  for (std::size_t r = 0; r < log_density.size(); ++r) {
+  for (std::size_t r = 0; r < num_particles; ++r) {
     SOJOURN_EXPECTS(std::isfinite(log_density[r]), ModelError,
-                    "{}: row {}: the posterior cannot be evaluated there: {}", path,
-                    table.first_row + static_cast<std::int64_t>(r),
+                    "{}: row {}: the posterior cannot be evaluated there: {}", run.initial_path,
+                    run.initial_first_row + static_cast<std::int64_t>(r),
                     status[r].empty() ? "log density " + format_number(log_density[r]) : status[r]);
   }
 }

@@ -14,4 +14,8 @@ namespace sojourn::cli {
 /// equal.
 void read_start_particles(const Posterior& posterior, bool count_given, RunFile& run);
 
+/// Makes sure that `posterior` can be evaluated at the starting particles that were read. @throws ModelError naming the
+/// row.
+void check_start_particles(const Target& posterior, const RunFile& run);
+
 }  // namespace sojourn::cli

@@ -12,6 +12,10 @@
 
 namespace sojourn {
 
+/// Makes room for what is to come from rank 0, unless a rank has not the memory: then it ends all, before any number is
+/// sent. All ranks call it. @throws CommError on every rank.
+void make_room_on_every_rank(Communicator& ranks, std::int64_t num_bytes, const std::function<void()>& allocate);
+
 /// Arrays that rank 0 has and that all other ranks get. Every rank names its own in the same order; one `exchange`
 /// then moves all of them, without a second copy on either side. They outlive this.
 class SharedArrays {
@@ -66,8 +70,6 @@ class SharedArrays {
   static std::span<std::byte> writable(const Value* values, std::size_t size) {
     return std::as_writable_bytes(std::span(const_cast<Value*>(values), size));
   }
-  void make_room(const std::vector<std::int64_t>& sizes);
-
   Communicator& ranks_;
   std::vector<Item> items_;
 };

@@ -10,18 +10,12 @@ namespace sojourn {
 namespace {
 
 /// Names the arrays of a problem, in one order on all ranks. Constant arguments on the rank that gives.
-template <class Graph, class Arrays, class Data, class Reward>
-void name_arrays(SharedArrays& shared, Graph& graph, Arrays& prc, Data& observations, Reward& reward) {
+template <class Graph, class Arrays, class Reward>
+void name_arrays(SharedArrays& shared, Graph& graph, Arrays& prc, Reward& reward) {
   const auto add = [&shared](auto& array) { shared.add(array); };
   const auto add_value = [&shared](auto& value) { shared.add_value(value); };
   LawParts::visit(graph, add, add_value);
   visit_prc(prc, add, add_value);
-  auto& [items, num_rows, counts, origin, first_row] = observations;
-  shared.add(items);
-  shared.add_value(num_rows);
-  shared.add_value(counts);
-  shared.add(origin);
-  shared.add(first_row);
   shared.add(reward);
 }
 
@@ -54,7 +48,7 @@ std::string digest_of(const RateMap& rates) {
 
 }  // namespace
 
-std::optional<Problem> share_problem(Communicator& ranks, const Posterior* own) {
+std::optional<Problem> share_problem(Communicator& ranks, Posterior* own, std::int64_t part_shares) {
   const bool gives = ranks.rank() == 0;
   SOJOURN_EXPECTS(!gives || own != nullptr, UsageError, "share_problem: rank 0 gives no posterior");
   SharedArrays shared(ranks);
@@ -73,9 +67,9 @@ std::optional<Problem> share_problem(Communicator& ranks, const Posterior* own) 
       ranges.push_back(parameter.upper);
     }
     own_reward = own->reward();
-    name_arrays(shared, model.graph, own->prc().arrays(), own->observations(), own_reward);
+    name_arrays(shared, model.graph, own->prc().arrays(), own_reward);
   } else {
-    name_arrays(shared, problem.model.graph, *arrays, problem.observations, problem.reward);
+    name_arrays(shared, problem.model.graph, *arrays, problem.reward);
   }
   shared.add(texts.characters);
   shared.add(texts.lengths);
@@ -93,8 +87,10 @@ std::optional<Problem> share_problem(Communicator& ranks, const Posterior* own) 
   vote(ranks, fault);
   // An expression is text that every rank reads for itself.
   expect_same_everywhere(ranks, "rates", digest_of((gives ? own->model() : problem.model).rates));
+  SharedObservations given = share_observations(ranks, own, part_shares);
   if (gives) return {};
-  problem.known = {Prc(arrays), true};
+  problem.observations = std::move(given.observations);
+  problem.known = {Prc(arrays), true, given.held};
   return problem;
 }
 

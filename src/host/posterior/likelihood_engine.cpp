@@ -27,24 +27,36 @@ int team_size(int requested, std::size_t num_particles) {
 #endif
 }
 
+/// What cannot be is told before work is put into it.
+Prc eliminated(const Model& model, const Observations& observations, std::span<const double> reward,
+               const std::optional<Prc>& known) {
+  check_observations(model, observations, reward);
+  return known ? *known : eliminate(model.graph);
+}
+
 }  // namespace
 
 LikelihoodEngine::LikelihoodEngine(Model model_in, Observations observations_in, std::span<const double> reward_in,
                                    const EvaluatorOptions& options_in, DataCompression compression_in,
-                                   const std::optional<Prc>& known)
+                                   const PosteriorFacts& known)
     : model(std::move(model_in)),
       observations(std::move(observations_in)),
       reward(reward_in.begin(), reward_in.end()),
       options(options_in),
-      likelihood(checked_likelihood(model, observations, reward)),
-      prc(known ? *known : eliminate(model.graph)),
-      mode_(compression_in) {
+      prc(eliminated(model, observations, reward, known.prc)),
+      mode_(compression_in),
+      held_(known.held) {
   report_.mode = mode_;
-  report_.num_points = static_cast<std::int64_t>(likelihood.points().size());
+  if (held_) {  // what no compression reads at nodes, and is cut
+    make_held_parts();
+    return;
+  }
   const LawSupport support = law_support(model.graph, reward);
+  whole_.emplace(observations, support, model.graph.time_kind());
+  report_.num_points = static_cast<std::int64_t>(whole().points().size());
   for (const CompressionShape& shape : kCompressionShapes) {
     if (mode_ == DataCompression::kOff) break;
-    auto data = CompressedLikelihood::make(likelihood, support, model.graph.time_kind(), shape);
+    auto data = CompressedLikelihood::make(whole(), support, model.graph.time_kind(), shape);
     if (!data) continue;
     LawPlan law(model.graph, prc, reward, data->likelihood().points(), options);
     report_.level_points.push_back(static_cast<std::int64_t>(law.points().size()));
@@ -67,17 +79,69 @@ void LikelihoodEngine::make_parts() {
   std::vector<std::int64_t> order(observations.items.size());
   std::iota(order.begin(), order.end(), std::int64_t{0});
   std::ranges::stable_sort(order, {}, [this](std::int64_t item) { return observations.items[item].lower; });
-  const std::int64_t num_parts = (num_items + per_part - 1) / per_part;
-  const LawSupport support = law_support(model.graph, reward);
-  for (std::int64_t k = 0; k < num_parts; ++k) {
-    auto part = std::make_unique<Part>();
-    part->items.assign(order.begin() + num_items * k / num_parts, order.begin() + num_items * (k + 1) / num_parts);
-    Observations own;
-    own.counts = observations.counts;
-    for (const std::int64_t item : part->items) own.items.push_back(observations.items[item]);
-    part->own.emplace(own, support, model.graph.time_kind());
-    parts_.push_back(std::move(part));
+  const HeldParts all{.num_parts = (num_items + per_part - 1) / per_part, .num_observations = num_items};
+  for (std::int64_t k = 0; k < all.num_parts; ++k) {
+    parts_.push_back(std::make_unique<Part>());
+    parts_.back()->items.assign(order.begin() + all.begin_of(k), order.begin() + all.begin_of(k + 1));
   }
+  whole_.reset();  // parts have their own
+}
+
+void LikelihoodEngine::make_held_parts() {
+  const HeldParts& held = *held_;
+  SOJOURN_EXPECTS(held.num_shares > 0 && 0 <= held.first && held.first < held.last && held.last <= held.num_parts &&
+                      held.num_held() == std::ssize(observations.items),
+                  UsageError, "{} observations for the parts [{}, {}) of {}, which have {} of {}",
+                  observations.items.size(), held.first, held.last, held.num_parts, held.num_held(),
+                  held.num_observations);
+  report_.num_points = held.num_points;
+  parts_.resize(static_cast<std::size_t>(held.num_parts));
+  for (std::int64_t k = held.first; k < held.last; ++k) {
+    auto part = std::make_unique<Part>();
+    part->items.resize(static_cast<std::size_t>(held.begin_of(k + 1) - held.begin_of(k)));
+    std::iota(part->items.begin(), part->items.end(), held.begin_of(k) - held.begin_of(held.first));
+    parts_[k] = std::move(part);
+  }
+}
+
+std::span<const std::int64_t> LikelihoodEngine::items_of_part(std::int64_t part) const {
+  SOJOURN_EXPECTS(part >= 0 && part < num_parts(), UsageError, "part {} of {}", part, num_parts());
+  expect_parts(part, part + 1);
+  return parts_[part]->items;
+}
+
+void LikelihoodEngine::hold_parts(const std::optional<HeldParts>& held) {
+  expect_parts(0, num_parts());
+  SOJOURN_EXPECTS(!held || (held->num_parts == num_parts() && held->num_parts > 1 &&
+                            held->num_observations == std::ssize(observations.items)),
+                  UsageError, "parts of {} observations in {}, but there are {} in {}",
+                  held ? held->num_observations : 0, held ? held->num_parts : 0, observations.items.size(),
+                  num_parts());
+  const std::scoped_lock lock(mutex_);
+  held_ = held;
+  if (!held_) return;
+  idle_.clear();
+  for (std::int64_t k = 0; k < num_parts(); ++k) {
+    if (held_->first <= k && k < held_->last) continue;
+    auto unplanned = std::make_unique<Part>();
+    unplanned->items = std::move(parts_[k]->items);
+    parts_[k] = std::move(unplanned);
+  }
+}
+
+void LikelihoodEngine::expect_parts(std::int64_t first, std::int64_t last) const {
+  const auto is_missing = [](const std::unique_ptr<Part>& part) { return part == nullptr; };
+  SOJOURN_EXPECTS(std::none_of(parts_.begin() + first, parts_.begin() + last, is_missing), UsageError,
+                  "the parts [{}, {}) of {} of {} are not all on this rank, which holds [{}, {})", first, last,
+                  num_parts(), observations.origin, held_ ? held_->first : 0, held_ ? held_->last : num_parts());
+}
+
+Likelihood LikelihoodEngine::likelihood_of_items(std::span<const std::int64_t> items) const {
+  Observations own;
+  own.counts = observations.counts;
+  own.items.reserve(items.size());
+  for (const std::int64_t item : items) own.items.push_back(observations.items[item]);
+  return {own, law_support(model.graph, reward), model.graph.time_kind()};
 }
 
 std::unique_ptr<LikelihoodEngine::Workspace> LikelihoodEngine::make_workspace() const {
@@ -88,12 +152,15 @@ std::unique_ptr<LikelihoodEngine::Workspace> LikelihoodEngine::make_workspace() 
   return workspace;
 }
 
-LawPlan LikelihoodEngine::plan_of(const Part& part) const {
-  return {model.graph, prc, reward, likelihood_of(part).points(), options};
+LawPlan LikelihoodEngine::plan_of(const Likelihood& likelihood) const {
+  return {model.graph, prc, reward, likelihood.points(), options};
 }
 
 const LawPlan& LikelihoodEngine::exact_plan(Part& part) const {
-  std::call_once(part.made, [&] { part.plan.emplace(plan_of(part)); });
+  std::call_once(part.made, [&] {
+    if (!part.items.empty() && !part.own) part.own.emplace(likelihood_of_items(part.items));
+    part.plan.emplace(plan_of(part.own ? *part.own : whole()));
+  });
   return *part.plan;
 }
 
@@ -112,7 +179,7 @@ double LikelihoodEngine::Reading::operator()(std::span<const double> log_density
   if (compressed == nullptr) return value;
   if (value == -std::numeric_limits<double>::infinity()) {
     const auto zero = compressed->where_zero(log_density, log_survival, log_cdf);
-    report.impossible_item = engine->likelihood.first_impossible(zero[0], zero[1], zero[2]);
+    report.impossible_item = engine->whole().first_impossible(zero[0], zero[1], zero[2]);
   } else {
     compression_error = compressed->error_estimate(log_density, log_survival, log_cdf);
   }
@@ -124,14 +191,14 @@ double LikelihoodEngine::exact_at(std::int64_t first, std::int64_t last, std::sp
   double sum = 0;
   for (std::int64_t k = first; k < last; ++k) {
     const Part& part = *parts_[k];
-    Reading reading{this, nullptr, &likelihood_of(part), {}};
     LawPlan::Workspace* law = nullptr;
+    const LawPlan& plan = this->plan(levels_.size() + static_cast<std::size_t>(k), workspace, law);
+    Reading reading{this, nullptr, part.own ? &*part.own : &whole(), {}};
     double value = kNan;
     // The first part's derivatives come to their place at once; a data set that is not cut has no other.
     workspace.by_phi_part.resize(k == first ? 0 : by_phi.size());
     const std::span<double> by = k == first ? by_phi : std::span<double>(workspace.by_phi_part);
-    const LawOutcome found = plan(levels_.size() + static_cast<std::size_t>(k), workspace, law)
-                                 .objective(workspace.phi, std::ref(reading), value, by, *law);
+    const LawOutcome found = plan.objective(workspace.phi, std::ref(reading), value, by, *law);
     for (std::int64_t* const item :
          {&reading.report.impossible_item, &reading.report.unresolved_item, &reading.report.amplified_item}) {
       if (*item >= 0 && !part.items.empty()) *item = part.items[*item];
@@ -199,7 +266,7 @@ bool LikelihoodEngine::mark_possible(std::span<const double> phi, std::span<char
                                   std::span<const double> log_cdf, std::span<double>, std::span<double>,
                                   std::span<double>) {
       const auto zero = compressed.where_zero(log_density, log_survival, log_cdf);
-      likelihood.mark_possible(zero[0], zero[1], zero[2], possible);
+      whole().mark_possible(zero[0], zero[1], zero[2], possible);
       return 0.0;
     };
     return plan(0, workspace, law).objective(phi, mark, value, {}, *law).ok;
@@ -208,7 +275,7 @@ bool LikelihoodEngine::mark_possible(std::span<const double> phi, std::span<char
     const LawObjective mark = [&](std::span<const double> log_density, std::span<const double> log_survival,
                                   std::span<const double> log_cdf, std::span<double>, std::span<double>,
                                   std::span<double>) {
-      likelihood.mark_possible(log_density, log_survival, log_cdf, possible);
+      whole().mark_possible(log_density, log_survival, log_cdf, possible);
       return 0.0;
     };
     return plan(0, workspace, law).objective(phi, mark, value, {}, *law).ok;
@@ -216,13 +283,14 @@ bool LikelihoodEngine::mark_possible(std::span<const double> phi, std::span<char
   // Plans are made for this and let go: which parts this process will evaluate is not known yet.
   for (const std::unique_ptr<Part>& part : parts_) {
     std::vector<char> own(part->items.size(), 0);
+    const Likelihood likelihood = likelihood_of_items(part->items);
     const LawObjective mark = [&](std::span<const double> log_density, std::span<const double> log_survival,
                                   std::span<const double> log_cdf, std::span<double>, std::span<double>,
                                   std::span<double>) {
-      likelihood_of(*part).mark_possible(log_density, log_survival, log_cdf, own);
+      likelihood.mark_possible(log_density, log_survival, log_cdf, own);
       return 0.0;
     };
-    const LawPlan once = plan_of(*part);
+    const LawPlan once = plan_of(likelihood);
     if (!once.objective(phi, mark, value, {}, *once.make_workspace()).ok) return false;
     for (std::size_t i = 0; i < own.size(); ++i)
       if (own[i] != 0) possible[part->items[i]] = 1;
@@ -335,6 +403,7 @@ void LikelihoodEngine::evaluate(MatrixView<const double> theta, std::span<double
       "log_likelihood: theta is [{}, {}], value [{}], gradient [{}, {}]; they must be [K, {}], [K], [K, {}]",
       num_thetas, theta.num_cols(), value.size(), gradient.num_rows(), gradient.num_cols(), num_parameters,
       num_parameters);
+  expect_parts(0, num_parts());
   status.assign(num_thetas, {});
   std::vector<std::size_t> open;
   if (has_device()) {

@@ -29,10 +29,11 @@ class LikelihoodEngine {
   /// multiply-add of the model (measured on 479 states), and is held to a tenth.
   static constexpr std::int64_t kItemsPerPart = 16384, kItemsPerMultiplyAdd = 7;
 
-  /// @throws as `checked_likelihood` does. Cost: one elimination, unless `known` is that of the model's graph.
+  /// @throws as `check_observations` does; UsageError where `known.held` is not of these observations. Cost: one
+  /// elimination, unless `known` has that of the model's graph.
   LikelihoodEngine(Model model_in, Observations observations_in, std::span<const double> reward_in,
                    const EvaluatorOptions& options_in, DataCompression compression_in,
-                   const std::optional<Prc>& known = {});
+                   const PosteriorFacts& known = {});
 
   /// What one thread evaluates with.
   struct Workspace {
@@ -82,6 +83,12 @@ class LikelihoodEngine {
   /// Parts of the data set whose terms can be evaluated apart; they depend on the data alone. 1 unless the data set
   /// is large and not compressed.
   [[nodiscard]] std::int64_t num_parts() const { return static_cast<std::int64_t>(parts_.size()); }
+  /// As in `Posterior`.
+  [[nodiscard]] const std::optional<HeldParts>& held() const { return held_; }
+  [[nodiscard]] std::span<const std::int64_t> items_of_part(std::int64_t part) const;
+  void hold_parts(const std::optional<HeldParts>& held);
+  /// @throws UsageError where the observations of one of the parts [first, last) are not here.
+  void expect_parts(std::int64_t first, std::int64_t last) const;
   /// The term of parts [first, last), summed in this order.
   double at(std::span<const double> theta, std::int64_t first, std::int64_t last, std::span<double> gradient,
             Workspace& workspace, Outcome& outcome, std::string& status) const;
@@ -113,7 +120,6 @@ class LikelihoodEngine {
   Observations observations;
   std::vector<double> reward;
   EvaluatorOptions options;
-  Likelihood likelihood;
   Prc prc;
 
  private:
@@ -124,10 +130,10 @@ class LikelihoodEngine {
   /// Observations whose law is evaluated together and exactly: all, or such as lie close by.
   struct Part {
     std::vector<std::int64_t> items;  ///< of `observations`; none: all
-    std::optional<Likelihood> own;    ///< of these items; none: the whole one
-    /// Made when first asked for: for millions of observations it is large, and rarely used beside compressed ones; a
-    /// rank that shares parts with others needs only its own.
+    /// Made when first asked for: for millions of observations they are large, and rarely used beside compressed ones;
+    /// a rank that shares parts with others needs only its own.
     std::once_flag made;
+    std::optional<Likelihood> own;  ///< of these items; none: the whole one
     std::optional<LawPlan> plan;
   };
   /// A likelihood read from one plan's values.
@@ -143,8 +149,11 @@ class LikelihoodEngine {
   };
   [[nodiscard]] std::unique_ptr<Workspace> make_workspace() const;
   void make_parts();
-  [[nodiscard]] const Likelihood& likelihood_of(const Part& part) const { return part.own ? *part.own : likelihood; }
-  [[nodiscard]] LawPlan plan_of(const Part& part) const;
+  void make_held_parts();
+  [[nodiscard]] Likelihood likelihood_of_items(std::span<const std::int64_t> items) const;
+  /// Of all observations, where they are not cut into parts, or a device reads them.
+  [[nodiscard]] const Likelihood& whole() const { return *whole_; }
+  [[nodiscard]] LawPlan plan_of(const Likelihood& likelihood) const;
   [[nodiscard]] const LawPlan& exact_plan(Part& part) const;
   /// Plan number `index`, of the levels and then of the parts, with its workspace.
   const LawPlan& plan(std::size_t index, Workspace& workspace, LawPlan::Workspace*& law) const;
@@ -163,8 +172,10 @@ class LikelihoodEngine {
   DeviceLevel* device_level(std::size_t level) const;
 
   DataCompression mode_;
+  std::optional<Likelihood> whole_;
   std::vector<Level> levels_;
-  std::vector<std::unique_ptr<Part>> parts_;
+  std::vector<std::unique_ptr<Part>> parts_;  ///< null where their observations are not here
+  std::optional<HeldParts> held_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Workspace>> idle_;
   mutable RouteCounts routes_;

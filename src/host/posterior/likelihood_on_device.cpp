@@ -50,8 +50,11 @@ std::int64_t& count_of(LaneOutcome outcome, DeviceReport& report) {
 }  // namespace
 
 void LikelihoodEngine::use_device(std::shared_ptr<LikelihoodDevice> device) {
+  expect_parts(0, num_parts());
+  // A device has no parts.
+  if (!whole_) whole_.emplace(observations, law_support(model.graph, reward), model.graph.time_kind());
   const std::string why = LikelihoodTables::why_not(
-      model.graph, reward, levels_.empty() ? likelihood : levels_.front().data.likelihood(), options);
+      model.graph, reward, levels_.empty() ? whole() : levels_.front().data.likelihood(), options);
   SOJOURN_EXPECTS(why.empty(), DeviceError, "{}: this likelihood is not evaluated on a device: {}; use --device cpu",
                   device->name(), why);
   const std::scoped_lock lock(device_mutex_);
@@ -73,9 +76,9 @@ DeviceLevel* LikelihoodEngine::device_level(std::size_t level) const {
   std::unique_ptr<DeviceLevel>& loaded = device_levels_[level];
   if (loaded) return loaded.get();
   const bool exact = level == levels_.size();
-  if (exact && level > 0 && likelihood.points().size() > kMostExactPoints) return nullptr;
+  if (exact && level > 0 && whole().points().size() > kMostExactPoints) return nullptr;
   const CompressedLikelihood* const compressed = exact ? nullptr : &levels_[level].data;
-  const Likelihood& own = exact ? likelihood : compressed->likelihood();
+  const Likelihood& own = exact ? whole() : compressed->likelihood();
   loaded = device_->load(prc.arrays(), LikelihoodTables(model.graph, prc, reward, own, compressed, options));
   return loaded.get();
 }
@@ -121,7 +124,7 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
     loaded->evaluate(all ? std::as_const(phi).view() : std::as_const(some).view(), !gradient.empty(), values);
     next.clear();
     const auto num_points = static_cast<std::int64_t>(level < levels_.size() ? levels_[level].plan.points().size()
-                                                                             : likelihood.points().size());
+                                                                             : whole().points().size());
     const std::scoped_lock lock(mutex_);
     for (std::size_t i = 0; i < open.size(); ++i) {
       const std::size_t k = open[i];
@@ -199,7 +202,7 @@ class LikelihoodEngine::BookedCloud final : public DeviceCloud {
  private:
   void book(std::int64_t num_served) {
     const bool exact = engine_.levels_.empty();
-    const auto num_points = static_cast<std::int64_t>(exact ? engine_.likelihood.points().size()
+    const auto num_points = static_cast<std::int64_t>(exact ? engine_.whole().points().size()
                                                             : engine_.levels_.front().plan.points().size());
     engine_.device_report_.num_served += num_served;
     const std::scoped_lock lock(engine_.mutex_);

@@ -41,11 +41,12 @@ struct Posterior::Impl {
   using Free = Posterior::Free;
   Impl(Model model, Observations observations, const std::map<std::string, Prior>& priors,
        const std::map<std::string, double>& fixed, std::span<const double> reward, const EvaluatorOptions& options,
-       DataCompression compression, const std::optional<Prc>& prc)
+       DataCompression compression, const PosteriorFacts& known)
       : warnings(model.warnings),
         parameters(resolve_parameters(model, priors, fixed, warnings)),
-        engine(std::move(model), std::move(observations), reward, options, compression, prc) {
+        engine(std::move(model), std::move(observations), reward, options, compression, known) {
     if (compression == DataCompression::kOff || parameters.free.size() != 1) return;
+    SOJOURN_EXPECTS(!known.held, UsageError, "parts of the observations, but values of one parameter are interpolated");
     double total_weight = 0;
     for (const Observation& item : engine.observations.items) total_weight += item.weight;
     line.emplace(cell_width(parameters.free.front()), options.rtol, LikelihoodEngine::kLeastScale * total_weight);
@@ -120,7 +121,9 @@ Posterior::Posterior(Model model, Observations observations, const std::map<std:
                      const std::map<std::string, double>& fixed, std::span<const double> reward,
                      EvaluatorOptions options, DataCompression compression, const PosteriorFacts& known)
     : impl_(std::make_unique<Impl>(std::move(model), std::move(observations), priors, fixed, reward, options,
-                                   compression, known.prc)) {
+                                   compression, known)) {
+  SOJOURN_EXPECTS(!known.held || known.data_are_possible, UsageError,
+                  "parts of the observations that are not known to be possible");
   if (!known.data_are_possible) impl_->check_possible();
 }
 
@@ -272,6 +275,7 @@ void Posterior::evaluate(MatrixView<const double> z, std::span<double> log_densi
                   ShapeError,
                   "evaluate: z is [{}, {}], log_density [{}], score [{}, {}]; they must be [n, {}], [n], [n, {}]", n,
                   z.num_cols(), log_density.size(), score.num_rows(), score.num_cols(), d, d);
+  impl_->engine.expect_parts(0, impl_->engine.num_parts());
   status.assign(n, {});
   std::fill(log_density.begin(), log_density.end(), kNan);
   for (std::size_t i = 0; i < score.num_rows(); ++i) std::fill(score.row(i).begin(), score.row(i).end(), kNan);
@@ -313,6 +317,16 @@ std::int64_t Posterior::num_parts() const {
   return impl_->line || impl_->engine.has_device() ? 1 : impl_->engine.num_parts();
 }
 
+std::int64_t Posterior::part_shares() const { return held() ? held()->num_shares : 0; }
+const std::optional<HeldParts>& Posterior::held() const { return impl_->engine.held(); }
+std::span<const std::int64_t> Posterior::items_of_part(std::int64_t part) const {
+  return impl_->engine.items_of_part(part);
+}
+void Posterior::hold_parts(const std::optional<HeldParts>& held) {
+  SOJOURN_EXPECTS(!held || num_parts() > 1, UsageError, "what a device or a line answers has no parts to hold");
+  impl_->engine.hold_parts(held);
+}
+
 void Posterior::evaluate_parts(MatrixView<const double> z, std::int64_t first, std::int64_t last,
                                MatrixView<double> terms, std::vector<std::string>& status) const {
   SOJOURN_EXPECTS(first >= 0 && first < last && last <= num_parts(), UsageError, "parts [{}, {}) of {}", first, last,
@@ -323,6 +337,7 @@ void Posterior::evaluate_parts(MatrixView<const double> z, std::int64_t first, s
                   ShapeError, "evaluate_parts: z is [{}, {}], terms [{}, {}]; they must be [n, {}], [{} n, 1 or {}]",
                   z.num_rows(), z.num_cols(), terms.num_rows(), terms.num_cols(), impl_->parameters.free.size(), parts,
                   1 + impl_->parameters.free.size());
+  impl_->engine.expect_parts(first, last);
   status.assign(terms.num_rows(), {});
   impl_->engine.for_particles(terms.num_rows(), [&](std::size_t k, LikelihoodEngine::Workspace& workspace,
                                                     LikelihoodEngine::Outcome& outcome) {

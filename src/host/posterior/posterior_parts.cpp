@@ -85,7 +85,7 @@ ParameterSet resolve_parameters(const Model& model, const std::map<std::string, 
   return set;
 }
 
-Likelihood checked_likelihood(const Model& model, const Observations& observations, std::span<const double> reward) {
+void check_observations(const Model& model, const Observations& observations, std::span<const double> reward) {
   const StateGraph& graph = model.graph;
   SOJOURN_EXPECTS(reward.size() == static_cast<std::size_t>(graph.num_states()), ShapeError,
                   "reward has {} values; the model has {} states", reward.size(), graph.num_states());
@@ -104,7 +104,6 @@ Likelihood checked_likelihood(const Model& model, const Observations& observatio
         "is no atom at zero; if times are rounded, give lower and upper instead",
         name_row(observations, static_cast<std::int64_t>(i)), model.name);
   }
-  return Likelihood(observations, support, graph.time_kind());
 }
 
 std::string name_row(const Observations& observations, std::int64_t item) {

@@ -26,10 +26,10 @@ struct ParameterSet {
 ParameterSet resolve_parameters(const Model& model, const std::map<std::string, Prior>& priors,
                                 const std::map<std::string, double>& fixed, std::vector<std::string>& warnings);
 
-/// The likelihood of data that fit the model's time kind and its law at zero.
+/// Makes sure that data fit the model's time kind and its law at zero.
 /// @throws ModelError for no observations, the wrong time kind, or time zero where the density is zero;
 /// ShapeError for a reward of another length.
-Likelihood checked_likelihood(const Model& model, const Observations& observations, std::span<const double> reward);
+void check_observations(const Model& model, const Observations& observations, std::span<const double> reward);
 
 /// "times.csv: row 5", where the observation stands in its file.
 std::string name_row(const Observations& observations, std::int64_t item);

@@ -35,12 +35,6 @@ void share_texts(Communicator& communicator, std::span<const std::string> own,
 
 }  // namespace
 
-RankRows rows_of_rank(std::int64_t count, std::int64_t unit, int rank, int num_ranks) {
-  const std::int64_t units = (count + unit - 1) / unit;
-  const auto edge = [&](int r) { return std::min(count, units * r / num_ranks * unit); };
-  return {edge(rank), edge(rank + 1)};
-}
-
 void gather_rows(Communicator& communicator, std::int64_t count, std::int64_t unit, std::size_t width,
                  const std::function<void(std::int64_t row, double* values)>& own,
                  const std::function<void(std::int64_t row, const double* values)>& take) {
@@ -69,30 +63,14 @@ void on_every_rank(Communicator& communicator, const std::function<void()>& work
   vote(communicator, failure);
 }
 
-RankMesh choose_mesh(std::int64_t num_rows, std::int64_t num_parts, int num_ranks, std::int64_t part_shares) {
-  SOJOURN_EXPECTS(part_shares >= 0 && (part_shares == 0 || num_ranks % part_shares == 0), UsageError,
-                  "{} ranks cannot stand in {} shares of the observations; give a divisor of {}", num_ranks,
-                  part_shares, num_ranks);
-  if (part_shares > 0) return {num_ranks / part_shares, part_shares};
-  const auto rounded_up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-  RankMesh best{num_ranks, 1};
-  std::int64_t least = rounded_up(num_rows, num_ranks) * num_parts;
-  for (std::int64_t shares = 2; shares <= std::min<std::int64_t>(num_ranks, num_parts); ++shares) {
-    if (num_ranks % shares != 0) continue;
-    const std::int64_t most = rounded_up(num_rows, num_ranks / shares) * rounded_up(num_parts, shares);
-    if (most < least) {
-      least = most;
-      best = {num_ranks / shares, shares};
-    }
-  }
-  return best;
-}
-
 ShardedTarget::ShardedTarget(const Target& target, Communicator& communicator, std::int64_t num_rows,
                              std::int64_t part_shares)
     : target_(target), parted_(dynamic_cast<const PartedTarget*>(&target)), communicator_(communicator) {
-  mesh_ = choose_mesh(num_rows, parted_ == nullptr ? 1 : parted_->num_parts(), communicator.size(), part_shares);
-  if (parted_ == nullptr || parted_->num_parts() == 1) mesh_ = {communicator.size(), 1};
+  const std::int64_t handed_out = parted_ == nullptr ? 0 : parted_->part_shares();
+  SOJOURN_EXPECTS(handed_out == 0 || part_shares == 0 || part_shares == handed_out, UsageError,
+                  "the observations are handed out in {} shares, so ranks cannot stand in {}", handed_out, part_shares);
+  mesh_ = choose_mesh(num_rows, parted_ == nullptr ? 1 : parted_->num_parts(), communicator.size(),
+                      handed_out > 0 ? handed_out : part_shares);
   if (mesh_.part_shares == 1) parted_ = nullptr;
 }
 
@@ -144,7 +122,7 @@ void ShardedTarget::evaluate_mesh(MatrixView<const double> z, std::span<double> 
   const std::size_t width = score.empty() ? 1 : 1 + z.num_cols();
   const auto row_shares = static_cast<int>(mesh_.row_shares), part_shares = static_cast<int>(mesh_.part_shares);
   const auto rows_of = [&](int rank) { return rows_of_rank(count, 1, rank / part_shares, row_shares); };
-  const auto parts_of = [&](int rank) { return rows_of_rank(num_parts, 1, rank % part_shares, part_shares); };
+  const auto parts_of = [&](int rank) { return parts_of_rank(num_parts, part_shares, rank); };
   const auto terms_of = [&](int rank) {
     return static_cast<std::size_t>((rows_of(rank).end - rows_of(rank).begin) *
                                     (parts_of(rank).end - parts_of(rank).begin));
@@ -199,8 +177,7 @@ double ShardedTarget::seconds_per_row(MatrixView<const double> z) const {
     target_.evaluate(own, log_density, score.view(), status);
     return (local_clock() - start) / static_cast<double>(num_rows);
   }
-  RankRows parts = rows_of_rank(parted_->num_parts(), 1, rank % part_shares, part_shares);
-  if (parts.begin == parts.end) parts = {0, 1};
+  const RankRows parts = parts_held_by_rank(parted_->num_parts(), part_shares, rank);
   const std::int64_t num_parts = parts.end - parts.begin;
   Matrix<double> terms(num_rows * static_cast<std::size_t>(num_parts), 1 + z.num_cols());
   const double start = local_clock();

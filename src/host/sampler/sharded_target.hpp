@@ -3,16 +3,11 @@
 #include <cstdint>
 #include <functional>
 
+#include "comm/rank_mesh.hpp"
 #include "sojourn/communicator.hpp"
 #include "sojourn/parted_target.hpp"
 
 namespace sojourn {
-
-/// [begin, end) of `count` items in blocks of `unit` for one rank; the blocks of all ranks cover all items, in order.
-struct RankRows {
-  std::int64_t begin, end;
-};
-RankRows rows_of_rank(std::int64_t count, std::int64_t unit, int rank, int num_ranks);
 
 /// Runs `work` on every rank and lets all know of an exception on any. @throws CommError on every rank where one
 /// failed.
@@ -32,22 +27,13 @@ struct ShareTimes {
   std::int64_t rows = 0;  ///< of all ranks
 };
 
-/// How ranks stand to the work: rank r has the rows of share r / part_shares and, of these, the parts of share
-/// r % part_shares.
-struct RankMesh {
-  std::int64_t row_shares = 1, part_shares = 1;
-};
-/// The mesh on which the busiest rank has the fewest parts of rows to evaluate, with as few part shares as that takes:
-/// sharing out rows alone moves the least. `part_shares` > 0 asks for so many.
-/// @throws UsageError where these do not divide the number of ranks.
-RankMesh choose_mesh(std::int64_t num_rows, std::int64_t num_parts, int num_ranks, std::int64_t part_shares = 0);
-
 /// A target whose work is shared out among ranks, rows and the parts of rows where it has such (`PartedTarget`): each
 /// rank evaluates its own and gets the others' numbers as they are, so that a batch has the same bits on any number of
 /// ranks and any mesh. All ranks call `evaluate` with the same rows.
 class ShardedTarget final : public Target {
  public:
-  /// Both outlive this. `num_rows` is what a batch mostly has. @throws UsageError as `choose_mesh`.
+  /// Both outlive this. `num_rows` is what a batch mostly has. Where the target's parts are handed out already, the
+  /// ranks stand as they were. @throws UsageError as `choose_mesh`, and where `part_shares` asks for others than that.
   ShardedTarget(const Target& target, Communicator& communicator, std::int64_t num_rows = 1,
                 std::int64_t part_shares = 0);
 

@@ -10,12 +10,12 @@
 #include <limits>
 #include <random>
 
+#include "comm/rank_mesh.hpp"
 #include "comm/thread_group.hpp"
 #include "comm/wrapped_communicator.hpp"
 #include "device/comm/host_route.hpp"
 #include "device/comm/nccl_communicator.hpp"
 #include "fake_nccl.hpp"
-#include "sampler/sharded_target.hpp"
 
 namespace sojourn {
 namespace {

@@ -1,10 +1,13 @@
 #include "sojourn/shared_problem.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <numeric>
 
 #include "comm/shared_arrays.hpp"
 #include "comm/thread_group.hpp"
@@ -192,6 +195,133 @@ TEST(SharedArrays, RanksWithoutTheMemoryEndAll) {
   set_memory_limit(1);
   expect_all_fail(1000, -1, "rank 1: 8000 bytes are to come from rank 0");
   set_memory_limit(0);
+}
+
+/// 70,003 distinct times of one law with two parameters: five parts, not all of one size, more than travel at once.
+std::unique_ptr<Posterior> large_posterior() {
+  Model model = parse_model(kCases[0].model, "model.yaml");
+  Observations data;
+  for (std::int64_t i = 0; i < 70'003; ++i) {
+    // Neither in the order of parts nor of rows.
+    const double time = 0.001 * static_cast<double>(1 + i * 37 % 70'003);
+    data.items.push_back({.lower = time, .upper = time, .weight = 1 + static_cast<double>(i % 3)});
+    data.first_row.push_back(2 * i + 2);
+  }
+  data.num_rows = 140'000;
+  data.origin = "large.csv";
+  const std::vector<double> reward = model.graph.unit_reward();
+  return std::make_unique<Posterior>(std::move(model), std::move(data), kCases[0].priors,
+                                     std::map<std::string, double>{}, reward, EvaluatorOptions{.num_threads = 1},
+                                     DataCompression::kOff, PosteriorFacts{{}, true, {}});
+}
+
+/// Every observation is on one rank of each row of the mesh, with its weight and its row, and ranks evaluate their
+/// parts to the bits of one that has all.
+TEST(SharedObservations, AreOnTheRanksThatEvaluateThem) {
+  const std::unique_ptr<Posterior> whole = large_posterior();
+  ASSERT_EQ(whole->num_parts(), 5);
+  Matrix<double> z(1, 2, 0.25), expected(5, 3);
+  std::vector<std::string> status;
+  whole->evaluate_parts(z.view(), 0, 5, expected.view(), status);
+  for (const auto& [num_ranks, shares] : {std::pair{2, 2}, {3, 3}, {4, 2}, {7, 7}}) {
+    SCOPED_TRACE(fmt::format("{} ranks in {} shares", num_ranks, shares));
+    const std::unique_ptr<Posterior> first = large_posterior();
+    std::vector<std::int64_t> held_by(static_cast<std::size_t>(num_ranks));
+    std::mutex mutex;
+    run_thread_ranks(num_ranks, [&, shares = shares](Communicator& ranks) {
+      const bool gives = ranks.rank() == 0;
+      std::optional<Problem> problem = share_problem(ranks, gives ? first.get() : nullptr, gives ? shares : 0);
+      const std::lock_guard lock(mutex);
+      std::optional<Posterior> made;
+      if (problem) {
+        made.emplace(std::move(problem->model), std::move(problem->observations), kCases[0].priors,
+                     std::map<std::string, double>{}, problem->reward, EvaluatorOptions{.num_threads = 1},
+                     DataCompression::kOff, problem->known);
+      }
+      const Posterior& own = gives ? *first : *made;
+      ASSERT_TRUE(own.held());
+      const HeldParts held = *own.held();
+      held_by[static_cast<std::size_t>(ranks.rank())] = held.num_held();
+      EXPECT_EQ(own.num_parts(), 5);
+      EXPECT_EQ(own.part_shares(), shares);
+      EXPECT_EQ(std::ssize(own.observations().items), gives ? 70'003 : held.num_held());
+      EXPECT_EQ(own.observations().first_row.size(), own.observations().items.size());
+      EXPECT_EQ(own.observations().num_rows, 140'000);
+      EXPECT_EQ(own.observations().origin, "large.csv");
+      for (std::int64_t part = held.first; part < held.last; ++part) {
+        const std::span<const std::int64_t> items = own.items_of_part(part), all = whole->items_of_part(part);
+        ASSERT_EQ(items.size(), all.size());
+        for (std::size_t i = 0; i < items.size(); ++i) {
+          const auto here = static_cast<std::size_t>(items[i]), there = static_cast<std::size_t>(all[i]);
+          ASSERT_EQ(own.observations().items[here].lower, whole->observations().items[there].lower);
+          ASSERT_EQ(own.observations().items[here].weight, whole->observations().items[there].weight);
+          ASSERT_EQ(own.observations().first_row[here], whole->observations().first_row[there]);
+        }
+      }
+      Matrix<double> terms(static_cast<std::size_t>(held.last - held.first), 3);
+      own.evaluate_parts(z.view(), held.first, held.last, terms.view(), status);
+      for (std::int64_t part = held.first; part < held.last; ++part)
+        EXPECT_TRUE(std::ranges::equal(terms.row(static_cast<std::size_t>(part - held.first)),
+                                       expected.row(static_cast<std::size_t>(part))));
+    });
+    if (shares <= 5) {
+      EXPECT_EQ(std::accumulate(held_by.begin(), held_by.end(), std::int64_t{0}), num_ranks / shares * 70'003);
+      EXPECT_LE(*std::ranges::max_element(held_by), (5 + shares - 1) / shares * 14'001);
+    } else {
+      // Two ranks evaluate nothing, but no posterior is made of no observations.
+      EXPECT_EQ(held_by, (std::vector<std::int64_t>{14'000, 14'000, 14'001, 14'000, 14'000, 14'001, 14'001}));
+    }
+  }
+}
+
+/// Handed out otherwise for another stage: in more shares, and whole again.
+TEST(SharedObservations, MayBeHandedOutAnew) {
+  const std::unique_ptr<Posterior> first = large_posterior();
+  std::mutex mutex;
+  run_thread_ranks(4, [&](Communicator& ranks) {
+    const bool gives = ranks.rank() == 0;
+    for (const std::int64_t shares : {2, 4, 1, 2}) {
+      const SharedObservations given = share_observations(ranks, gives ? first.get() : nullptr, gives ? shares : 0);
+      const std::lock_guard lock(mutex);
+      if (gives) {
+        EXPECT_EQ(first->part_shares(), shares == 1 ? 0 : shares);
+        EXPECT_EQ(first->observations().items.size(), 70'003u);
+      } else {
+        EXPECT_EQ(given.held.has_value(), shares > 1);
+        EXPECT_EQ(std::ssize(given.observations.items), given.held ? given.held->num_held() : 70'003);
+        EXPECT_LE(std::ssize(given.observations.items), shares == 1 ? 70'003 : (5 + shares - 1) / shares * 14'001);
+      }
+    }
+  });
+}
+
+TEST(SharedObservations, ABitThatChangesOnTheWayIsFound) {
+  std::atomic<int> num_failed{0};
+  const std::unique_ptr<Posterior> first = large_posterior();
+  EXPECT_THROW(run_thread_ranks(3,
+                                [&](Communicator& comm) {
+                                  // The outline, the sizes of one array, that array, and then the first piece.
+                                  Flipping ranks(comm.duplicate(), comm.rank() == 2 ? 3 : -1);
+                                  const bool gives = comm.rank() == 0;
+                                  try {
+                                    (void)share_observations(ranks, gives ? first.get() : nullptr, 3);
+                                  } catch (const CommError& error) {
+                                    EXPECT_THAT(error.what(), HasSubstr("observations hash differs: rank 2"));
+                                    ++num_failed;
+                                    throw;
+                                  }
+                                }),
+               CommError);
+  EXPECT_EQ(num_failed, 3);
+}
+
+TEST(SharedObservations, NeedPartsToBeHandedOut) {
+  const auto ranks = make_serial_communicator();
+  const std::unique_ptr<Posterior> small = posterior_of(kCases[1]), large = large_posterior();
+  EXPECT_THROW(share_observations(*ranks, nullptr, 1), UsageError);
+  EXPECT_THROW(share_observations(*ranks, small.get(), 2), UsageError);
+  EXPECT_THROW(share_observations(*ranks, large.get(), 2), UsageError);
+  EXPECT_THROW(share_observations(*ranks, large.get(), 0), UsageError);
 }
 
 TEST(ShareProblem, NeedsAPosteriorOnTheFirstRank) {

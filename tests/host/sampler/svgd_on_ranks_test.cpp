@@ -155,6 +155,7 @@ class Terms final : public PartedTarget {
   explicit Terms(std::int64_t num_parts) : num_parts_(num_parts) {}
   [[nodiscard]] std::int32_t dimension() const override { return 2; }
   [[nodiscard]] std::int64_t num_parts() const override { return num_parts_; }
+  [[nodiscard]] std::int64_t part_shares() const override { return handed_out; }
   void evaluate(MatrixView<const double> z, std::span<double> log_density, MatrixView<double> score,
                 std::vector<std::string>& status) const override {
     Matrix<double> terms(z.num_rows() * static_cast<std::size_t>(num_parts_), score.empty() ? 1 : 3);
@@ -199,6 +200,7 @@ class Terms final : public PartedTarget {
     }
   }
   double reach = 1e300;
+  std::int64_t handed_out = 0;
   mutable std::atomic<std::int64_t> num_terms{0};
 
  private:
@@ -249,6 +251,19 @@ TEST(SvgdOnRanks, AMeshSharesTheTermsOut) {
   EXPECT_EQ(counts, (std::vector<std::int64_t>{10, 10, 15, 10, 10, 15}));
 }
 
+/// Parts that are handed out decide how ranks stand, whatever would be the least work.
+TEST(SvgdOnRanks, StandAsTheirPartsWereHandedOut) {
+  run_thread_ranks(6, [&](Communicator& comm) {
+    Terms target(7);
+    target.handed_out = 3;
+    EXPECT_EQ(ShardedTarget(target, comm, 1000).mesh().part_shares, 3);
+    EXPECT_EQ(ShardedTarget(target, comm, 1000, 3).mesh().row_shares, 2);
+    EXPECT_THROW(ShardedTarget(target, comm, 1000, 2), UsageError);
+    target.handed_out = 4;
+    EXPECT_THROW(ShardedTarget(target, comm, 1000), UsageError);
+  });
+}
+
 /// A term that cannot be evaluated has its text on every rank, that of the first part.
 TEST(SvgdOnRanks, AMeshSharesTheTexts) {
   run_thread_ranks(4, [&](Communicator& comm) {
@@ -274,6 +289,7 @@ TEST(RankMesh, IsTheOneWithTheLeastOnTheBusiestRank) {
   using Shares = std::pair<std::int64_t, std::int64_t>;
   EXPECT_EQ(mesh(1000, 60, 8), Shares(8, 1)) << "particles are enough";
   EXPECT_EQ(mesh(100, 1, 64), Shares(64, 1)) << "nothing else to share";
+  EXPECT_EQ(mesh(100, 1, 64, 2), Shares(64, 1)) << "whatever is asked for";
   EXPECT_EQ(mesh(4, 60, 16), Shares(4, 4));
   EXPECT_EQ(mesh(1, 60, 7), Shares(1, 7));
   // Whole particles leave 56 of 256 ranks idle, and the others have 60 parts each; here all have 25 x 2.

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "cli/run_file.hpp"
+#include "cli/stages.hpp"
+#include "cli/verb.hpp"
+#include "comm/rank_mesh.hpp"
+#include "sampler/sharded_target.hpp"
+#include "sojourn/communicator.hpp"
+#include "sojourn/posterior.hpp"
+
+namespace sojourn::cli {
+
+/// The posterior of a run's stages on every rank. The first rank makes it from what it has read; each of the others
+/// gets what it evaluates it from, which is not every observation where ranks share these out.
+class StagePosterior {
+ public:
+  /// All outlive this. @throws UsageError on every rank where the ranks cannot share out observations as the run asks.
+  StagePosterior(Communicator& ranks, const RunFile& run, const Device& device, int num_threads);
+
+  /// The first stage's, on the first rank. @throws as `Posterior`.
+  void make(Model model, Observations observations, std::span<const double> reward, const Stage& stage);
+  /// Gives it to the other ranks. All ranks call it. @throws as `share_problem`, and as `Posterior`.
+  void share(const Stage& stage);
+  /// Goes on to a stage that may have another tolerance, compression or mesh of ranks. All ranks call it; with `alone`
+  /// the first one, which holds all observations.
+  void enter(const Stage& before, const Stage& now, bool alone);
+
+  const Posterior& operator*() const { return *posterior_; }
+  const Posterior* operator->() const { return posterior_.get(); }
+
+  /// The same evaluated by all ranks together.
+  [[nodiscard]] ShardedTarget on_ranks(const Stage& stage) const {
+    return {*posterior_, ranks_, stage.sampler.num_particles, run_.observation_shares};
+  }
+  /// How the ranks stand, and how many observations the first one evaluates; nothing where there is no mesh.
+  [[nodiscard]] std::string words_of_mesh(const Stage& stage) const;
+
+ private:
+  void make(Model model, Observations observations, std::span<const double> reward, const Stage& stage,
+            const PosteriorFacts& known);
+  void remake(Observations observations, const std::optional<HeldParts>& held, const Stage& stage);
+  [[nodiscard]] RankMesh mesh(const Stage& stage) const;
+
+  Communicator& ranks_;
+  const RunFile& run_;
+  const Device& device_;
+  int num_threads_;
+  std::unique_ptr<Posterior> posterior_;
+};
+
+}  // namespace sojourn::cli
