@@ -30,6 +30,7 @@ struct Case {
   Model model;
   int order;
   bool gradient;
+  bool single = false;
 };
 
 struct Row {
@@ -54,7 +55,7 @@ std::vector<Row> measure(const Case& one, std::size_t num_lanes, int repetitions
   const Prc prc = eliminate(one.model.graph);
   const PrcArrays& arrays = prc.arrays();
   const DeviceProgram program(arrays);
-  const MomentLaneShape shape = moment_lane_shape(arrays, one.order, one.gradient);
+  const MomentLaneShape shape = moment_lane_shape(arrays, one.order, one.gradient, one.single);
   const auto num_rates = static_cast<std::size_t>(one.model.rates.num_rates());
   const Matrix<double> phi = scattered(num_lanes, num_rates);
   std::vector<double> reward(arrays.state_of_row.size(), 1.0), lane_phi(phi.size());
@@ -148,6 +149,8 @@ std::vector<Case> make_cases() {
     cases.push_back({"two_deme_blocks_10", structured_coalescent_blocks(ten), 2, gradient});
     cases.push_back({"two_deme_blocks_20", structured_coalescent_blocks(twenty), 1, gradient});
   }
+  cases.push_back({"coalescent_blocks_20", coalescent_blocks(20), 1, false, /*single=*/true});
+  cases.push_back({"two_deme_blocks_10", structured_coalescent_blocks(ten), 1, false, /*single=*/true});
   return cases;
 }
 
@@ -168,13 +171,15 @@ int run(std::size_t num_lanes, int repetitions) {
     for (const Row& row : measure(one, num_lanes, repetitions)) {
       const double rate = row.multiply_adds * static_cast<double>(num_lanes) / (1e-6 * row.microseconds);
       std::printf(
-          "%s  {\"case\": \"%s\", \"order\": %d, \"gradient\": %s, \"mapping\": \"%s\", \"chosen\": %s,"
+          "%s  {\"case\": \"%s\", \"order\": %d, \"gradient\": %s, \"precision\": \"%s\", \"mapping\": \"%s\", "
+          "\"chosen\": %s,"
           " \"shared_bytes\": %zu, \"microseconds\": %.2f, \"low\": %.2f, \"high\": %.2f, \"predicted\": %.2f,"
           " \"one_cpu_thread\": %.1f, \"multiply_adds_per_second\": %.4g, \"share_of_shared_dot\": %.3f,"
           " \"worst_relative_difference\": %.2g}",
-          separator, one.name.c_str(), one.order, one.gradient ? "true" : "false", row.mapping.to_string().c_str(),
-          row.chosen ? "true" : "false", row.mapping.shared_bytes, row.microseconds, row.low, row.high,
-          row.mapping.microseconds, row.host_microseconds, rate, rate / ceiling, row.worst_difference);
+          separator, one.name.c_str(), one.order, one.gradient ? "true" : "false", one.single ? "fp32" : "fp64",
+          row.mapping.to_string().c_str(), row.chosen ? "true" : "false", row.mapping.shared_bytes, row.microseconds,
+          row.low, row.high, row.mapping.microseconds, row.host_microseconds, rate, rate / ceiling,
+          row.worst_difference);
       std::fflush(stdout);
       separator = ",\n";
     }

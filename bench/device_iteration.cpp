@@ -34,7 +34,7 @@ void set_times(DeviceIterationRow& row, std::vector<double> times) {
   row.high = times.back();
 }
 
-DeviceIterationRow measure_direction(SvgdDevice& device, int repetitions) {
+DeviceIterationRow measure_direction(SvgdDevice& device, bool mixed, int repetitions) {
   constexpr std::int64_t kParticles = 100'000;
   ParticleBlock u(kParticles, 4), s(kParticles, 4), phi(kParticles, 4), host(kParticles, 4);
   std::mt19937_64 random(1);
@@ -42,12 +42,14 @@ DeviceIterationRow measure_direction(SvgdDevice& device, int repetitions) {
   for (double& value : u.values) value = normal(random);
   for (double& value : s.values) value = normal(random);
   u.pad();
-  DeviceIterationRow row{.name = "SVGD direction, 100,000 particles, 4 parameters", .host_threads = kHostThreads};
+  DeviceIterationRow row{.name = mixed ? "SVGD direction, mixed precision, 100,000 particles, 4 parameters"
+                                       : "SVGD direction, 100,000 particles, 4 parameters",
+                         .host_threads = kHostThreads};
   std::vector<double> times;
   for (int repetition = -1; repetition < repetitions; ++repetition) {
     const double seconds = seconds_of([&] {
-      device.direction(Kernel::kImq, {u.dim, u.count, u.stride, u.values.data(), s.values.data(), 0.5, 0, u.count,
-                                      phi.values.data()});
+      device.direction(Kernel::kImq, {u.dim, u.count, u.stride, u.values.data(), s.values.data(), 0.5, mixed, 0,
+                                      u.count, phi.values.data()});
     });
     if (repetition >= 0) times.push_back(seconds);
   }
@@ -105,7 +107,7 @@ std::vector<DeviceIterationRow> measure_device_iterations(int repetitions) {
   guide.num_particles = 500;
   guide.num_iterations = 1000;
   std::vector<DeviceIterationRow> rows;
-  rows.push_back(measure_direction(*device.svgd, repetitions));
+  for (const bool mixed : {false, true}) rows.push_back(measure_direction(*device.svgd, mixed, repetitions));
   const Model two_demes = structured_coalescent_blocks(ten);
   rows.push_back(measure_run("SVGD run, 1,000 particles, two_deme_blocks_10, 1,000 times, 100 iterations", device,
                              two_demes, std::vector<double>(two_demes.parameters.size(), 1.0), 1000, whole,

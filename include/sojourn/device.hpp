@@ -6,6 +6,7 @@
 
 #include "sojourn/likelihood_device.hpp"
 #include "sojourn/moment_device.hpp"
+#include "sojourn/sample_device.hpp"
 #include "sojourn/svgd_device.hpp"
 
 namespace sojourn {
@@ -22,6 +23,7 @@ struct Device {
   std::shared_ptr<LikelihoodDevice> likelihood;
   std::shared_ptr<SvgdDevice> svgd;
   std::shared_ptr<MomentDevice> moments;
+  std::shared_ptr<SampleDevice> sampling;
   std::function<DeviceLimits()> limits;  ///< measures them; takes about a second
 
   explicit operator bool() const { return likelihood != nullptr; }

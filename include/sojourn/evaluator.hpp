@@ -92,11 +92,12 @@ class Evaluator {
   /// P(chain in state at time t), [K, num_states] (absorbing states included).
   Quantity state_probability(MatrixView<const double> theta, double time, bool gradient) const;
 
-  /// Evaluates moments on `device` from now on, in double precision, whole batches at a time. What the device cannot
-  /// answer for one parameter vector (gradients in doubt, numbers beyond double precision on the way) the CPU does;
-  /// `moment_report` counts both. Values agree with the CPU's to about 1e-12.
-  /// @throws DeviceError where this evaluator's moments are not evaluated there, with the reason: discrete time, other
-  /// precisions. Orders that are not end in a DeviceError when they are asked for.
+  /// Evaluates moments on `device` from now on, in double precision or in single, whole batches at a time. What the
+  /// device cannot answer for one parameter vector (gradients in doubt, numbers beyond double precision on the way) the
+  /// CPU does; `moment_report` counts both. Values agree with the CPU's to about 1e-12, in single precision within
+  /// their error bounds; what leaves the range of single precision there is evaluated there in double.
+  /// @throws DeviceError where this evaluator's moments are not evaluated there, with the reason: discrete time, multi
+  /// precision. Orders that are not, and gradients in single precision, end in a DeviceError when they are asked for.
   void use_device(std::shared_ptr<MomentDevice> device);
   [[nodiscard]] MomentReport moment_report() const;
 
@@ -105,6 +106,9 @@ class Evaluator {
   /// As `replay_moments` with its outputs.
   void moments_on_device(MatrixView<const double> phi, std::span<const double> reward, int order,
                          std::span<double> values, std::span<double> by_rate, std::span<char> in_doubt) const;
+  /// Values of single precision, those of double where it has none.
+  void single_moments_on_device(MatrixView<const double> phi, std::span<const double> reward, int order,
+                                Quantity& quantity) const;
   Model model_;
   Prc prc_;
   EvaluatorOptions options_;

@@ -16,10 +16,11 @@ struct PrcArrays;
 class DeviceMoments {
  public:
   virtual ~DeviceMoments() = default;
-  /// Moments of the vectors of rates phi [K, num_rates] in host memory, of as many orders as `shape` says.
+  /// Moments of the vectors of rates phi [K, num_rates] in host memory, of as many orders and in the precision that
+  /// `shape` says.
   ///
   /// @param reward    [rows], by row of the program.
-  /// @param values    [K, order].
+  /// @param values    [K, order]; in single precision not finite where numbers left its range.
   /// @param gradient  [K, order, num_rates]; empty, as `in_doubt` [K], where `shape.gradient` is not set.
   /// @throws DeviceError; where memory is short only after halving the batch down to one block.
   virtual void evaluate(const MomentLaneShape& shape, MatrixView<const double> phi, std::span<const double> reward,
@@ -40,6 +41,7 @@ class MomentDevice {
 struct MomentReport {
   std::string name;             ///< empty: no device
   std::int64_t num_served = 0;  ///< parameter vectors
+  std::int64_t num_single = 0;  ///< of these, answered in single precision
   /// Vectors that the CPU did instead: the gradient may have lost digits; a number left the range of double precision.
   std::int64_t num_in_doubt = 0, num_not_finite = 0;
 };

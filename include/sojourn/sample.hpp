@@ -6,6 +6,7 @@
 
 #include "sojourn/matrix_view.hpp"
 #include "sojourn/model.hpp"
+#include "sojourn/sample_device.hpp"
 
 namespace sojourn {
 
@@ -24,5 +25,12 @@ namespace sojourn {
 Matrix<double> sample(const Model& model, std::span<const double> theta,
                       const std::vector<std::span<const double>>& rewards, std::int64_t num_draws, std::uint64_t seed,
                       int num_threads = 0);
+
+/// The same draws by a device: the same paths, times within 1e-14 relative, as logarithms there may differ by a unit in
+/// the last place; in discrete time a number of steps may differ where its logarithm is whole to rounding. The first
+/// four are compared with the CPU's. @throws DeviceError besides.
+Matrix<double> sample(const Model& model, std::span<const double> theta,
+                      const std::vector<std::span<const double>>& rewards, std::int64_t num_draws, std::uint64_t seed,
+                      SampleDevice& device);
 
 }  // namespace sojourn

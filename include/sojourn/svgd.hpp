@@ -19,6 +19,12 @@ enum class BandwidthRule { kMedian, kFixed };
 enum class Optimizer { kAdam, kGradient };
 enum class ScheduleKind { kConstant, kExponential, kWarmup };
 enum class StartKind { kLaplace, kPrior, kGiven };
+/// What directions are summed in: double; or distances, kernel values and products of a pair in single precision and
+/// their sums over particles in double, checked.
+enum class DirectionPrecision { kDouble, kMixed };
+/// With kMixed the run ends where some rows are further than this from those in double, as a part of the size of what
+/// is summed: the mean of the largest |score| of a particle and 1 / bandwidth, whitened. Rounding leaves about 1e-7.
+inline constexpr double kMixedTolerance = 1e-5;
 
 struct SvgdOptions {
   std::int64_t num_particles = 200;
@@ -44,6 +50,7 @@ struct SvgdOptions {
   Matrix<double> given;  ///< [n, d] unconstrained, with kGiven
   std::uint64_t seed = 1;
   std::int64_t history_every = 0;  ///< 0: keep no history
+  DirectionPrecision precision = DirectionPrecision::kDouble;
   int num_threads = 0;
 };
 
@@ -112,6 +119,12 @@ struct DeviceIterations {
   std::string why_not_resident;     ///< why particles come to the host in each iteration; empty where they stay
 };
 
+/// How far directions of mixed precision were from those in double, in this call and on this rank.
+struct DirectionCheck {
+  std::int64_t num_checks = 0;  ///< of some rows each; 0: none, or all in double
+  double worst_error = 0;       ///< as a part of the size of what is summed, see `kMixedTolerance`
+};
+
 struct SvgdResult {
   Matrix<double> particles;         ///< [n, d] unconstrained, in particle order
   std::vector<double> log_density;  ///< [n] at the end
@@ -127,6 +140,7 @@ struct SvgdResult {
   double seconds_start = 0, seconds_scores = 0, seconds_kernel = 0, seconds_total = 0;
   RankEfficiency on_ranks;
   DeviceIterations on_device;
+  DirectionCheck direction_check;
 };
 
 /// During the start `iteration` is 0, and what is not known yet is NaN.
@@ -182,7 +196,7 @@ struct ParticleError : NumericalError {
 /// phi_i = 1/n sum_j [ k(x_j, x_i) grad log p(x_j) + grad_{x_j} k(x_j, x_i) ].
 /// Bit-identical for any thread count. Memory O(n d). Cost per iteration: n evaluations of the target + O(n^2 d).
 /// @throws UsageError for options out of range, ParticleError naming particle, position and iteration when the target
-/// is not finite.
+/// is not finite, NumericalError where directions of mixed precision fail their check.
 SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdProgressFunction& progress = {});
 
 /// The same under more control. @throws UsageError also for a state that cannot be one of this run.

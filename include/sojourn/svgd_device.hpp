@@ -10,6 +10,9 @@ namespace sojourn {
 
 enum class Kernel;
 struct SvgdState;
+namespace line_series {
+struct Table;
+}
 
 /// The direction of rows [row_begin, row_end): phi_i = 1/n sum_j [ k(u_j, u_i) s_j + grad_{u_j} k(u_j, u_i) ] of
 /// whitened particles u and scores s. Arrays are [d, stride] in host memory, particle index minor.
@@ -19,6 +22,7 @@ struct DirectionWork {
   const double* u = nullptr;
   const double* s = nullptr;
   double inverse_h2 = 1;
+  bool mixed = false;  ///< pairs in single precision, their sums in double
   std::int64_t row_begin = 0, row_end = 0;
   double* phi = nullptr;  ///< rows outside the range stay as they are
 };
@@ -65,10 +69,19 @@ class DeviceCloud {
   virtual void open_steps(OpenSteps& steps) = 0;
   /// Ends the iteration that halted: `steps.to`, `log_density` and `score` of the open particles are the host's now.
   virtual CloudProgress settle(const OpenSteps& steps) = 0;
+  /// Log likelihoods come from these cells of the only free parameter's line from now on, which are copied. A particle
+  /// whose cell has not been made or is too rough is left open.
+  virtual void follow_line(const line_series::Table& cells) = 0;
+  /// Where it has halted: evaluates the ends of steps once more, by cells that were made since, and ends the iteration
+  /// where no particle is left open.
+  virtual CloudProgress retry() = 0;
   /// Writes what the device holds to a state of the same run: everything but traces, history, facts and seconds.
   virtual void save(SvgdState& state) = 0;
   /// Largest of what its evaluations were worth, relative: the law's error bound and that of data compression.
   virtual void worst_errors(double& error_bound, double& compression_error) = 0;
+  /// How far the direction of some rows of the iteration just done is from that in double precision, as a part of the
+  /// size of what is summed (`kMixedTolerance`); each call takes other rows. Cost: a few rows in double.
+  virtual double direction_error() = 0;
 
   static constexpr std::int64_t most_at_once() { return 256; }
 };

@@ -141,6 +141,7 @@ class MomentLevels : MomentTerms<kOrder, Local, Wide> {
   using Terms = MomentTerms<kOrder, Local, Wide>;
   using Terms::prc_;
   using Terms::shape_;
+  using typename Terms::Real;
 
  public:
   /// `local` has the shape's rates and the schedule's factors; `lane` of the batch, `phi` and `output` as for
@@ -160,13 +161,14 @@ class MomentLevels : MomentTerms<kOrder, Local, Wide> {
   template <class Block>
   SOJOURN_HD static void run(Block&& block, const LevelView& levels, const MomentLaneShape& shape) {
     using Self = MomentLevels;
+    const bool gradient = Terms::kHasGradient && shape.gradient;
     block.step([](Self& own) { own.begin(); });
     for (std::int32_t w = 0; w < levels.num_waves; ++w) {
       const LevelWave& wave = levels.waves[w];
       factor(block, wave);
       for (int j = 1; j <= kOrder; ++j) {
         for (std::int32_t step = wave.solve_begin; step < wave.solve_end; ++step) {
-          if (shape.gradient) {
+          if (gradient) {
             block.step([=](Self& own) { own.template solve<OwnSlots>(step, j); });
           } else {
             block.step([=](Self& own) { own.template solve<ValueSlots>(step, j); });
@@ -174,13 +176,21 @@ class MomentLevels : MomentTerms<kOrder, Local, Wide> {
         }
       }
       if (wave.start_begin == wave.start_end) continue;
-      if (shape.gradient) {
+      if (gradient) {
         block.step([&](Self& own) { own.template add_starts<OwnSlots>(wave); });
       } else {
         block.step([&](Self& own) { own.template add_starts<ValueSlots>(wave); });
       }
     }
-    if (!shape.gradient) return;
+    if constexpr (Terms::kHasGradient) {
+      if (gradient) run_gradient(block, levels);
+    }
+  }
+
+ private:
+  template <class Block>
+  SOJOURN_HD static void run_gradient(Block&& block, const LevelView& levels) {
+    using Self = MomentLevels;
     for (std::int32_t w = levels.num_waves - 1; w >= 0; --w) {
       const LevelWave& wave = levels.waves[w];
       // The last wave's factors are still there.
@@ -196,7 +206,6 @@ class MomentLevels : MomentTerms<kOrder, Local, Wide> {
     block.step([](Self& own) { own.finish(); });
   }
 
- private:
   template <class Block>
   SOJOURN_HD static void factor(Block&& block, const LevelWave& wave) {
     for (std::int32_t step = wave.factor_begin; step < wave.factor_end; ++step)
@@ -208,12 +217,12 @@ class MomentLevels : MomentTerms<kOrder, Local, Wide> {
       this->load(phi_);
       for (int j = 0; j < kOrder; ++j) values_[j] = 0;
     }
-    if (shape_.gradient)
+    if (Terms::kHasGradient && shape_.gradient)
       tasks_.share(shape_.num_partials * this->num_sums(), [&](std::int64_t i) { this->sums_[i] = 0; });
   }
   SOJOURN_HD void factor(std::int32_t step) {
     const auto single = [this](std::int32_t v) {
-      return factor_single_row<double>(prc_, prc_.rows[v], this->rate_, this->inverse_rate_);
+      return factor_single_row<Real>(prc_, prc_.rows[v], this->rate_, this->inverse_rate_);
     };
     tasks_.factor(step, this->rate_, typename Terms::NoKill{}, single);
   }
@@ -230,12 +239,13 @@ class MomentLevels : MomentTerms<kOrder, Local, Wide> {
   SOJOURN_HD void add_starts(const LevelWave& wave) {
     tasks_.share(kOrder, [&](std::int64_t j) {
       const Wide solution = this->x(static_cast<int>(j) + 1);
-      double sum = values_[j];
+      // The mean so far is a number of single precision where slots are.
+      Real sum(values_[j]);
       for (std::int32_t k = wave.start_begin; k < wave.start_end; ++k) {
         const std::int32_t v = levels_.starts[k];
         add_product(sum, prc_.alpha[v], solution[Slots::of_row(prc_, v)]);
       }
-      values_[j] = sum;
+      values_[j] = widened(sum);
     });
   }
   SOJOURN_HD void finish() {
@@ -246,7 +256,7 @@ class MomentLevels : MomentTerms<kOrder, Local, Wide> {
   }
 
   const LevelView& levels_;
-  LevelTasks<double, Local> tasks_;
+  LevelTasks<Real, Local> tasks_;
   Strided<const double> phi_;
   Strided<double> values_, gradient_;
   unsigned char* in_doubt_;

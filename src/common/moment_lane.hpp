@@ -1,13 +1,19 @@
 #pragma once
 
+#include <type_traits>
+#include <utility>
+
 #include "common/prc_replay.hpp"
 #include "common/strided.hpp"
+#include "common/watched_single.hpp"
 
 /// Moments of one lane (one parameter vector), as a device thread computes them and a host loop does in tests.
 namespace sojourn {
 
 /// Orders that need no scaling of the rewards; higher ones are computed on the host.
 inline constexpr int kMostLaneOrder = 4;
+/// The same in single precision, whose range squares of means leave soon.
+inline constexpr int kMostSingleOrder = 2;
 
 /// Slots of one lane by purpose. `factor` holds one component's factors at a time.
 struct MomentLaneSlots {
@@ -21,6 +27,7 @@ struct MomentLaneSlots {
 struct MomentLaneShape : PrcComponentBounds {
   std::int32_t order = 1;  ///< 1..kMostLaneOrder
   bool gradient = false;
+  bool single = false;               ///< slots are `WatchedSingle`, no gradient; else doubles
   std::int32_t num_value_slots = 0;  ///< per order, where only the start's value is wanted
   std::int32_t num_partials = 1;     ///< row v adds to part v % num_partials of the gradient's sums
   /// The error of a derivative is this part of what it was subtracted from (`GradientJudge`).
@@ -28,6 +35,9 @@ struct MomentLaneShape : PrcComponentBounds {
   /// A derivative whose error may be a larger part of it than this is in doubt.
   double tolerance = 0;
 
+  [[nodiscard]] SOJOURN_HD std::int64_t slot_bytes() const {
+    return static_cast<std::int64_t>(single ? sizeof(WatchedSingle) : sizeof(double));
+  }
   [[nodiscard]] SOJOURN_HD std::int64_t solution_stride(const PrcView& prc) const {
     return gradient ? prc.num_rows : num_value_slots;
   }
@@ -40,10 +50,14 @@ struct MomentLaneShape : PrcComponentBounds {
 
 /// One lane's numbers by name, and the terms of its moments E[Y^k], k = 1..kOrder, in continuous time: m_1 = M r,
 /// m_j = M (j r m_{j-1}); y_1 = M^T alpha, y_{a+1} = M^T R y_a. `Local` holds rates and factors, `Wide` the solutions:
-/// arrays of doubles with `from`, such as `Strided`.
+/// arrays with `from`, such as `Strided`, of doubles, or of `WatchedSingle` where there is no gradient.
 template <int kOrder, class Local, class Wide>
 class MomentTerms {
  public:
+  using Real = std::remove_cvref_t<decltype(std::declval<Local>()[0])>;
+  /// In single precision a gradient would need its sums in double.
+  static constexpr bool kHasGradient = std::is_same_v<Real, double>;
+
   /// `reward` [rows], by row.
   SOJOURN_HD MomentTerms(const PrcView& prc, const MomentLaneShape& shape, const double* reward, Local rate,
                          Wide solution)
@@ -73,8 +87,8 @@ class MomentTerms {
 
   /// The right-hand side of m_j at row v.
   template <class Slots>
-  [[nodiscard]] SOJOURN_HD double rhs(int j, std::int32_t v) const {
-    return j == 1 ? reward_[v] : (j * reward_[v]) * x(j - 1)[Slots::of_row(prc_, v)];
+  [[nodiscard]] SOJOURN_HD Real rhs(int j, std::int32_t v) const {
+    return j == 1 ? Real(reward_[v]) : (j * reward_[v]) * x(j - 1)[Slots::of_row(prc_, v)];
   }
   /// That of y_a.
   [[nodiscard]] SOJOURN_HD double visits_rhs(int a, std::int32_t v) const {
@@ -142,8 +156,11 @@ template <int kOrder, bool kFronts, class Local, class Wide>
 class MomentLane : MomentTerms<kOrder, Local, Wide> {
   using Terms = MomentTerms<kOrder, Local, Wide>;
   using Terms::prc_;
+  using typename Terms::Real;
 
  public:
+  using Terms::kHasGradient;
+
   SOJOURN_HD MomentLane(const PrcView& prc, const MomentLaneShape& shape, const double* reward, Local rate,
                         Local factor, Wide solution)
       : Terms(prc, shape, reward, rate, solution),
@@ -181,30 +198,31 @@ class MomentLane : MomentTerms<kOrder, Local, Wide> {
  private:
   SOJOURN_HD void factor(const PrcComponent& component) {
     if (component.row_end - component.row_begin == 1) {
-      inverse_[0] = factor_single_row<double>(prc_, prc_.rows[component.row_begin], this->rate_, this->inverse_rate_);
+      inverse_[0] = factor_single_row<Real>(prc_, prc_.rows[component.row_begin], this->rate_, this->inverse_rate_);
     } else {
-      factor_component<double, kFronts>(prc_, component, this->rate_, typename Terms::NoKill{}, entry_, exit_, inverse_,
-                                        IgnorePivots{});
+      factor_component<Real, kFronts>(prc_, component, this->rate_, typename Terms::NoKill{}, entry_, exit_, inverse_,
+                                      IgnorePivots{});
     }
   }
 
   /// Component by component, all orders while the factors are at hand.
   template <class Slots, class Values>
   SOJOURN_HD void solve(const Values& values) {
-    double mean[kOrder] = {};
+    Real mean[kOrder];
+    for (int j = 0; j < kOrder; ++j) mean[j] = Real(0.0);
     for (std::int32_t c = 0; c < prc_.num_components; ++c) {
       const PrcComponent& component = prc_.components[c];
       factor(component);
       for (int j = 1; j <= kOrder; ++j) {
         const Wide solution = this->x(j);
         const auto rhs = [&](std::int32_t v) { return this->template rhs<Slots>(j, v); };
-        solve_component<Slots, double>(prc_, component, this->rate_, entry_, inverse_, rhs, solution);
+        solve_component<Slots, Real>(prc_, component, this->rate_, entry_, inverse_, rhs, solution);
         for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
           if (prc_.alpha[v] != 0) add_product(mean[j - 1], prc_.alpha[v], solution[Slots::of_row(prc_, v)]);
         }
       }
     }
-    for (int j = 0; j < kOrder; ++j) values[j] = mean[j];
+    for (int j = 0; j < kOrder; ++j) values[j] = widened(mean[j]);
   }
 
   SOJOURN_HD void solve_visits(const PrcComponent& component) {
@@ -220,7 +238,7 @@ class MomentLane : MomentTerms<kOrder, Local, Wide> {
 
 /// Results of a batch of n lanes, lane-minor.
 struct MomentLaneOutput {
-  double* values;           ///< [order, n]
+  double* values;           ///< [order, n]; not finite where single precision has no answer
   double* gradient;         ///< [order, num_rates, n], or null
   unsigned char* in_doubt;  ///< [n], or null
 };
@@ -230,15 +248,18 @@ template <int kOrder, bool kFronts, class Local, class Wide>
 SOJOURN_HD inline void moment_lane(const PrcView& prc, const MomentLaneShape& shape, const double* reward,
                                    const double* phi, std::int64_t num_lanes, std::int64_t lane, Local local,
                                    Wide solution, const MomentLaneOutput& output) {
-  MomentLane<kOrder, kFronts, Local, Wide> work(prc, shape, reward, local, local.from(shape.slots(prc).rate), solution);
+  using Lane = MomentLane<kOrder, kFronts, Local, Wide>;
+  Lane work(prc, shape, reward, local, local.from(shape.slots(prc).rate), solution);
   const Strided<const double> own_phi{phi + lane, num_lanes};
   const Strided<double> values{output.values + lane, num_lanes};
-  if (!shape.gradient) {
-    work.values(own_phi, values);
-    return;
+  if constexpr (Lane::kHasGradient) {
+    if (shape.gradient) {
+      const Strided<double> gradient{output.gradient + lane, num_lanes};
+      output.in_doubt[lane] = work.values_and_gradient(own_phi, values, gradient) ? 1 : 0;
+      return;
+    }
   }
-  const Strided<double> gradient{output.gradient + lane, num_lanes};
-  output.in_doubt[lane] = work.values_and_gradient(own_phi, values, gradient) ? 1 : 0;
+  work.values(own_phi, values);
 }
 
 }  // namespace sojourn

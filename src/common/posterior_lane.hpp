@@ -88,4 +88,14 @@ SOJOURN_HD inline bool finish_particle(const ParameterView& view, const Z& z, co
   return finite && is_finite(sum);
 }
 
+/// The same of one free parameter from its log likelihood and the derivative of that by z.
+template <class Z, class Score>
+SOJOURN_HD inline bool finish_on_line(const ParameterView& view, const Z& z, double likelihood, double slope,
+                                      double& log_density, const Score& score) {
+  const prior_density::LineDensity prior = prior_density::on_line(view.free[0].prior, z[0]);
+  log_density = likelihood + prior.value;
+  score[0] = slope + prior.derivative;
+  return is_finite(log_density) && is_finite(score[0]);
+}
+
 }  // namespace sojourn

@@ -24,13 +24,15 @@ SOJOURN_HD inline int tile_columns(std::int64_t tile, std::int64_t num_columns) 
   return left < kTileColumns ? static_cast<int>(left) : kTileColumns;
 }
 
-/// Copies column `column` of a tile from [d, stride] arrays into the tile's own [d, kTileColumns] arrays.
+/// Copies column `column` of a tile from [d, stride] arrays into the tile's own [d, kTileColumns] arrays, of doubles or
+/// floats.
+template <class Number>
 SOJOURN_HD inline void load_column(int dim, const double* u, const double* s, std::int64_t stride, std::int64_t tile,
-                                   int column, double* tile_u, double* tile_s) {
+                                   int column, Number* tile_u, Number* tile_s) {
   const std::int64_t j = tile * kTileColumns + column;
   for (int c = 0; c < dim; ++c) {
-    tile_u[c * kTileColumns + column] = u[c * stride + j];
-    tile_s[c * kTileColumns + column] = s[c * stride + j];
+    tile_u[c * kTileColumns + column] = static_cast<Number>(u[c * stride + j]);
+    tile_s[c * kTileColumns + column] = static_cast<Number>(s[c * stride + j]);
   }
 }
 

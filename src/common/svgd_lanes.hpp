@@ -41,6 +41,9 @@ struct Numbers {
   double mean_log_density, largest_step;
   double worst_error_bound, worst_compression_error;  ///< since the particles came here
   double maxima[3];
+  double line_width;  ///< of cells that log likelihoods come from
+  std::int64_t num_line_cells;
+  double mean_score_size;  ///< mean over particles of the largest |s|
   double centre[kMostDimensions], mean[kMostDimensions], sd[kMostDimensions];
   double factor[kMostDimensions * kMostDimensions], laplace[kMostDimensions * kMostDimensions];
   double covariance[kMostDimensions * kMostDimensions], mixed[kMostDimensions * kMostDimensions];
@@ -107,6 +110,18 @@ struct WhitenedTerm {
   SOJOURN_HD double operator()(int k, std::int64_t i) const {
     const int dim = cloud.rules.dim;
     return k < dim ? cloud.u[k * cloud.rules.stride + i] : cloud.s[(k - dim) * cloud.rules.stride + i];
+  }
+};
+/// The largest |s| of a particle.
+struct ScoreSizeTerm {
+  Cloud cloud;
+  SOJOURN_HD double operator()(int, std::int64_t i) const {
+    double largest = 0;
+    for (int c = 0; c < cloud.rules.dim; ++c) {
+      const double size = std::abs(cloud.s[c * cloud.rules.stride + i]);
+      if (size > largest) largest = size;
+    }
+    return largest;
   }
 };
 /// s_a (u_b - mean of u_b).

@@ -12,12 +12,14 @@
 /// particle i and the column particle j the direction is (Liu, Wang 2016)
 ///   phi_i = 1/n sum_j [ k(u_j, u_i) s_j + grad_{u_j} k(u_j, u_i) ],   grad_{u_j} k = slope * (u_i - u_j),
 /// and slope > 0 for a decreasing kernel, so particles repel.
+/// `Number` is what a pair is computed in, double or float; sums over particles are double in either case.
 namespace sojourn {
 
 /// Kernel value and the factor of (u_i - u_j) in its gradient by u_j.
+template <class Number>
 struct PairTerms {
-  double value;
-  double slope;
+  Number value;
+  Number slope;
 };
 
 /// exp(-a) for a >= 0 within 2 units in the last place, held at exp(-708) = 3e-308 from there on. Free of calls and
@@ -58,6 +60,34 @@ SOJOURN_HD inline double exp_negative(double a) {
   return p * power;
 }
 
+/// The same in single precision, held at exp(-87) = 2e-38; a degree 7 polynomial (remainder below 6e-9).
+SOJOURN_HD inline float exp_negative(float a) {
+  constexpr std::int32_t kBitsOf87 = 0x42AE0000;
+  std::int32_t argument_bits;
+  std::memcpy(&argument_bits, &a, sizeof argument_bits);
+  argument_bits = argument_bits < kBitsOf87 ? argument_bits : kBitsOf87;
+  float bounded;
+  std::memcpy(&bounded, &argument_bits, sizeof bounded);
+  constexpr float kRoundingShift = 12582912.0F;  // 1.5 * 2^23
+  const float shifted = -bounded * 1.44269504F + kRoundingShift;
+  const float exponent = shifted - kRoundingShift;
+  const float r = (-bounded - exponent * 0.693359375F) + exponent * 2.12194440e-4F;
+  float p = 1.0F / 5040.0F;
+  p = p * r + 1.0F / 720.0F;
+  p = p * r + 1.0F / 120.0F;
+  p = p * r + 1.0F / 24.0F;
+  p = p * r + 1.0F / 6.0F;
+  p = p * r + 0.5F;
+  p = p * r + 1.0F;
+  p = p * r + 1.0F;
+  std::int32_t bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  const std::int32_t power_bits = static_cast<std::int32_t>(static_cast<std::uint32_t>(bits + 127) << 23);
+  float power;
+  std::memcpy(&power, &power_bits, sizeof power);
+  return p * power;
+}
+
 /// x^(-1/2) for x >= 1 within 2 units in the last place. On the host a bit-level guess and four Newton steps (relative
 /// error 3.5e-2, 1.8e-3, 5e-6, 4e-11, rounding): a library square root may set errno, which keeps loops scalar.
 SOJOURN_HD inline double inverse_square_root(double x) {
@@ -78,18 +108,38 @@ SOJOURN_HD inline double inverse_square_root(double x) {
 #endif
 }
 
+/// The same in single precision, by three Newton steps.
+SOJOURN_HD inline float inverse_square_root(float x) {
+#if defined(__CUDA_ARCH__)
+  return rsqrtf(x);
+#else
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits = 0x5F375A86U - (bits >> 1);
+  float y;
+  std::memcpy(&y, &bits, sizeof y);
+  const float half = 0.5F * x;
+  y = y * (1.5F - half * y * y);
+  y = y * (1.5F - half * y * y);
+  y = y * (1.5F - half * y * y);
+  return y;
+#endif
+}
+
 /// Inverse multiquadric k = (1 + r^2/h^2)^(-1/2) (Gorham, Mackey 2017).
 struct ImqKernel {
-  SOJOURN_HD static PairTerms pair(double squared_distance, double inverse_h2) {
-    const double value = inverse_square_root(1.0 + squared_distance * inverse_h2);
+  template <class Number>
+  SOJOURN_HD static PairTerms<Number> pair(Number squared_distance, Number inverse_h2) {
+    const Number value = inverse_square_root(Number(1) + squared_distance * inverse_h2);
     return {value, value * value * value * inverse_h2};
   }
 };
 
 /// Gaussian k = exp(-r^2 / (2 h^2)).
 struct RbfKernel {
-  SOJOURN_HD static PairTerms pair(double squared_distance, double inverse_h2) {
-    const double value = exp_negative(0.5 * squared_distance * inverse_h2);
+  template <class Number>
+  SOJOURN_HD static PairTerms<Number> pair(Number squared_distance, Number inverse_h2) {
+    const Number value = exp_negative(Number(0.5) * squared_distance * inverse_h2);
     return {value, value * inverse_h2};
   }
 };
@@ -101,23 +151,23 @@ struct RbfKernel {
 /// @param col_u   Coordinates of particle j, coordinate c at `col_u[c * stride]`.
 /// @param col_s   Its whitened score, laid out alike.
 /// @param sum     [d, kLanes], lane-minor; gains k s_j + slope (u_i - u_j), not yet divided by n.
-template <class PairKernel, int kLanes, int kDim = 0>
-SOJOURN_HD inline void accumulate_column(int dim, const double* row_u, const double* col_u, const double* col_s,
-                                         std::int64_t stride, double inverse_h2, double* sum) {
+template <class PairKernel, int kLanes, int kDim = 0, class Number>
+SOJOURN_HD inline void accumulate_column(int dim, const Number* row_u, const Number* col_u, const Number* col_s,
+                                         std::int64_t stride, Number inverse_h2, double* sum) {
   const int num_coordinates = kDim > 0 ? kDim : dim;
-  double squared_distance[kLanes];
+  Number squared_distance[kLanes];
   SOJOURN_LANE_LOOP
   for (int l = 0; l < kLanes; ++l) squared_distance[l] = 0;
   for (int c = 0; c < num_coordinates; ++c) SOJOURN_LANE_LOOP
   for (int l = 0; l < kLanes; ++l) {
-    const double difference = row_u[c * kLanes + l] - col_u[c * stride];
+    const Number difference = row_u[c * kLanes + l] - col_u[c * stride];
     squared_distance[l] += difference * difference;
   }
-  double value[kLanes];
-  double slope[kLanes];
+  Number value[kLanes];
+  Number slope[kLanes];
   SOJOURN_LANE_LOOP
   for (int l = 0; l < kLanes; ++l) {
-    const PairTerms terms = PairKernel::pair(squared_distance[l], inverse_h2);
+    const PairTerms<Number> terms = PairKernel::pair(squared_distance[l], inverse_h2);
     value[l] = terms.value;
     slope[l] = terms.slope;
   }
@@ -127,9 +177,9 @@ SOJOURN_HD inline void accumulate_column(int dim, const double* row_u, const dou
 }
 
 /// Adds the columns [0, num_columns) of one tile, in index order; particle j of the tile at offset j.
-template <class PairKernel, int kLanes, int kDim = 0>
-SOJOURN_HD inline void accumulate_tile(int dim, const double* row_u, const double* tile_u, const double* tile_s,
-                                       std::int64_t stride, int num_columns, double inverse_h2, double* sum) {
+template <class PairKernel, int kLanes, int kDim = 0, class Number>
+SOJOURN_HD inline void accumulate_tile(int dim, const Number* row_u, const Number* tile_u, const Number* tile_s,
+                                       std::int64_t stride, int num_columns, Number inverse_h2, double* sum) {
   for (int j = 0; j < num_columns; ++j)
     accumulate_column<PairKernel, kLanes, kDim>(dim, row_u, tile_u + j, tile_s + j, stride, inverse_h2, sum);
 }

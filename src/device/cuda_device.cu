@@ -6,6 +6,7 @@
 #include "device/cuda_machine.cuh"
 #include "device/evaluation/device_program.hpp"
 #include "device/evaluation/moment_kernel.hpp"
+#include "device/graph/sample_batch.hpp"
 #include "device/posterior/routed_likelihood.hpp"
 #include "device/support/array_layout.hpp"
 #include "device/support/device_ceiling.hpp"
@@ -80,7 +81,7 @@ class CudaMoments final : public DeviceMoments {
   MappingChoice choice_;
 };
 
-class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public MomentDevice {
+class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public MomentDevice, public SampleDevice {
  public:
   CudaDevice(int index, Report report, MappingChoice choice)
       : index_(index), report_(std::move(report)), choice_(choice) {
@@ -104,6 +105,12 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
   std::unique_ptr<DeviceMoments> load(const PrcArrays& arrays) override {
     SOJOURN_CUDA_TRY(cudaSetDevice(index_));
     return std::make_unique<CudaMoments>(index_, arrays, report_, choice_);
+  }
+
+  void draw(const JumpTable& table, std::uint64_t seed, std::int64_t num_draws, std::span<double> draws) override {
+    SOJOURN_CUDA_TRY(cudaSetDevice(index_));
+    CudaMachine machine;
+    SampleBatch<CudaMachine>(machine, table).draw(seed, num_draws, draws, report_);
   }
 
   [[nodiscard]] std::int32_t most_dimensions() const override { return svgd_lanes::kMostDimensions; }
@@ -135,7 +142,7 @@ Device open_cuda_device(int index, LikelihoodDevice::Report report) {
 
 Device open_cuda_device_by(MappingChoice choice, int index, LikelihoodDevice::Report report) {
   const auto device = std::make_shared<CudaDevice>(index, std::move(report), choice);
-  return {.likelihood = device, .svgd = device, .moments = device, .limits = [index] {
+  return {.likelihood = device, .svgd = device, .moments = device, .sampling = device, .limits = [index] {
             SOJOURN_CUDA_TRY(cudaSetDevice(index));
             return measure_device_limits();
           }};

@@ -158,7 +158,7 @@ std::string Mapping::to_string() const {
 LaneWork work_of(const PrcView& prc, const MomentLaneShape& shape) {
   const MomentLaneSlots slots = shape.slots(prc);
   const double order = shape.order, gradient = shape.gradient ? 1 : 0;
-  return {.slot_bytes = sizeof(double),
+  return {.slot_bytes = shape.slot_bytes(),
           .rate_slots = slots.rate,
           .solution_slots = shape.gradient ? slots.solution : 0,
           .value_solutions = shape.gradient ? 0 : shape.order,

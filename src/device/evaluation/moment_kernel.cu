@@ -12,15 +12,15 @@ namespace sojourn {
 namespace {
 
 /// One thread is one lane; blocks stride over the batch where fewer are resident than there are lanes.
-template <int kOrder, SlotPlacement kPlacement>
+template <class Number, int kOrder, SlotPlacement kPlacement>
 __global__ void moment_kernel(const PrcView prc, const MomentLaneShape shape, const double* __restrict__ reward,
-                              const double* __restrict__ phi, std::int64_t num_lanes, double* __restrict__ slots,
+                              const double* __restrict__ phi, std::int64_t num_lanes, void* __restrict__ slots,
                               const MomentLaneOutput output) {
   extern __shared__ double shared[];
   const std::int64_t resident = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
   const std::int64_t own = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  const Strided<double> in_shared{shared + threadIdx.x, blockDim.x};
-  const Strided<double> in_global{slots + own, resident};
+  const Strided<Number> in_shared{reinterpret_cast<Number*>(shared) + threadIdx.x, blockDim.x};
+  const Strided<Number> in_global{static_cast<Number*>(slots) + own, resident};
   const MomentLaneSlots places = shape.slots(prc);
   // `plan_moments` puts programs with fronts into global memory, where their factors would be anyway.
   constexpr bool kFronts = kPlacement == SlotPlacement::kGlobal;
@@ -37,48 +37,51 @@ __global__ void moment_kernel(const PrcView prc, const MomentLaneShape shape, co
   }
 }
 
-using Kernel = void (*)(PrcView, MomentLaneShape, const double*, const double*, std::int64_t, double*,
-                        MomentLaneOutput);
+using Kernel = void (*)(PrcView, MomentLaneShape, const double*, const double*, std::int64_t, void*, MomentLaneOutput);
 
-template <int kOrder>
+template <class Number, int kOrder>
 Kernel kernel_of(SlotPlacement placement) {
   switch (placement) {
     case SlotPlacement::kShared:
-      return moment_kernel<kOrder, SlotPlacement::kShared>;
+      return moment_kernel<Number, kOrder, SlotPlacement::kShared>;
     case SlotPlacement::kSharedFactors:
-      return moment_kernel<kOrder, SlotPlacement::kSharedFactors>;
+      return moment_kernel<Number, kOrder, SlotPlacement::kSharedFactors>;
     default:
-      return moment_kernel<kOrder, SlotPlacement::kGlobal>;
+      return moment_kernel<Number, kOrder, SlotPlacement::kGlobal>;
   }
 }
 
-Kernel kernel_of(int order, SlotPlacement placement) {
-  static_assert(kMostLaneOrder == 4);
-  switch (order) {
+Kernel kernel_of(const MomentLaneShape& shape, SlotPlacement placement) {
+  static_assert(kMostLaneOrder == 4 && kMostSingleOrder == 2);
+  const int most = shape.single ? kMostSingleOrder : kMostLaneOrder;
+  if (shape.order < 1 || shape.order > most)
+    throw DeviceError("moments on the device: order " + std::to_string(shape.order) + " must be in 1.." +
+                      std::to_string(most) + "; compute higher orders on the CPU");
+  if (shape.single)
+    return shape.order == 1 ? kernel_of<WatchedSingle, 1>(placement) : kernel_of<WatchedSingle, 2>(placement);
+  switch (shape.order) {
     case 1:
-      return kernel_of<1>(placement);
+      return kernel_of<double, 1>(placement);
     case 2:
-      return kernel_of<2>(placement);
+      return kernel_of<double, 2>(placement);
     case 3:
-      return kernel_of<3>(placement);
-    case 4:
-      return kernel_of<4>(placement);
+      return kernel_of<double, 3>(placement);
     default:
-      throw DeviceError("moments on the device: order " + std::to_string(order) + " must be in 1.." +
-                        std::to_string(kMostLaneOrder) + "; compute higher orders on the CPU");
+      return kernel_of<double, 4>(placement);
   }
 }
 
 /// Device memory of one batch.
 struct Batch {
-  DeviceBuffer<double> phi, values, gradient, slots;
-  DeviceBuffer<unsigned char> in_doubt;
+  DeviceBuffer<double> phi, values, gradient;
+  DeviceBuffer<unsigned char> slots, in_doubt;
 
   Batch(const MomentWay& way, std::size_t num_rates, std::int64_t num_lanes, std::int64_t resident) {
     const auto lanes = static_cast<std::size_t>(num_lanes), order = static_cast<std::size_t>(way.shape.order);
     phi = DeviceBuffer<double>(num_rates * lanes);
     values = DeviceBuffer<double>(order * lanes);
-    slots = DeviceBuffer<double>(static_cast<std::size_t>(way.mapping.global_slots * resident));
+    slots = DeviceBuffer<unsigned char>(
+        static_cast<std::size_t>(way.mapping.global_slots * resident * way.shape.slot_bytes()));
     if (!way.shape.gradient) return;
     gradient = DeviceBuffer<double>(order * num_rates * lanes);
     in_doubt = DeviceBuffer<unsigned char>(lanes);
@@ -105,15 +108,18 @@ MomentWay way_of_moments(const DeviceProgram& program, MomentLaneShape shape, st
   shape.num_value_slots = program.arrays().num_value_slots;
   MomentWay way{shape};
   const std::int64_t bucket = lanes_of_same_mapping(program.arrays(), num_lanes);
-  const std::string key = "moments " + std::to_string(shape.order) + (shape.gradient ? " gradient " : " ") +
+  const std::string key = "moments " + std::to_string(shape.order) +
+                          (shape.single     ? " single "
+                           : shape.gradient ? " gradient "
+                                            : " ") +
                           std::to_string(bucket) + " " + std::to_string(static_cast<int>(choice));
   way.mapping = program.remember(
       key, [&] { return map_moments(program.arrays(), shape, bucket, current_device_size(), choice); });
   way.lane_bytes = moment_lane_bytes(program.view(), shape);
   const int lanes = way.mapping.lanes_per_block;
   way.resident_lanes = lanes * (way.mapping.by_levels ? resident_level_blocks(shape, way.mapping)
-                                                      : resident_blocks(kernel_of(shape.order, way.mapping.placement),
-                                                                        lanes, way.mapping.shared_bytes));
+                                                      : resident_blocks(kernel_of(shape, way.mapping.placement), lanes,
+                                                                        way.mapping.shared_bytes));
   return way;
 }
 
@@ -127,7 +133,7 @@ void launch_moments(const MomentLaunch& launch, const MomentWay& way, void* stre
                          launch.num_lanes, blocks, launch.slots, launch.output, stream);
     return;
   }
-  const Kernel kernel = kernel_of(way.shape.order, mapping.placement);
+  const Kernel kernel = kernel_of(way.shape, mapping.placement);
   kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(mapping.lanes_per_block), mapping.shared_bytes,
            static_cast<cudaStream_t>(stream)>>>(launch.program->view(), way.shape, launch.reward, launch.phi,
                                                 launch.num_lanes, launch.slots, launch.output);
@@ -148,8 +154,9 @@ void moments_on_device(const DeviceProgram& program, const MomentLaneShape& shap
   device_reward.upload(reward, stream.get());
   std::size_t free_bytes = 0, total_bytes = 0;
   SOJOURN_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes));
-  const std::int64_t batch = batch_lanes({lanes_per_block, way.mapping.global_slots, way.lane_bytes}, num_lanes,
-                                         way.resident_lanes, free_bytes);
+  const std::int64_t batch =
+      batch_lanes({lanes_per_block, way.mapping.global_slots, way.lane_bytes, way.shape.slot_bytes()}, num_lanes,
+                  way.resident_lanes, free_bytes);
   std::vector<double> lanes;
   for_each_batch(num_lanes, batch, lanes_per_block, report, [&](std::int64_t first, std::int64_t count) {
     const std::int64_t in_work = std::min(way.resident_lanes, way.mapping.num_blocks(count) * lanes_per_block);

@@ -28,7 +28,7 @@ struct MomentLaunch {
   const double* reward;
   const double* phi;
   std::int64_t num_lanes;
-  double* slots;  ///< [mapping.global_slots, resident lanes], or null
+  void* slots;  ///< [mapping.global_slots, resident lanes] of shape.slot_bytes(), or null
   MomentLaneOutput output;
 };
 

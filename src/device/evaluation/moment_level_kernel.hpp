@@ -12,6 +12,6 @@ std::int64_t resident_level_blocks(const MomentLaneShape& shape, const Mapping& 
 /// What `launch_moments` does where the mapping is by levels: `slots` [blocks, global slots, lanes].
 void launch_moment_levels(const DeviceLevels& levels, MomentLaneShape shape, const Mapping& mapping,
                           const double* reward, const double* phi, std::int64_t num_lanes, std::int64_t num_blocks,
-                          double* slots, const MomentLaneOutput& output, void* stream);
+                          void* slots, const MomentLaneOutput& output, void* stream);
 
 }  // namespace sojourn

@@ -21,7 +21,7 @@ struct MomentPlan {
   SlotPlacement placement = SlotPlacement::kGlobal;
   int lanes_per_block = 0;
   std::size_t shared_bytes = 0;   ///< of a block
-  std::int64_t global_slots = 0;  ///< doubles of a resident lane in global memory
+  std::int64_t global_slots = 0;  ///< of a resident lane in global memory
 };
 
 /// @param most_shared_bytes  what a block may ask for (227 KiB on compute capability 9.0).
@@ -33,8 +33,9 @@ std::int64_t moment_lane_bytes(const PrcView& prc, const MomentLaneShape& shape)
 /// What lanes of a batch take.
 struct BatchSizes {
   int lanes_per_block;
-  std::int64_t global_slots;  ///< doubles of a resident lane
+  std::int64_t global_slots;  ///< of a resident lane
   std::int64_t lane_bytes;    ///< of each lane beside
+  std::int64_t slot_bytes = sizeof(double);
 };
 
 /// Lanes to run at once: all of them where their parameters, results and the slots of `resident_lanes` fit into

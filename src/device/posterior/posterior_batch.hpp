@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "common/line_series.hpp"
 #include "common/posterior_lane.hpp"
 #include "device/posterior/likelihood_batch.hpp"
 #include "device/support/array_layout.hpp"
@@ -67,6 +68,36 @@ struct FinishStep {
   }
 };
 
+/// Cells of the only free parameter's line; all of it in a machine's memory.
+struct LineCells {
+  const double* width;
+  const std::int64_t* num_cells;
+  const line_series::Cell* cells;
+};
+
+/// Log densities and scores from likelihoods on the line.
+struct LineStep {
+  ParameterView parameters;
+  LanePlaces places;
+  LineCells line;
+  LaneDensities output;
+  SOJOURN_HD void operator()(std::int64_t i) const {
+    const Strided<const double> z = places.at(i);
+    const Strided<double> score{output.score + i * output.particle_stride, output.coordinate_stride};
+    double likelihood = 0, slope = 0;
+    const line_series::Answer answer =
+        line_series::at({*line.width, *line.num_cells, line.cells}, z[0], likelihood, slope);
+    LaneOutcome outcome = answer == line_series::Answer::kGiven     ? LaneOutcome::kDone
+                          : answer == line_series::Answer::kNotMade ? LaneOutcome::kCoarse
+                                                                    : LaneOutcome::kUncertified;
+    const bool finite = finish_on_line(parameters, z, likelihood, slope, output.log_density[i], score);
+    if (outcome == LaneOutcome::kDone && !finite) outcome = LaneOutcome::kInDoubt;
+    output.outcome[i] = static_cast<std::int32_t>(outcome);
+    // The line's own estimate is the host's.
+    output.error_bound[i] = output.compression_error[i] = 0;
+  }
+};
+
 /// Log densities and scores of particles that are in a machine's memory and stay there; see `LikelihoodBatch`.
 template <class Machine>
 class PosteriorBatch {
@@ -106,6 +137,11 @@ class PosteriorBatch {
       likelihood_.launch(batch, true);
       machine_.run(count, FinishStep{parameters_, places, batch, first, scratch_.data(), output});
     }
+  }
+
+  /// From the line's cells instead, without `reserve`.
+  void launch_on_line(const LineCells& line, const LanePlaces& places, std::int64_t n, const LaneDensities& output) {
+    machine_.run(n, LineStep{parameters_, places, line, output});
   }
 
   [[nodiscard]] std::int32_t dimension() const { return parameters_.num_free; }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/svgd_block.hpp"
 #include "common/svgd_lanes.hpp"
 #include "device/posterior/posterior_batch.hpp"
 #include "device/sampler/direction_batch.hpp"
@@ -47,6 +48,7 @@ class CloudBatch final : public DeviceCloud {
       : machine_(machine),
         posterior_(std::move(posterior)),
         imq_(options.kernel == Kernel::kImq),
+        mixed_(options.precision == DirectionPrecision::kMixed),
         name_(std::move(name)),
         trace_(static_cast<std::size_t>(2 * most_at_once())),
         numbers_(1) {
@@ -54,8 +56,8 @@ class CloudBatch final : public DeviceCloud {
     const svgd_lanes::Rules& rules = cloud_.rules;
     const std::int64_t dim = rules.dim;
     const std::int64_t block = dim * rules.stride, terms = std::max(dim * dim, 2 * dim);
-    doubles_ = Doubles(
-        static_cast<std::size_t>(10 * block + 5 * rules.n + std::max<std::int64_t>(terms, 3) * svgd_lanes::kNumChunks));
+    doubles_ = Doubles(static_cast<std::size_t>((mixed_ ? 11 : 10) * block + 5 * rules.n +
+                                                std::max<std::int64_t>(terms, 3) * svgd_lanes::kNumChunks));
     outcome_ = typename Machine::template Buffer<std::int32_t>(static_cast<std::size_t>(rules.n));
     double* next = doubles_.data();
     const auto take = [&](std::int64_t size) { return std::exchange(next, next + size); };
@@ -65,6 +67,7 @@ class CloudBatch final : public DeviceCloud {
     for (double** array : {&cloud_.log_density, &cloud_.trial_log_density, &cloud_.error_bound,
                            &cloud_.compression_error, &cloud_.largest})
       *array = take(rules.n);
+    if (mixed_) in_double_ = take(block);
     cloud_.partial = next;
     cloud_.outcome = outcome_.data();
     cloud_.trace_mean = trace_.data();
@@ -82,7 +85,7 @@ class CloudBatch final : public DeviceCloud {
     std::copy(state.sd.begin(), state.sd.end(), numbers.sd);
     cloud_.rules.has_laplace = !state.laplace_covariance.empty();
     std::copy(state.laplace_covariance.values().begin(), state.laplace_covariance.values().end(), numbers.laplace);
-    machine_.upload(numbers_.data(), std::span<const svgd_lanes::Numbers>(&numbers, 1));
+    store_numbers();
     put(state.particles, cloud_.x);
     put(state.score, cloud_.score);
     machine_.upload(cloud_.log_density, std::span<const double>(state.log_density));
@@ -134,6 +137,32 @@ class CloudBatch final : public DeviceCloud {
     return progress_since(begin);
   }
 
+  void follow_line(const line_series::Table& cells) override {
+    const auto count = static_cast<std::size_t>(cells.num_cells);
+    if (count > line_cells_.size()) {
+      machine_.moved();
+      line_cells_ = {};
+      line_cells_ = typename Machine::template Buffer<line_series::Cell>(2 * count);
+    }
+    machine_.upload(line_cells_.data(), std::span(cells.cells, count));
+    line_width_ = cells.width;
+    num_line_cells_ = cells.num_cells;
+  }
+
+  CloudProgress retry() override {
+    host_.halted = 0;
+    host_.num_open = 0;
+    host_.trace_begin = host_.iteration;
+    store_numbers();
+    const std::int64_t begin = host_.iteration;
+    evaluate_trial();
+    judge_trial();
+    machine_.guard(&cloud_.numbers->halted);
+    enqueue_end();
+    machine_.guard(nullptr);
+    return progress_since(begin);
+  }
+
   void save(SvgdState& state) override {
     const std::size_t d = static_cast<std::size_t>(cloud_.rules.dim);
     state.iteration = host_.iteration;
@@ -148,6 +177,34 @@ class CloudBatch final : public DeviceCloud {
     if (!cloud_.rules.uses_adam) return;
     get_by_coordinate(cloud_.first_moment, state.first_moment);
     get_by_coordinate(cloud_.second_moment, state.second_moment);
+  }
+
+  /// Whitened particles, scores and direction of an iteration stay until the next one.
+  double direction_error() override {
+    using namespace svgd_lanes;
+    if (!mixed_) return 0;
+    const Rules& rules = cloud_.rules;
+    const std::int64_t num_blocks = svgd_block::num_row_blocks(rules.n);
+    const std::int64_t first = checked_block_++ % num_blocks * svgd_block::kBlockRows;
+    const std::int64_t last = std::min(rules.n, first + svgd_block::kBlockRows);
+    machine_.run_direction({imq_, false, rules.dim, rules.n, rules.stride, &cloud_.numbers->inverse_h2, cloud_.u,
+                            cloud_.s, first, last, in_double_});
+    double* const mean_size = &cloud_.numbers->mean_score_size;
+    sum(1, static_cast<double>(rules.n), ScoreSizeTerm{cloud_}, mean_size);
+    double size = 0, off = 0;
+    machine_.download(static_cast<const double*>(mean_size), std::span(&size, 1));
+    std::vector<double> got(static_cast<std::size_t>(last - first)), wanted(got.size());
+    for (std::int32_t c = 0; c < rules.dim; ++c) {
+      const std::int64_t begin = c * rules.stride + first;
+      machine_.download(static_cast<const double*>(cloud_.phi + begin), std::span(got));
+      machine_.download(static_cast<const double*>(in_double_ + begin), std::span(wanted));
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        const double difference = std::abs(got[i] - wanted[i]);
+        // Written so that what is not a number is taken, and stays.
+        if (!std::isnan(off) && !(difference <= off)) off = difference;
+      }
+    }
+    return off / (size + std::sqrt(host_.inverse_h2));
   }
 
   void worst_errors(double& error_bound, double& compression_error) override {
@@ -182,16 +239,20 @@ class CloudBatch final : public DeviceCloud {
       machine_.run(1, BandwidthStep{cloud_});
     }
     machine_.run_direction(
-        {imq_, dim, rules.n, rules.stride, &numbers->inverse_h2, cloud_.u, cloud_.s, 0, rules.n, cloud_.phi});
+        {imq_, mixed_, dim, rules.n, rules.stride, &numbers->inverse_h2, cloud_.u, cloud_.s, 0, rules.n, cloud_.phi});
     if (rules.whiten && rules.linear_weight > 0) {
       sum(2 * dim, n, WhitenedTerm{cloud_}, numbers->mean_u_s);
       sum(dim * dim, n, MomentTerm{cloud_}, numbers->moment);
     }
     machine_.run(rules.n, MoveStep{cloud_});
     evaluate_trial();
-    machine_.run(rules.n, OpenStep{cloud_});
-    machine_.run(1, JudgeStep{cloud_});
+    judge_trial();
     enqueue_end();
+  }
+
+  void judge_trial() {
+    machine_.run(cloud_.rules.n, svgd_lanes::OpenStep{cloud_});
+    machine_.run(1, svgd_lanes::JudgeStep{cloud_});
   }
 
   void find_median() {
@@ -206,9 +267,15 @@ class CloudBatch final : public DeviceCloud {
 
   void evaluate_trial() {
     const std::int64_t stride = cloud_.rules.stride;
-    posterior_->launch({cloud_.trial, 1, stride}, cloud_.rules.n,
-                       {cloud_.trial_log_density, cloud_.trial_score, 1, stride, cloud_.outcome, cloud_.error_bound,
-                        cloud_.compression_error});
+    const LanePlaces places{cloud_.trial, 1, stride};
+    const LaneDensities output{cloud_.trial_log_density, cloud_.trial_score,      1, stride, cloud_.outcome,
+                               cloud_.error_bound,       cloud_.compression_error};
+    if (num_line_cells_ > 0) {
+      posterior_->launch_on_line({&cloud_.numbers->line_width, &cloud_.numbers->num_line_cells, line_cells_.data()},
+                                 places, cloud_.rules.n, output);
+    } else {
+      posterior_->launch(places, cloud_.rules.n, output);
+    }
   }
 
   void enqueue_end() {
@@ -221,7 +288,11 @@ class CloudBatch final : public DeviceCloud {
     machine_.run(1, EndStep{cloud_});
   }
 
-  void store_numbers() { machine_.upload(numbers_.data(), std::span<const svgd_lanes::Numbers>(&host_, 1)); }
+  void store_numbers() {
+    host_.line_width = line_width_;
+    host_.num_line_cells = num_line_cells_;
+    machine_.upload(numbers_.data(), std::span<const svgd_lanes::Numbers>(&host_, 1));
+  }
 
   CloudProgress progress_since(std::int64_t begin) {
     machine_.download(static_cast<const svgd_lanes::Numbers*>(numbers_.data()), std::span(&host_, 1));
@@ -285,13 +356,18 @@ class CloudBatch final : public DeviceCloud {
 
   Machine& machine_;
   std::unique_ptr<PosteriorBatch<Machine>> posterior_;
-  bool imq_;
+  bool imq_, mixed_;
   std::string name_;
   svgd_lanes::Cloud cloud_{};
   Doubles doubles_, trace_;
   typename Machine::template Buffer<std::int32_t> outcome_;
   typename Machine::template Buffer<svgd_lanes::Numbers> numbers_;
   typename Machine::Recording refreshing_, keeping_;
+  typename Machine::template Buffer<line_series::Cell> line_cells_;
+  double line_width_ = 1;
+  std::int64_t num_line_cells_ = 0;  ///< 0: likelihoods are the posterior's own
+  double* in_double_ = nullptr;      ///< [d, stride] rows of a direction that is checked
+  std::int64_t checked_block_ = 0;
   svgd_lanes::Numbers host_{};  ///< as they are on the machine between calls
   std::vector<double> transfer_;
 };

@@ -10,7 +10,8 @@ namespace sojourn {
 
 /// One direction as a machine is asked for it; all arrays and 1/h^2 in its memory. Rows are [row_begin, row_end).
 struct DirectionLaunch {
-  bool imq = true;  ///< else RBF
+  bool imq = true;     ///< else RBF
+  bool mixed = false;  ///< pairs in single precision
   std::int32_t dimension = 0;
   std::int64_t num_particles = 0, stride = 0;
   const double* inverse_h2 = nullptr;
@@ -38,8 +39,8 @@ class DirectionBatch {
     machine_.upload(u, std::span(work.u, size));
     machine_.upload(s, std::span(work.s, size));
     machine_.upload(inverse_h2, std::span(&work.inverse_h2, 1));
-    machine_.run_direction(
-        {imq, work.dimension, work.num_particles, work.stride, inverse_h2, u, s, work.row_begin, work.row_end, phi});
+    machine_.run_direction({imq, work.mixed, work.dimension, work.num_particles, work.stride, inverse_h2, u, s,
+                            work.row_begin, work.row_end, phi});
     const auto rows = static_cast<std::size_t>(work.row_end - work.row_begin);
     for (std::int32_t c = 0; c < work.dimension; ++c) {
       const std::int64_t begin = c * work.stride + work.row_begin;

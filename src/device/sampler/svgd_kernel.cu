@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "common/svgd_block.hpp"
@@ -19,7 +20,7 @@ constexpr int resident_blocks(int dim) { return dim <= 4 ? 4 : dim <= 9 ? 3 : 2;
 
 /// Threads (row, slice). A warp is the kBlockRows rows of one slice and owns that slice's tile, so that loading and
 /// using a tile needs only the warp's own synchronisation. After the columns the same memory holds the slices' sums.
-template <class PairKernel, int kDim>
+template <class Number, class PairKernel, int kDim>
 __global__ void __launch_bounds__(kBlockRows* kBlockSlices, resident_blocks(kDim))
     svgd_direction_kernel(std::int64_t num_particles, std::int64_t stride, const double* __restrict__ bandwidth,
                           const double* __restrict__ u, const double* __restrict__ s, std::int64_t row_begin,
@@ -27,19 +28,20 @@ __global__ void __launch_bounds__(kBlockRows* kBlockSlices, resident_blocks(kDim
   if (guard != nullptr && *guard != 0) return;
   static_assert(kBlockRows == 32 && kTileColumns == 32, "one lane of a warp loads one column and owns one row");
   extern __shared__ double shared[];
+  Number* const tiles_here = reinterpret_cast<Number*>(shared);
   const int lane = static_cast<int>(threadIdx.x);
   const int slice = static_cast<int>(threadIdx.y);
-  const double inverse_h2 = *bandwidth;
+  const auto inverse_h2 = static_cast<Number>(*bandwidth);
   const std::int64_t first_row = row_begin + static_cast<std::int64_t>(blockIdx.x) * kBlockRows;
   const std::int64_t row = first_row + lane < row_end ? first_row + lane : row_end - 1;
-  double* tile_u = shared + slice * 2 * kDim * kTileColumns;
-  double* tile_s = tile_u + kDim * kTileColumns;
+  Number* tile_u = tiles_here + slice * 2 * kDim * kTileColumns;
+  Number* tile_s = tile_u + kDim * kTileColumns;
 
-  double row_u[kDim];
+  Number row_u[kDim];
   double sum[kDim];
 #pragma unroll
   for (int c = 0; c < kDim; ++c) {
-    row_u[c] = u[c * stride + row];
+    row_u[c] = static_cast<Number>(u[c * stride + row]);
     sum[c] = 0;
   }
   const std::int64_t tiles = svgd_block::num_tiles(num_particles);
@@ -61,29 +63,37 @@ __global__ void __launch_bounds__(kBlockRows* kBlockSlices, resident_blocks(kDim
     phi[c * stride + first_row + lane] = svgd_block::combine_slices(kDim, shared, c, lane, inverse_n);
 }
 
-template <class PairKernel, int kDim>
+template <class Number, class PairKernel, int kDim>
 void launch(const DirectionLaunch& work, const std::int32_t* guard, cudaStream_t stream) {
-  constexpr std::size_t kSharedBytes = sizeof(double) * 2 * kDim * kTileColumns * kBlockSlices;
+  constexpr std::size_t kSharedBytes =
+      std::max(sizeof(Number) * 2 * kTileColumns, sizeof(double) * kBlockRows) * kDim * kBlockSlices;
   if constexpr (kSharedBytes > 48 * 1024)
-    SOJOURN_CUDA_TRY(cudaFuncSetAttribute(svgd_direction_kernel<PairKernel, kDim>,
+    SOJOURN_CUDA_TRY(cudaFuncSetAttribute(svgd_direction_kernel<Number, PairKernel, kDim>,
                                           cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kSharedBytes)));
   const dim3 block(kBlockRows, kBlockSlices);
   const auto grid = static_cast<unsigned>(svgd_block::num_row_blocks(work.row_end - work.row_begin));
-  svgd_direction_kernel<PairKernel, kDim><<<grid, block, kSharedBytes, stream>>>(
+  svgd_direction_kernel<Number, PairKernel, kDim><<<grid, block, kSharedBytes, stream>>>(
       work.num_particles, work.stride, work.inverse_h2, work.u, work.s, work.row_begin, work.row_end, work.phi, guard);
   SOJOURN_CUDA_TRY(cudaGetLastError());
 }
 
 using Launcher = void (*)(const DirectionLaunch&, const std::int32_t*, cudaStream_t);
 
-template <class PairKernel>
+template <class Number, class PairKernel>
 Launcher launcher_of(int dim) {
   static constexpr Launcher kLaunchers[svgd_lanes::kMostDimensions] = {
-      launch<PairKernel, 1>,  launch<PairKernel, 2>,  launch<PairKernel, 3>,  launch<PairKernel, 4>,
-      launch<PairKernel, 5>,  launch<PairKernel, 6>,  launch<PairKernel, 7>,  launch<PairKernel, 8>,
-      launch<PairKernel, 9>,  launch<PairKernel, 10>, launch<PairKernel, 11>, launch<PairKernel, 12>,
-      launch<PairKernel, 13>, launch<PairKernel, 14>, launch<PairKernel, 15>, launch<PairKernel, 16>};
+      launch<Number, PairKernel, 1>,  launch<Number, PairKernel, 2>,  launch<Number, PairKernel, 3>,
+      launch<Number, PairKernel, 4>,  launch<Number, PairKernel, 5>,  launch<Number, PairKernel, 6>,
+      launch<Number, PairKernel, 7>,  launch<Number, PairKernel, 8>,  launch<Number, PairKernel, 9>,
+      launch<Number, PairKernel, 10>, launch<Number, PairKernel, 11>, launch<Number, PairKernel, 12>,
+      launch<Number, PairKernel, 13>, launch<Number, PairKernel, 14>, launch<Number, PairKernel, 15>,
+      launch<Number, PairKernel, 16>};
   return kLaunchers[dim - 1];
+}
+
+template <class Number>
+Launcher launcher_of(const DirectionLaunch& work) {
+  return work.imq ? launcher_of<Number, ImqKernel>(work.dimension) : launcher_of<Number, RbfKernel>(work.dimension);
 }
 
 }  // namespace
@@ -93,7 +103,7 @@ void launch_svgd_direction(const DirectionLaunch& work, const std::int32_t* guar
     throw DeviceError("svgd on the device: dimension " + std::to_string(work.dimension) + " must be in 1.." +
                       std::to_string(svgd_lanes::kMostDimensions) + "; run the direction on the CPU");
   if (work.row_begin >= work.row_end) return;
-  const Launcher run = work.imq ? launcher_of<ImqKernel>(work.dimension) : launcher_of<RbfKernel>(work.dimension);
+  const Launcher run = work.mixed ? launcher_of<float>(work) : launcher_of<double>(work);
   run(work, guard, static_cast<cudaStream_t>(stream));
 }
 

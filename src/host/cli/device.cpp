@@ -101,6 +101,7 @@ std::string device_text(const DeviceReport& report) {
 std::string device_text(const MomentReport& report) {
   if (report.name.empty()) return {};
   std::string text = fmt::format("moments at {} parameter vectors on {}", format_count(report.num_served), report.name);
+  if (report.num_single > 0) text += fmt::format(", at {} of them in fp32", format_count(report.num_single));
   if (report.num_in_doubt > 0)
     text += fmt::format(", at {} with a gradient in doubt on the CPU instead", format_count(report.num_in_doubt));
   if (report.num_not_finite > 0)

@@ -408,6 +408,11 @@ class Inference {
     result_.device_work = posterior().device_report();
     if (const std::string text = device_text(result_.device_work); !text.empty()) say(text);
     if (const std::string text = device_text(result_.svgd.on_device); !text.empty()) say(text);
+    if (const DirectionCheck& check = result_.svgd.direction_check; check.num_checks > 0)
+      say(
+          fmt::format("directions in mixed precision: at most {:.1e} of their size from those in fp64, in {} checks "
+                      "({:.0e} is allowed)",
+                      check.worst_error, check.num_checks, kMixedTolerance));
     result_.communication = communication_;
     result_.communication_share = communication_.seconds / before;
     result_.seconds["start"] = result_.svgd.seconds_start;

@@ -20,6 +20,8 @@ inline constexpr OptionNames<Optimizer, 2> kOptimizerNames{
 inline constexpr OptionNames<ScheduleKind, 3> kScheduleNames{{{"constant", ScheduleKind::kConstant},
                                                               {"exponential", ScheduleKind::kExponential},
                                                               {"warmup", ScheduleKind::kWarmup}}};
+inline constexpr OptionNames<DirectionPrecision, 2> kDirectionPrecisionNames{
+    {{"fp64", DirectionPrecision::kDouble}, {"mixed", DirectionPrecision::kMixed}}};
 /// A run file chooses between the first two; particles of its own make the third.
 inline constexpr OptionNames<StartKind, 3> kStartNames{
     {{"laplace", StartKind::kLaplace}, {"prior", StartKind::kPrior}, {"initial", StartKind::kGiven}}};

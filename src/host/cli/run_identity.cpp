@@ -21,6 +21,7 @@ std::string text_of(Kernel value) { return name_of(value, kKernelNames); }
 std::string text_of(BandwidthRule value) { return name_of(value, kBandwidthRuleNames); }
 std::string text_of(Optimizer value) { return name_of(value, kOptimizerNames); }
 std::string text_of(ScheduleKind value) { return name_of(value, kScheduleNames); }
+std::string text_of(DirectionPrecision value) { return name_of(value, kDirectionPrecisionNames); }
 std::string text_of(StartKind value) { return name_of(value, kStartNames); }
 std::string text_of(const Matrix<double>& matrix) {
   if (matrix.empty()) return "none";

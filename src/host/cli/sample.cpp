@@ -6,6 +6,7 @@
 #include "cli/json_writer.hpp"
 #include "cli/numbers.hpp"
 #include "cli/streams.hpp"
+#include "cli/text_table.hpp"
 #include "cli/theta.hpp"
 #include "cli/verb.hpp"
 #include "expects.hpp"
@@ -39,7 +40,10 @@ ExitCode draw(const SampleOptions& options) {
     vectors.emplace_back(reward.values);
     names.push_back(reward.name);
   }
-  const Matrix<double> draws = sample(model, theta, vectors, num_draws, seed, num_threads);
+  const Device device = open_device(options.common.device);
+  const Matrix<double> draws = device ? sample(model, theta, vectors, num_draws, seed, *device.sampling)
+                                      : sample(model, theta, vectors, num_draws, seed, num_threads);
+  if (device) write_stderr(fmt::format("{} draws on {}\n", format_count(num_draws), device.sampling->name()));
   if (options.json) {
     JsonWriter json;
     json.begin_object().member("model", model.name).member("seed", seed);
@@ -75,12 +79,14 @@ Action add_sample(CLI::App& app) {
   app.add_option("MODEL", options->model, "Model file; - is standard input")->required();
   app.add_option("--theta", options->theta, "One value per parameter, in the model's order")->type_name("A,B,...");
   app.add_option("-n,--draws", options->num_draws, "Number of draws")->type_name("N")->default_str("1");
-  app.add_option("--seed", options->seed, "Whole number; the same seed gives the same draws on any machine")
+  app.add_option("--seed", options->seed,
+                 "Whole number; the same seed gives the same draws on any machine, on a GPU to 14 digits")
       ->type_name("S")
       ->default_str("1");
   add_repeatable(app, "--rewards", options->rewards, "NAME", "Reward to gather [time]; repeatable: one column each");
   app.add_flag("--header", options->header, "Print the names of the rewards as the first line");
   app.add_flag("--json", options->json, "Print one JSON object with member draws [draw][reward]");
+  add_device_option(app, options->common);
   add_thread_option(app, options->common);
   add_limit_options(app, options->common);
   app.footer(

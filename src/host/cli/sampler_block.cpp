@@ -79,7 +79,7 @@ void read_sampler(const Document::Value& block, RunFile& run) {
   block.expect(ValueKind::kMapping);
   block.expect_keys({"method", "particles", "iterations", "kernel", "bandwidth", "whiten", "linear_weight", "optimizer",
                      "learning_rate", "schedule", "decay", "warmup_iterations", "start", "initial", "history_every",
-                     "tolerance", "stages"});
+                     "precision", "tolerance", "stages"});
   SvgdOptions& sampler = run.sampler;
   if (const auto value = block.find("method")) choose<int>(*value, {{"svgd", 0}});
   if (const auto value = block.find("particles")) {
@@ -110,6 +110,9 @@ void read_sampler(const Document::Value& block, RunFile& run) {
   if (const auto value = block.find("decay")) sampler.decay = number(*value, 0, false, 1, "> 0 and <= 1");
   if (const auto value = block.find("warmup_iterations")) sampler.warmup_iterations = whole(*value, 1, kMaxIterations);
   if (const auto value = block.find("history_every")) sampler.history_every = whole(*value, 0, kMaxIterations);
+  if (const auto value = block.find("precision")) {
+    sampler.precision = choose<DirectionPrecision>(*value, kDirectionPrecisionNames);
+  }
   if (const auto value = block.find("tolerance")) run.tolerance = read_tolerance(*value);
   if (const auto value = block.find("stages")) read_stages(*value, run);
   const auto initial = block.find("initial");

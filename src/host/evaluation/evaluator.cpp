@@ -157,6 +157,14 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
                        multi_moment_gradient(model_.graph, prc_, batch.phi().row(k), reward, order, place);
                      });
   };
+  if (options_.precision == Precision::kSingle && on_device_) {
+    SOJOURN_EXPECTS(!gradient, DeviceError,
+                    "{}: gradients of moments are not evaluated on a device in fp32; use fp64, or --device cpu",
+                    moment_report().name);
+    single_moments_on_device(batch.phi(), reward, order, quantity);
+    quantity.status = finite_status(quantity.values);
+    return quantity;
+  }
   if (options_.precision == Precision::kSingle) {
     SingleMoments answer = replay_moments_single(model_.graph, prc_, batch.phi(), reward, order,
                                                  quantity.values.values(), by_rate, team_size(options_.num_threads));

@@ -7,6 +7,7 @@
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/moment_replay.hpp"
+#include "evaluation/single_bounds.hpp"
 #include "evaluation/team.hpp"
 #include "expects.hpp"
 #include "sojourn/evaluator.hpp"
@@ -37,7 +38,7 @@ struct Evaluator::OnDevice {
   std::unique_ptr<DeviceMoments> program;
   std::mutex mutex;  ///< one batch at a time
   MomentReport report;
-  bool checked = false;
+  bool checked = false, single_checked = false;
 };
 
 void Evaluator::use_device(std::shared_ptr<MomentDevice> device) {
@@ -46,7 +47,7 @@ void Evaluator::use_device(std::shared_ptr<MomentDevice> device) {
                     device->name(), why);
   };
   expect(model_.graph.time_kind() == TimeKind::kContinuous, "it is in discrete time");
-  expect(options_.precision == Precision::kDouble, "devices compute in double precision alone");
+  expect(options_.precision != Precision::kMulti, "devices compute in double and single precision alone");
   auto on_device = std::make_shared<OnDevice>();
   on_device->program = device->load(prc_.arrays());
   on_device->report.name = device->name();
@@ -108,6 +109,57 @@ void Evaluator::moments_on_device(MatrixView<const double> phi, std::span<const 
                 by_rate.subspan(again[i] * gradient_width).begin());
     if (gradient) in_doubt[again[i]] = own_doubt[i];
   }
+}
+
+void Evaluator::single_moments_on_device(MatrixView<const double> phi, std::span<const double> reward, int order,
+                                         Quantity& quantity) const {
+  OnDevice& there = *on_device_;
+  SOJOURN_EXPECTS(
+      order <= kMostSingleOrder, DeviceError,
+      "{}: in fp32 moments of order {} are not evaluated on a device, which takes orders up to {}; use fp64, "
+      "or --device cpu",
+      there.device->name(), order, kMostSingleOrder);
+  const PrcArrays& arrays = prc_.arrays();
+  const SingleBounds bounds = single_bounds(model_.graph, prc_, order);
+  const std::size_t count = phi.num_rows(), width = static_cast<std::size_t>(order);
+  std::vector<double>& values = quantity.values.values();
+  quantity.error_bound = Matrix<double>(count, width);
+  std::vector<std::size_t> left;
+  {
+    const std::scoped_lock lock(there.mutex);
+    if (bounds.allowed)
+      there.program->evaluate(moment_lane_shape(arrays, order, false, true), phi, arrays.by_row(reward), values, {},
+                              {});
+    std::size_t num_checked = there.single_checked ? kNumChecked : 0;
+    for (std::size_t k = 0; k < count; ++k) {
+      const auto own = std::span(values).subspan(k * width, width);
+      const bool single = bounds.allowed && all_finite(own);
+      quantity.precision.push_back(single ? Precision::kSingle : Precision::kDouble);
+      const std::vector<double>& bound = single ? bounds.of_order : bounds.in_double;
+      std::ranges::copy(bound, quantity.error_bound.row(k).begin());
+      if (!single) {
+        left.push_back(k);
+        continue;
+      }
+      ++there.report.num_served;
+      ++there.report.num_single;
+      if (num_checked == kNumChecked) continue;
+      ++num_checked;
+      there.single_checked = true;
+      std::vector<double> wanted(width);
+      replay_moments(model_.graph, prc_, {phi.row(k).data(), 1, phi.num_cols()}, reward, order, wanted, {}, 1);
+      for (std::size_t j = 0; j < width; ++j)
+        expect_close(there.report.name, "value in fp32", own.subspan(j, 1), {&wanted[j], 1}, bounds.of_order[j]);
+    }
+  }
+  if (left.empty()) return;
+  Matrix<double> some(left.size(), phi.num_cols());
+  for (std::size_t i = 0; i < left.size(); ++i) std::ranges::copy(phi.row(left[i]), some.row(i).begin());
+  std::vector<double> in_double(left.size() * width);
+  moments_on_device(std::as_const(some).view(), reward, order, in_double, {}, {});
+  for (std::size_t i = 0; i < left.size(); ++i)
+    std::copy_n(in_double.begin() + static_cast<std::ptrdiff_t>(i * width), width,
+                quantity.values.row(left[i]).begin());
 }
 
 }  // namespace sojourn

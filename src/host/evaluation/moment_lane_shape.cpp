@@ -5,10 +5,11 @@
 
 namespace sojourn {
 
-MomentLaneShape moment_lane_shape(const PrcArrays& arrays, int order, bool gradient) {
+MomentLaneShape moment_lane_shape(const PrcArrays& arrays, int order, bool gradient, bool single) {
   MomentLaneShape shape{arrays.component_bounds()};
   shape.order = order;
   shape.gradient = gradient;
+  shape.single = single;
   shape.num_value_slots = arrays.num_value_slots;
   if (gradient) shape.num_partials = gradient_partials(arrays);
   shape.share = GradientJudge(arrays, order).share();

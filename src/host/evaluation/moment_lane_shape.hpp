@@ -5,7 +5,8 @@
 
 namespace sojourn {
 
-/// What lanes of a program need for moments up to `order`, with gradients judged as the host judges its own.
-MomentLaneShape moment_lane_shape(const PrcArrays& arrays, int order, bool gradient);
+/// What lanes of a program need for moments up to `order`, with gradients judged as the host judges its own; `single`:
+/// values alone, in single precision.
+MomentLaneShape moment_lane_shape(const PrcArrays& arrays, int order, bool gradient, bool single = false);
 
 }  // namespace sojourn

@@ -5,6 +5,7 @@
 
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_replay.hpp"
+#include "evaluation/single_bounds.hpp"
 
 namespace sojourn {
 namespace {
@@ -99,28 +100,36 @@ double bound_of(double count, double unit) {
 
 }  // namespace
 
+SingleBounds single_bounds(const StateGraph& graph, const Prc& prc, int order) {
+  constexpr double kUnit = 0x1p-24, kDoubleUnit = 0x1p-53;
+  const Roundings roundings = count_roundings(prc.arrays());
+  SingleBounds bounds;
+  for (int k = 1; k <= order; ++k) {
+    // Each order is a solve on the order before; the reward's factor takes a few more.
+    const double count = k * (roundings.value + 6) + roundings.starts;
+    bounds.of_order.push_back(bound_of(count, kUnit));
+    bounds.in_double.push_back(bound_of(count, kDoubleUnit));
+  }
+  const double of_gradient = (order + 1) * (std::max(roundings.value, roundings.visits) + 6) + roundings.gradient;
+  bounds.gradient_share = bound_of(of_gradient, kUnit);
+  bounds.allowed = graph.time_kind() == TimeKind::kContinuous && bounds.of_order.back() <= kSingleTolerance;
+  return bounds;
+}
+
 SingleMoments replay_moments_single(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                                     std::span<const double> reward, int order, std::span<double> values,
                                     std::span<double> gradient, int num_threads) {
-  constexpr double kUnit = 0x1p-24, kDoubleUnit = 0x1p-53;
   const std::size_t num_lanes = phi.num_rows(), num_rates = phi.num_cols(), num = static_cast<std::size_t>(order);
-  const Roundings roundings = count_roundings(prc.arrays());
-  // Each order is a solve on the order before; the reward's factor takes a few more.
-  const auto of_order = [&](std::size_t k) {
-    return static_cast<double>(k) * (roundings.value + 6) + roundings.starts;
-  };
-  const double of_gradient =
-      static_cast<double>(order + 1) * (std::max(roundings.value, roundings.visits) + 6) + roundings.gradient;
-  const double share = bound_of(of_gradient, kUnit);
+  const SingleBounds bounds = single_bounds(graph, prc, order);
   SingleMoments result;
   result.single.assign(num_lanes, 0);
   result.gradient_error.assign(gradient.size(), 0);
   result.in_doubt.assign(gradient.empty() ? 0 : num_lanes, 0);
   std::vector<char> refused(num_lanes, 0);
-  if (graph.time_kind() == TimeKind::kContinuous && bound_of(of_order(num), kUnit) <= kSingleTolerance) {
+  if (bounds.allowed) {
     on_instruction_set([&](auto set) {
-      replay_moments_single_on<set>(graph, prc, phi, reward, order, share, values, gradient, result.gradient_error,
-                                    refused, num_threads);
+      replay_moments_single_on<set>(graph, prc, phi, reward, order, bounds.gradient_share, values, gradient,
+                                    result.gradient_error, refused, num_threads);
     });
     for (std::size_t k = 0; k < num_lanes; ++k) {
       const auto own = values.subspan(k * num, num);
@@ -129,8 +138,8 @@ SingleMoments replay_moments_single(const StateGraph& graph, const Prc& prc, Mat
     }
   }
   for (std::size_t k = 0; k < num_lanes; ++k) {
-    for (std::size_t j = 1; j <= num; ++j)
-      result.error_bound.push_back(bound_of(of_order(j), result.single[k] != 0 ? kUnit : kDoubleUnit));
+    const std::vector<double>& own = result.single[k] != 0 ? bounds.of_order : bounds.in_double;
+    result.error_bound.insert(result.error_bound.end(), own.begin(), own.end());
   }
   std::vector<std::size_t> left;
   for (std::size_t k = 0; k < num_lanes; ++k) {

@@ -4,38 +4,49 @@
 #include <span>
 #include <vector>
 
-#include "common/random.hpp"
+#include "common/sample_path.hpp"
 #include "sojourn/state_graph.hpp"
 
 namespace sojourn {
 
-/// The embedded jump chain at fixed rates: exit weights and one alias table per state (Walker 1977).
+/// The arrays of a `JumpView`.
 class JumpTable {
  public:
-  /// `phi` [num_rates], all weights >= 0. Cost: O(edges), 20 bytes an edge.
-  JumpTable(const StateGraph& graph, std::span<const double> phi);
+  /// `phi` [num_rates], all weights >= 0; `rewards` each [num_states]. Cost: O(edges), 16 bytes an edge, 16 a state, 8
+  /// a state and reward.
+  JumpTable(const StateGraph& graph, std::span<const double> phi, const std::vector<std::span<const double>>& rewards);
 
   /// Sum of the weights out of a state; 0 where absorbing.
   [[nodiscard]] double exit_weight(std::int32_t state) const { return exit_weight_[state]; }
-  /// State after the next jump out of `state`, which must not be absorbing. O(1).
-  std::int32_t jump(std::int32_t state, PhiloxStream& random) const {
-    const std::int64_t begin = graph_->edge_begin(state);
-    const std::int64_t degree = graph_->edge_end(state) - begin;
-    if (degree == 1) return graph_->edge_to(begin);
-    const double place = random.next_uniform() * static_cast<double>(degree);
-    const auto offset = static_cast<std::int64_t>(place);
-    const std::int64_t edge = begin + offset;
-    return place - static_cast<double>(offset) < threshold_[edge] ? graph_->edge_to(edge) : other_[edge];
+  [[nodiscard]] std::int32_t num_rewards() const { return numbers_.num_rewards; }
+
+  /// Pointers into this object.
+  [[nodiscard]] JumpView view() const;
+  /// The view without its pointers.
+  [[nodiscard]] const JumpView& numbers() const { return numbers_; }
+  /// Calls `place(pointer, array)` for each pointer of the view.
+  template <class Place>
+  void each_array(JumpView& view, Place&& place) const {
+    place(view.edge_begin, edge_begin_);
+    place(view.edge_to, edge_to_);
+    place(view.other, other_);
+    place(view.threshold, threshold_);
+    place(view.exit_weight, exit_weight_);
+    place(view.cumulative, cumulative_);
+    place(view.start_state, start_state_);
+    place(view.reward, reward_);
   }
-  /// A start state, or -1 for the mass that is absorbed at time zero. O(log start states).
-  std::int32_t start(PhiloxStream& random) const;
 
  private:
-  const StateGraph* graph_;
+  JumpView numbers_{};
+  std::vector<std::int64_t> edge_begin_;
+  std::vector<std::int32_t> edge_to_;
   std::vector<double> exit_weight_;
-  std::vector<double> threshold_;    ///< [num_edges] chance to keep the edge that was hit
-  std::vector<std::int32_t> other_;  ///< [num_edges] target state otherwise
-  std::vector<double> cumulative_;   ///< of the start probabilities
+  std::vector<double> threshold_;
+  std::vector<std::int32_t> other_;
+  std::vector<double> cumulative_;
+  std::vector<std::int32_t> start_state_;
+  std::vector<double> reward_;
 };
 
 }  // namespace sojourn

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/random.hpp"
+#include "common/sample_path.hpp"
 #include "expects.hpp"
 #include "graph/jump_table.hpp"
 #include "graph/reachability.hpp"
@@ -58,46 +58,54 @@ void check_rows(const JumpTable& table, const StateGraph& graph, std::span<const
                     s, table.exit_weight(s), fmt::join(theta, ", "));
 }
 
-/// Steps spent in a state that is left with probability `leave` in each: 1, 2, ... by inversion.
-double num_steps(double leave, PhiloxStream& random) {
-  if (leave >= 1) return 1;
-  return 1 + std::floor(std::log(random.next_uniform()) / std::log1p(-leave));
+/// The tables of a chain that can be drawn from.
+JumpTable checked_table(const Model& model, std::span<const double> theta,
+                        const std::vector<std::span<const double>>& rewards, std::int64_t num_draws) {
+  check_arguments(model, theta, rewards, num_draws);
+  const StateGraph& graph = model.graph;
+  std::vector<double> phi(graph.num_rates());
+  model.rates.evaluate(theta, phi);
+  check_weights(graph, theta, phi);
+  JumpTable table(graph, phi, rewards);
+  if (graph.time_kind() == TimeKind::kDiscrete) check_rows(table, graph, theta);
+  return table;
 }
 
-/// Follows one path and adds what it earns to `gathered` [rewards].
-void follow_path(const StateGraph& graph, const JumpTable& table, const std::vector<std::span<const double>>& rewards,
-                 PhiloxStream random, std::span<double> gathered) {
-  const bool is_discrete = graph.time_kind() == TimeKind::kDiscrete;
-  std::int32_t state = table.start(random);
-  if (state < 0) return;
-  while (!graph.is_absorbing(state)) {
-    const double exit = table.exit_weight(state);
-    const double held = is_discrete ? num_steps(exit, random) : random.next_exponential() / exit;
-    for (std::size_t r = 0; r < rewards.size(); ++r) gathered[r] += rewards[r][state] * held;
-    state = table.jump(state, random);
-  }
-}
+/// First draws of a device that the CPU draws as well. Logarithms may differ by a unit in the last place.
+constexpr std::int64_t kNumChecked = 4;
+constexpr double kAllowance = 1e-12;
 
 }  // namespace
 
 Matrix<double> sample(const Model& model, std::span<const double> theta,
                       const std::vector<std::span<const double>>& rewards, std::int64_t num_draws, std::uint64_t seed,
                       [[maybe_unused]] int num_threads) {
-  check_arguments(model, theta, rewards, num_draws);
-  const StateGraph& graph = model.graph;
-  std::vector<double> phi(graph.num_rates());
-  model.rates.evaluate(theta, phi);
-  check_weights(graph, theta, phi);
-  const JumpTable table(graph, phi);
-  if (graph.time_kind() == TimeKind::kDiscrete) check_rows(table, graph, theta);
-
+  const JumpTable table = checked_table(model, theta, rewards, num_draws);
+  const JumpView chain = table.view();
   Matrix<double> draws(num_draws, rewards.size());
 #ifdef _OPENMP
   if (num_threads <= 0) num_threads = omp_get_max_threads();
 #endif
 #pragma omp parallel for schedule(dynamic, 256) num_threads(num_threads)
-  for (std::int64_t i = 0; i < num_draws; ++i)
-    follow_path(graph, table, rewards, PhiloxStream(seed, kStreamSample, static_cast<std::uint64_t>(i)), draws.row(i));
+  for (std::int64_t i = 0; i < num_draws; ++i) follow_path(chain, seed, i, draws.row(i));
+  return draws;
+}
+
+Matrix<double> sample(const Model& model, std::span<const double> theta,
+                      const std::vector<std::span<const double>>& rewards, std::int64_t num_draws, std::uint64_t seed,
+                      SampleDevice& device) {
+  const JumpTable table = checked_table(model, theta, rewards, num_draws);
+  const JumpView chain = table.view();
+  Matrix<double> draws(num_draws, rewards.size());
+  device.draw(table, seed, num_draws, draws.values());
+  std::vector<double> wanted(rewards.size());
+  for (std::int64_t i = 0; i < std::min(num_draws, kNumChecked); ++i) {
+    follow_path(chain, seed, i, std::span(wanted));
+    for (std::size_t r = 0; r < wanted.size(); ++r)
+      SOJOURN_EXPECTS(std::abs(draws(i, r) - wanted[r]) <= kAllowance * wanted[r], DeviceError,
+                      "{}: draw {} is {} there and {} on the CPU; use --device cpu and report this", device.name(), i,
+                      draws(i, r), wanted[r]);
+  }
   return draws;
 }
 

@@ -198,9 +198,23 @@ class LikelihoodEngine::BookedCloud final : public DeviceCloud {
   void worst_errors(double& error_bound, double& compression_error) override {
     cloud_->worst_errors(error_bound, compression_error);
   }
+  void follow_line(const line_series::Table& cells) override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    cloud_->follow_line(cells);
+    on_line_ = true;
+  }
+  CloudProgress retry() override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    return cloud_->retry();
+  }
+  double direction_error() override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    return cloud_->direction_error();
+  }
 
  private:
   void book(std::int64_t num_served) {
+    if (on_line_) return;
     const bool exact = engine_.levels_.empty();
     const auto num_points = static_cast<std::int64_t>(exact ? engine_.whole().points().size()
                                                             : engine_.levels_.front().plan.points().size());
@@ -213,6 +227,7 @@ class LikelihoodEngine::BookedCloud final : public DeviceCloud {
   const LikelihoodEngine& engine_;
   std::unique_ptr<DeviceCloud> cloud_;
   std::int64_t num_particles_;
+  bool on_line_ = false;  ///< the line's owner counts what it answers
 };
 
 std::unique_ptr<DeviceCloud> LikelihoodEngine::make_cloud(const ParameterTables& parameters, const SvgdOptions& options,

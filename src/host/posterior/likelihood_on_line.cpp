@@ -27,24 +27,11 @@ const NodeTable& node_table() {
   return table;
 }
 
-double tail(const std::vector<double>& coefficient) {
+double tail(const double* coefficient) {
   double largest = 0;
   for (int k = kNumNodes - kNumTailCoefficients; k < kNumNodes; ++k)
     largest = std::max(largest, std::abs(coefficient[k]));
   return kTailFactor * largest;
-}
-
-/// Clenshaw's sums of both series at x in [-1, 1].
-LinePoint sum_series(const std::vector<double>& value, const std::vector<double>& slope, double x) {
-  double v1 = 0, v2 = 0, s1 = 0, s2 = 0;
-  for (int k = kNumNodes - 1; k > 0; --k) {
-    const double v = value[k] + 2 * x * v1 - v2, s = slope[k] + 2 * x * s1 - s2;
-    v2 = v1;
-    v1 = v;
-    s2 = s1;
-    s1 = s;
-  }
-  return {value[0] + x * v1 - v2, slope[0] + x * s1 - s2};
 }
 
 }  // namespace
@@ -52,17 +39,15 @@ LinePoint sum_series(const std::vector<double>& value, const std::vector<double>
 LikelihoodOnLine::LikelihoodOnLine(double width, double rtol, double least_scale)
     : width_(width), rtol_(rtol), least_scale_(least_scale) {}
 
-LikelihoodOnLine::Key LikelihoodOnLine::key(double z, int halvings) const {
-  return {halvings, static_cast<std::int64_t>(std::floor(std::ldexp(z / width_, halvings)))};
-}
-
 double LikelihoodOnLine::node(const Key& key, int index) const {
   const double middle = static_cast<double>(key.second) + 0.5;
   return std::ldexp(width_ * (middle + 0.5 * node_polynomial(1, index)), -key.first);
 }
 
 LikelihoodOnLine::Cell LikelihoodOnLine::make_cell(const Key& key, std::span<const Sample> samples) {
-  Cell cell;
+  Cell cell{};
+  cell.halvings = key.first;
+  cell.place = key.second;
   cell.state = key.first < kMaxHalvings ? State::kHalved : State::kRough;
   double scale = least_scale_, steepest = 0, node_error = 0;
   for (const Sample& sample : samples) {
@@ -70,8 +55,6 @@ LikelihoodOnLine::Cell LikelihoodOnLine::make_cell(const Key& key, std::span<con
     steepest = std::max(steepest, std::abs(sample.slope));
     node_error = std::max(node_error, sample.error);
   }
-  cell.value.assign(kNumNodes, 0.0);
-  cell.slope.assign(kNumNodes, 0.0);
   for (int k = 0; k < kNumNodes; ++k)
     for (int m = 0; m < kNumNodes; ++m) {
       cell.value[k] += node_table().to_coefficient[k][m] * samples[m].value;
@@ -88,15 +71,20 @@ LikelihoodOnLine::Cell LikelihoodOnLine::make_cell(const Key& key, std::span<con
 }
 
 void LikelihoodOnLine::prepare(std::span<const double> z, const Evaluate& evaluate) {
+  const auto in_order = [](const Cell& cell, const Key& key) {
+    return line_series::before(cell.halvings, cell.place, key.first, key.second);
+  };
   for (int halvings = 0; halvings <= kMaxHalvings; ++halvings) {
     std::vector<Key> missing;
     for (const double place : z) {
+      if (!line_series::has_place(width_, place)) continue;
       if (halvings > 0) {
-        const auto parent = cells_.find(key(place, halvings - 1));
-        if (parent == cells_.end() || parent->second.state != State::kHalved) continue;
+        const Cell* const parent =
+            line_series::find(table(), halvings - 1, line_series::place_of(width_, place, halvings - 1));
+        if (parent == nullptr || parent->state != State::kHalved) continue;
       }
-      const Key own = key(place, halvings);
-      if (!cells_.contains(own)) missing.push_back(own);
+      const Key own{halvings, line_series::place_of(width_, place, halvings)};
+      if (line_series::find(table(), own.first, own.second) == nullptr) missing.push_back(own);
     }
     std::sort(missing.begin(), missing.end());
     missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
@@ -108,20 +96,15 @@ void LikelihoodOnLine::prepare(std::span<const double> z, const Evaluate& evalua
     evaluate(places, samples);
     num_evaluations_ += static_cast<std::int64_t>(places.size());
     for (std::size_t c = 0; c < missing.size(); ++c)
-      cells_.emplace(missing[c], make_cell(missing[c], std::span(samples).subspan(c * kNumNodes, kNumNodes)));
+      cells_.insert(std::lower_bound(cells_.begin(), cells_.end(), missing[c], in_order),
+                    make_cell(missing[c], std::span(samples).subspan(c * kNumNodes, kNumNodes)));
   }
 }
 
 std::optional<LinePoint> LikelihoodOnLine::at(double z) const {
-  for (int halvings = 0; halvings <= kMaxHalvings; ++halvings) {
-    const Key own = key(z, halvings);
-    const auto found = cells_.find(own);
-    if (found == cells_.end() || found->second.state == State::kRough) return std::nullopt;
-    if (found->second.state == State::kHalved) continue;
-    const double x = 2 * (std::ldexp(z / width_, halvings) - static_cast<double>(own.second)) - 1;
-    return sum_series(found->second.value, found->second.slope, std::clamp(x, -1.0, 1.0));
-  }
-  return std::nullopt;
+  LinePoint point;
+  if (line_series::at(table(), z, point.value, point.slope) != line_series::Answer::kGiven) return std::nullopt;
+  return point;
 }
 
 }  // namespace sojourn

@@ -2,11 +2,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
+
+#include "common/line_series.hpp"
 
 namespace sojourn {
 
@@ -25,8 +26,8 @@ struct LinePoint {
 /// threads, ranks or a restart. Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 3.
 class LikelihoodOnLine {
  public:
-  static constexpr int kNumNodes = 20;
-  static constexpr int kMaxHalvings = 3;
+  static constexpr int kNumNodes = line_series::kNumNodes;
+  static constexpr int kMaxHalvings = line_series::kMostHalvings;
 
   /// What an exact evaluation found at a node.
   struct Sample {
@@ -47,24 +48,25 @@ class LikelihoodOnLine {
   /// Nothing where the line is too rough for polynomials. Cost: about 80 multiply-adds.
   [[nodiscard]] std::optional<LinePoint> at(double z) const;
 
+  /// The cells there are, in order; valid until others are made.
+  [[nodiscard]] line_series::Table table() const {
+    return {width_, static_cast<std::int64_t>(cells_.size()), cells_.data()};
+  }
+
   [[nodiscard]] std::int64_t num_evaluations() const { return num_evaluations_; }
   /// Largest estimated relative error among the cells that answer, that of their nodes' values included.
   [[nodiscard]] double worst_error() const { return worst_error_; }
 
  private:
   using Key = std::pair<int, std::int64_t>;  ///< halvings, place
-  enum class State : std::uint8_t { kServes, kHalved, kRough };
-  struct Cell {
-    State state = State::kRough;
-    std::vector<double> value, slope;  ///< Chebyshev coefficients
-  };
-  [[nodiscard]] Key key(double z, int halvings) const;
+  using Cell = line_series::Cell;
+  using State = line_series::State;
   [[nodiscard]] Cell make_cell(const Key& key, std::span<const Sample> samples);
   [[nodiscard]] double node(const Key& key, int index) const;
 
   double width_, rtol_, least_scale_, worst_error_ = 0;
   std::int64_t num_evaluations_ = 0;
-  std::map<Key, Cell> cells_;
+  std::vector<Cell> cells_;  ///< in order
 };
 
 }  // namespace sojourn

@@ -10,9 +10,11 @@
 #include "common/svgd_lanes.hpp"
 #include "posterior/likelihood_engine.hpp"
 #include "posterior/likelihood_on_line.hpp"
+#include "posterior/line_cloud.hpp"
 #include "posterior/parameter_tables.hpp"
 #include "posterior/posterior_parts.hpp"
 #include "posterior/prior_on_line.hpp"
+#include "sojourn/svgd.hpp"
 
 namespace sojourn {
 namespace {
@@ -67,6 +69,10 @@ struct Posterior::Impl {
   template <class Answer>
   std::vector<std::size_t> answer_on_device(MatrixView<const double> z, std::vector<std::size_t> places, bool gradient,
                                             Answer&& answer) const;
+  /// Makes the cells that places need; the caller holds the line's mutex.
+  void prepare_line(std::span<const double> places) const;
+  /// Particles that stay on a device and are answered by polynomials there.
+  std::unique_ptr<DeviceCloud> cloud_on_line(std::unique_ptr<DeviceCloud> cloud, std::int64_t num_particles) const;
   /// Answers what polynomials can answer; returns the other particles.
   std::vector<std::size_t> answer_on_line(MatrixView<const double> z, std::span<double> log_density,
                                           MatrixView<double> score, std::vector<std::string>& status) const;
@@ -212,15 +218,7 @@ std::vector<std::size_t> Posterior::Impl::answer_on_device(MatrixView<const doub
   return open;
 }
 
-std::vector<std::size_t> Posterior::Impl::answer_on_line(MatrixView<const double> z, std::span<double> log_density,
-                                                         MatrixView<double> score,
-                                                         std::vector<std::string>& status) const {
-  const std::size_t n = z.num_rows();
-  std::vector<std::size_t> open;
-  const std::scoped_lock lock(line_mutex);
-  std::vector<double> places;
-  for (std::size_t i = 0; i < n; ++i)
-    if (std::isfinite(z(i, 0))) places.push_back(z(i, 0));
+void Posterior::Impl::prepare_line(std::span<const double> places) const {
   line->prepare(places, [&](std::span<const double> nodes, std::span<LikelihoodOnLine::Sample> samples) {
     std::vector<std::size_t> left(nodes.size());
     std::iota(left.begin(), left.end(), std::size_t{0});
@@ -241,12 +239,38 @@ std::vector<std::size_t> Posterior::Impl::answer_on_line(MatrixView<const double
       sample.ok = why.empty() && std::isfinite(sample.value) && std::isfinite(sample.slope);
     });
   });
+}
+
+std::unique_ptr<DeviceCloud> Posterior::Impl::cloud_on_line(std::unique_ptr<DeviceCloud> cloud,
+                                                            std::int64_t num_particles) const {
+  const auto extend = [this, sent = std::int64_t{0}](std::span<const double> places, DeviceCloud& there) mutable {
+    const std::scoped_lock lock(line_mutex);
+    prepare_line(places);
+    if (line->table().num_cells == sent) return false;
+    sent = line->table().num_cells;
+    there.follow_line(line->table());
+    return true;
+  };
+  const auto book = [this](std::int64_t num_answers) {
+    const std::scoped_lock lock(line_mutex);
+    num_line_answers += num_answers;
+  };
+  return std::make_unique<LineCloud>(std::move(cloud), num_particles, extend, book);
+}
+
+std::vector<std::size_t> Posterior::Impl::answer_on_line(MatrixView<const double> z, std::span<double> log_density,
+                                                         MatrixView<double> score,
+                                                         std::vector<std::string>& status) const {
+  const std::size_t n = z.num_rows();
+  std::vector<std::size_t> open;
+  const std::scoped_lock lock(line_mutex);
+  prepare_line({z.data(), n});
   std::vector<char> answered(n, 0);
   const auto count = static_cast<std::int64_t>(n);
 #pragma omp parallel for schedule(static) if (count > kManyParticles)
   for (std::int64_t i = 0; i < count; ++i) {
     const std::span<const double> position = z.row(i);
-    const std::optional<LinePoint> point = std::isfinite(position[0]) ? line->at(position[0]) : std::nullopt;
+    const std::optional<LinePoint> point = line->at(position[0]);
     if (!point) continue;
     answered[i] = 1;
     const std::span<double> row = score.empty() ? std::span<double>() : score.row(i);
@@ -393,16 +417,14 @@ void Posterior::log_likelihood(MatrixView<const double> theta, std::span<double>
 std::unique_ptr<DeviceCloud> Posterior::cloud_on_device(const SvgdOptions& options, std::string& why_not) const {
   why_not.clear();
   if (!impl_->engine.has_device()) return nullptr;
-  if (impl_->line) {
-    why_not = "with one free parameter the likelihood is interpolated on the host";
-    return nullptr;
-  }
   if (impl_->parameters.free.size() > svgd_lanes::kMostDimensions) {
     why_not = fmt::format("{} free parameters are more than the {} that its kernels take",
                           impl_->parameters.free.size(), svgd_lanes::kMostDimensions);
     return nullptr;
   }
-  return impl_->engine.make_cloud(ParameterTables(impl_->engine.model, impl_->parameters), options, why_not);
+  std::unique_ptr<DeviceCloud> cloud =
+      impl_->engine.make_cloud(ParameterTables(impl_->engine.model, impl_->parameters), options, why_not);
+  return cloud && impl_->line ? impl_->cloud_on_line(std::move(cloud), options.num_particles) : std::move(cloud);
 }
 
 std::unique_ptr<DevicePosterior> Posterior::on_device(std::int64_t most_particles) const {

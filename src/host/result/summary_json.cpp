@@ -121,6 +121,15 @@ Json device_iterations_json(const DeviceIterations& report) {
           {"why_no_directions", report.why_no_directions}};
 }
 
+/// Null where directions are in double precision.
+Json direction_check_json(const DirectionCheck& check, bool& finite) {
+  if (check.num_checks == 0) return nullptr;
+  return {{"precision", "mixed"},
+          {"checks", check.num_checks},
+          {"worst_error", number(check.worst_error, finite)},
+          {"tolerance", kMixedTolerance}};
+}
+
 Json build_json() {
   const BuildInfo build = build_facts();
   const auto version_or_null = [](bool there, const std::string& version) {
@@ -216,6 +225,7 @@ Json summary_json(const RunFacts& facts) {
   json["device"] = result.device;
   json["device_likelihoods"] = device_json(result.device_work);
   json["device_iterations"] = device_iterations_json(result.svgd.on_device);
+  json["direction_check"] = direction_check_json(result.svgd.direction_check, finite);
   json["instruction_set"] = to_string(instruction_set());
   json["ranks"] = result.num_ranks;
   json["communication"] = {{"calls", result.communication.num_calls},

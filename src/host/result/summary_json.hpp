@@ -21,6 +21,8 @@ namespace sojourn {
 ///   CPU did instead, by reason; of the process that writes, since it was started, and of the last stage
 /// - device_iterations: null on the CPU, else which parts of the iterations of this process a device did: whole ones
 ///   (resident), of these halts where the CPU finished some particles, directions; else why not
+/// - direction_check: null where directions are in fp64, else how often those of mixed precision were compared, the
+///   largest error as a part of the size of what is summed, and what is allowed
 /// - build, device, ranks, threads, seed, command, warnings
 nlohmann::ordered_json summary_json(const RunFacts& facts);
 

@@ -17,9 +17,11 @@ int resolve_threads(int requested) {
 }
 
 void kernel_direction(Kernel kernel, const ParticleBlock& u, const ParticleBlock& s, double inverse_h2,
-                      std::int64_t row_begin, std::int64_t row_end, int num_threads, ParticleBlock& phi) {
-  on_instruction_set(
-      [&](auto set) { kernel_direction_on<set>(kernel, u, s, inverse_h2, row_begin, row_end, num_threads, phi); });
+                      std::int64_t row_begin, std::int64_t row_end, int num_threads, ParticleBlock& phi,
+                      DirectionPrecision precision) {
+  on_instruction_set([&](auto set) {
+    kernel_direction_on<set>(kernel, u, s, inverse_h2, row_begin, row_end, num_threads, phi, precision);
+  });
 }
 
 void kernel_direction(Kernel kernel, const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, int num_threads,

@@ -14,12 +14,14 @@ namespace sojourn {
 /// the thread count nor on how rows are split, as long as `row_begin` is a multiple of `ParticleBlock::kLanes`.
 /// Padding of `u` must be filled. Cost: (row_end - row_begin) n (4 d + about 10) flops; no n x n array.
 void kernel_direction(Kernel kernel, const ParticleBlock& u, const ParticleBlock& s, double inverse_h2,
-                      std::int64_t row_begin, std::int64_t row_end, int num_threads, ParticleBlock& phi);
+                      std::int64_t row_begin, std::int64_t row_end, int num_threads, ParticleBlock& phi,
+                      DirectionPrecision precision = DirectionPrecision::kDouble);
 
 /// The same compiled for one instruction set.
 template <InstructionSet>
 void kernel_direction_on(Kernel kernel, const ParticleBlock& u, const ParticleBlock& s, double inverse_h2,
-                         std::int64_t row_begin, std::int64_t row_end, int num_threads, ParticleBlock& phi);
+                         std::int64_t row_begin, std::int64_t row_end, int num_threads, ParticleBlock& phi,
+                         DirectionPrecision precision);
 
 /// All rows.
 void kernel_direction(Kernel kernel, const ParticleBlock& u, const ParticleBlock& s, double inverse_h2, int num_threads,

@@ -38,6 +38,8 @@ constexpr int kMaxHeldIterations = 5;
 constexpr double kSecondsBetweenReports = 0.1;
 /// Of iterations that a device does at once.
 constexpr double kSecondsPerTurn = 0.05;
+/// Iterations on a device between two checks of mixed precision, at least.
+constexpr std::int64_t kCheckEvery = 50;
 
 void set_metric(SvgdState& state, const Whitening& metric) {
   state.metric_factor = Matrix<double>(metric.factor().num_rows(), metric.factor().num_cols());
@@ -387,7 +389,8 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
     if (resident) resident->load(state);
   }
   double last_report = progress ? clock() : 0;
-  std::int64_t most = 1;
+  std::int64_t most = 1, next_check = state.iteration;
+  DirectionCheck direction_check;
   while (going && state.iteration < options.num_iterations) {
     if (resident) {
       const std::int64_t before = state.iteration;
@@ -396,6 +399,10 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
       on_device.num_halts += cloud.advance_on(*resident, std::min(most, due)) ? 1 : 0;
       const auto done = static_cast<double>(state.iteration - before);
       on_device.num_resident += state.iteration - before;
+      if (options.precision == DirectionPrecision::kMixed && state.iteration > next_check) {
+        note_check(resident->direction_error(), direction_check);
+        next_check = state.iteration + kCheckEvery;
+      }
       most = iterations_in(kSecondsPerTurn, seconds_since(turn) / done);
     } else {
       cloud.advance(direction);
@@ -416,6 +423,7 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
   SvgdResult result = moved_result(options, std::move(state));
   on_device.num_directions = on_device.num_resident;
   result.on_device = std::move(on_device);
+  result.direction_check = direction_check;
   result.seconds_total = seconds_before + seconds_since(begin);
   return result;
 }
@@ -426,6 +434,7 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdCont
                                [&](const ParticleBlock& u, const ParticleBlock& s, double inverse_h2,
                                    ParticleBlock& phi) { sums.sum(u, s, inverse_h2, 0, u.count, phi); });
   sums.add_to(result.on_device);
+  sums.add_to(result.direction_check);
   return result;
 }
 

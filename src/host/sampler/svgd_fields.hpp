@@ -19,7 +19,7 @@ template <class Options, class Visit>
 void visit_options(Options& options, Visit&& visit) {
   auto& [num_particles, num_iterations, kernel, bandwidth_rule, bandwidth, bandwidth_scale, whiten, linear_weight,
          optimizer, learning_rate, beta1, beta2, schedule, decay, warmup_iterations, start, laplace_inflation, given,
-         seed, history_every, num_threads] = options;
+         seed, history_every, precision, num_threads] = options;
   visit("particles", num_particles, OptionRole::kDecides);
   visit("iterations", num_iterations, OptionRole::kLength);
   visit("kernel", kernel, OptionRole::kDecides);
@@ -40,6 +40,7 @@ void visit_options(Options& options, Visit&& visit) {
   visit("initial particles", given, OptionRole::kDecides);
   visit("seed", seed, OptionRole::kDecides);
   visit("history_every", history_every, OptionRole::kDecides);
+  visit("precision", precision, OptionRole::kDecides);
   visit("threads", num_threads, OptionRole::kWork);
 }
 

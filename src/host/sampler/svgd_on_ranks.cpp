@@ -147,6 +147,7 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& 
       clock, communicator.size());
   result.on_ranks = efficiency;
   sums.add_to(result.on_device);
+  sums.add_to(result.direction_check);
   if (control.device != nullptr) result.on_device.why_not_resident = "several ranks exchange scores through the host";
   result.on_ranks.particle_shares = sharded.mesh().row_shares;
   result.on_ranks.part_shares = sharded.mesh().part_shares;

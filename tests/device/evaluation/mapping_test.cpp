@@ -40,9 +40,12 @@ TEST(Mapping, LevelsFitWhateverTheDevice) {
     for (const std::size_t bytes : {48u * 1024, 99u * 1024, 163u * 1024, 227u * 1024}) {
       const DeviceSize device{bytes, bytes + 1024, 100};
       for (const bool gradient : {false, true}) {
-        const MomentLaneShape moments = moment_lane_shape(arrays, 2, gradient);
-        expect_room(arrays, work_of(arrays.view(), moments),
-                    map_moments(arrays, moments, 10'000, device, MappingChoice::kLevels), device);
+        // Without a gradient in single precision as well.
+        for (const bool single : {false, !gradient}) {
+          const MomentLaneShape moments = moment_lane_shape(arrays, 2, gradient, single);
+          expect_room(arrays, work_of(arrays.view(), moments),
+                      map_moments(arrays, moments, 10'000, device, MappingChoice::kLevels), device);
+        }
         const TransformLaneShape transforms = transform_lane_shape(arrays, true, true, gradient);
         expect_room(arrays, work_of(arrays.view(), transforms),
                     map_transforms(arrays, transforms, 10'000, device, MappingChoice::kLevels), device);

@@ -9,6 +9,7 @@
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/moment_replay.hpp"
+#include "evaluation/single_bounds.hpp"
 #include "host/evaluation/dense_chain.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/families.hpp"
@@ -27,8 +28,8 @@ struct Answer {
 };
 
 Answer on_device(const DeviceProgram& program, const Prc& prc, const StateGraph& graph, MatrixView<const double> phi,
-                 int order, bool gradient, MappingChoice choice = MappingChoice::kThreads) {
-  const MomentLaneShape shape = moment_lane_shape(prc.arrays(), order, gradient);
+                 int order, bool gradient, MappingChoice choice = MappingChoice::kThreads, bool single = false) {
+  const MomentLaneShape shape = moment_lane_shape(prc.arrays(), order, gradient, single);
   std::vector<double> reward;
   const std::vector<double> by_state = graph.unit_reward();
   for (const std::int32_t state : prc.arrays().state_of_row) reward.push_back(by_state[state]);
@@ -76,6 +77,16 @@ TEST(MomentKernel, AgreesWithTheHost) {
         if (got.in_doubt[i / width] == 0) {
           EXPECT_NEAR(got.gradient[i], gradient[i], 1e-9 * std::abs(gradient[i])) << i;
         }
+      }
+      if (order <= kMostSingleOrder) {
+        const Answer single =
+            on_device(program, prc, graph, phi.view(), order, false, MappingChoice::kThreads, /*single=*/true);
+        const double bound = single_bounds(graph, prc, order).of_order.back();
+        for (std::size_t i = 0; i < values.size(); ++i)
+          EXPECT_NEAR(single.values[i], values[i], bound * std::abs(values[i])) << i;
+        const Answer levels =
+            on_device(program, prc, graph, phi.view(), order, false, MappingChoice::kLevels, /*single=*/true);
+        EXPECT_EQ(levels.values, single.values) << "the same bits by levels";
       }
       const Answer again = on_device(program, prc, graph, phi.view(), order, true);
       EXPECT_EQ(again.values, got.values) << "the same bits from run to run";

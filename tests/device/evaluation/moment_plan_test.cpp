@@ -25,6 +25,19 @@ TEST(MomentPlan, KeepsSmallModelsInSharedMemory) {
   EXPECT_EQ(plan_moments(program(300), shape(300, 0), kHopper).lanes_per_block, 64);
 }
 
+TEST(MomentPlan, SinglePrecisionTakesHalfTheRoom) {
+  MomentLaneShape single = shape(430, 0);
+  single.single = true;
+  const MomentPlan plan = plan_moments(program(430), single, kHopper);
+  EXPECT_EQ(plan.placement, SlotPlacement::kShared);
+  EXPECT_EQ(plan.lanes_per_block, 128);
+  EXPECT_EQ(plan.shared_bytes, 440u * 128 * 4);
+  // Parameters and results are doubles.
+  EXPECT_EQ(moment_lane_bytes(program(430), single), 32);
+  const std::size_t tight = 256 * 500 * 4 + 5000 * 32;
+  EXPECT_GT(batch_lanes({128, 500, 32, 4}, 10'000, 256, tight), batch_lanes({128, 500, 32, 8}, 10'000, 256, tight));
+}
+
 TEST(MomentPlan, MovesSolutionsOutFirst) {
   const MomentPlan plan = plan_moments(program(500), shape(500, 100), kHopper);
   EXPECT_EQ(plan.placement, SlotPlacement::kSharedFactors);

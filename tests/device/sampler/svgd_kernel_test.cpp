@@ -31,9 +31,9 @@ TEST(SvgdKernel, MatchesTheHostSum) {
       u.pad();
       for (const Kernel kernel : {Kernel::kImq, Kernel::kRbf}) {
         kernel_direction(kernel, u, s, 0.4, 1, host);
-        const auto sum_into = [&](ParticleBlock& phi) {
-          machine->direction(
-              kernel, {dim, count, u.stride, u.values.data(), s.values.data(), 0.4, 0, count, phi.values.data()});
+        const auto sum_into = [&](ParticleBlock& phi, bool mixed = false) {
+          machine->direction(kernel, {dim, count, u.stride, u.values.data(), s.values.data(), 0.4, mixed, 0, count,
+                                      phi.values.data()});
         };
         sum_into(device);
         sum_into(again);
@@ -42,6 +42,10 @@ TEST(SvgdKernel, MatchesTheHostSum) {
           for (std::int32_t c = 0; c < dim; ++c)
             // Other order of summation and another square root: n roundings of terms of size about 3.
             EXPECT_NEAR(device.at(i, c), host.at(i, c), 2e-14) << count << " " << dim << " " << i;
+        sum_into(device, true);
+        for (std::int64_t i = 0; i < count; ++i)
+          for (std::int32_t c = 0; c < dim; ++c)
+            EXPECT_NEAR(device.at(i, c), host.at(i, c), 2e-6) << "mixed " << count << " " << dim << " " << i;
       }
     }
 }

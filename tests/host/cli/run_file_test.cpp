@@ -34,7 +34,8 @@ TEST(RunFile, ReadsEveryKey) {
       "name: mine\ndata: {file: times.csv}\nrewards: length\n"
       "priors: {theta: {lognormal: {mean: 0, sd: 1}}}\nfixed: {m: 0.5}\n"
       "sampler: {method: svgd, particles: 64, iterations: 9, kernel: rbf, bandwidth: 0.7, optimizer: gradient,\n"
-      "  learning_rate: 0.2, schedule: warmup, warmup_iterations: 3, history_every: 2, whiten: false, start: prior}\n"
+      "  learning_rate: 0.2, schedule: warmup, warmup_iterations: 3, history_every: 2, whiten: false, start: prior,\n"
+      "  precision: mixed}\n"
       "checkpoint: {every_seconds: 60}\nseed: 18446744073709551615\n");
   EXPECT_EQ(run.name, "mine");
   EXPECT_EQ(run.model_path, "folder/kingman.yaml");
@@ -52,6 +53,7 @@ TEST(RunFile, ReadsEveryKey) {
   EXPECT_EQ(run.sampler.learning_rate, 0.2);
   EXPECT_EQ(run.sampler.schedule, ScheduleKind::kWarmup);
   EXPECT_EQ(run.sampler.warmup_iterations, 3);
+  EXPECT_EQ(run.sampler.precision, DirectionPrecision::kMixed);
   EXPECT_EQ(run.sampler.history_every, 2);
   EXPECT_FALSE(run.sampler.whiten);
   EXPECT_EQ(run.sampler.start, StartKind::kPrior);

@@ -41,12 +41,19 @@ class HostLoopMoments final : public MomentDevice {
         constexpr int kOrder = decltype(known)::value;
         const PrcView view = arrays_.view();
         const MomentLaneSlots slots = shape.slots(view);
-        for_each_lane_shuffled(static_cast<std::int64_t>(count), slots.total(), slots.rate + slots.factor,
-                               Place::kShared, kNan, 3, [&](std::int64_t lane, auto local, auto solution) {
-                                 moment_lane<kOrder, true>(view, shape, reward.data(), lane_phi.data(),
-                                                           static_cast<std::int64_t>(count), lane, local, solution,
-                                                           output);
-                               });
+        const auto with_number = [&](auto nothing) {
+          for_each_lane_shuffled(static_cast<std::int64_t>(count), slots.total(), slots.rate + slots.factor,
+                                 Place::kShared, nothing, 3, [&](std::int64_t lane, auto local, auto solution) {
+                                   moment_lane<kOrder, true>(view, shape, reward.data(), lane_phi.data(),
+                                                             static_cast<std::int64_t>(count), lane, local, solution,
+                                                             output);
+                                 });
+        };
+        if (shape.single) {
+          with_number(WatchedSingle(kNan));
+        } else {
+          with_number(kNan);
+        }
       };
       if (order == 1) with_order(std::integral_constant<int, 1>{});
       if (order == 2) with_order(std::integral_constant<int, 2>{});

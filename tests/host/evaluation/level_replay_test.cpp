@@ -109,8 +109,8 @@ struct Numbers {
   }
 };
 
-/// Program, shape and arrays of one question about moments.
-template <int kOrder>
+/// Program, shape and arrays of one question about moments, whose slots are `Number`s.
+template <int kOrder, class Number = double>
 struct Moments {
   PrcArrays arrays;
   MomentLaneShape shape;
@@ -119,7 +119,7 @@ struct Moments {
 
   Moments(const StateGraph& graph, bool gradient, std::int32_t num_partials)
       : arrays(by_level(eliminate(graph).arrays())) {
-    shape = moment_lane_shape(arrays, kOrder, gradient);
+    shape = moment_lane_shape(arrays, kOrder, gradient, std::is_same_v<Number, WatchedSingle>);
     shape.num_partials = num_partials;
     reward = arrays.by_row(graph.unit_reward());
     for (std::size_t v = 0; v < reward.size(); v += 5) reward[v] = 0.5 * static_cast<double>(v % 3);
@@ -143,7 +143,7 @@ struct Moments {
     const PrcView view = arrays.view();
     const MomentLaneSlots slots = shape.slots(view);
     return answer([&](const MomentLaneOutput& output) {
-      for_each_lane_shuffled(num_lanes, slots.total(), slots.rate + slots.factor, Place::kShared, kNan, 1,
+      for_each_lane_shuffled(num_lanes, slots.total(), slots.rate + slots.factor, Place::kShared, Number(kNan), 1,
                              [&](std::int64_t lane, auto local, auto solution) {
                                moment_lane<kOrder, false>(view, shape, reward.data(), phi.data(), num_lanes, lane,
                                                           local, solution, output);
@@ -158,11 +158,12 @@ struct Moments {
     MomentLaneShape own = shape;
     own.num_value_slots = schedule.num_value_slots;
     const MomentLaneSlots slots = own.slots(view);
-    using Thread = MomentLevels<kOrder, Strided<double>, Strided<double>>;
+    using Thread = MomentLevels<kOrder, Strided<Number>, Strided<Number>>;
     return answer([&](const MomentLaneOutput& output) {
       for_each_level_block(
-          num_lanes, levels.num_streams, slots.rate + schedule.num_factor_slots, slots.solution, place, kNan, seed,
-          [&](std::int64_t lane, std::int32_t stream, Strided<double> local, Strided<double> solution) {
+          num_lanes, levels.num_streams, slots.rate + schedule.num_factor_slots, slots.solution, place, Number(kNan),
+          seed,
+          [&](std::int64_t lane, std::int32_t stream, Strided<Number> local, Strided<Number> solution) {
             return Thread(view, levels, own, reward.data(), phi.data(), num_lanes, lane, stream, local, solution,
                           output);
           },
@@ -171,10 +172,11 @@ struct Moments {
   }
 };
 
-template <int kOrder>
+template <int kOrder, class Number = double>
 void compare_moments(const Named& chain, std::int32_t num_partials) {
   for (const bool gradient : {false, true}) {
-    const Moments<kOrder> moments(chain.graph, gradient, num_partials);
+    if (gradient && std::is_same_v<Number, WatchedSingle>) continue;
+    const Moments<kOrder, Number> moments(chain.graph, gradient, num_partials);
     const Numbers wanted = moments.by_thread();
     EXPECT_TRUE(wanted.finite()) << chain.name;
     unsigned seed = 3;
@@ -266,6 +268,8 @@ TEST(LevelReplay, MomentsHaveTheBitsOfOneThread) {
     compare_moments<1>(chain, 1);
     compare_moments<2>(chain, 8);
     compare_moments<4>(chain, 3);
+    compare_moments<1, WatchedSingle>(chain, 1);
+    compare_moments<2, WatchedSingle>(chain, 1);
   }
 }
 

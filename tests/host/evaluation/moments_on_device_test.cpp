@@ -101,11 +101,17 @@ TEST(MomentsOnDevice, SayWhatTheyDoNotTake) {
     return "";
   };
   const auto device = std::make_shared<HostLoopMoments>();
-  Evaluator single(erlang(2), {.precision = Precision::kSingle});
-  EXPECT_THAT(reason([&] { single.use_device(device); }), HasSubstr("double precision alone"));
+  Evaluator multi(erlang(2), {.precision = Precision::kMulti});
+  EXPECT_THAT(reason([&] { multi.use_device(device); }), HasSubstr("double and single precision alone"));
   Evaluator evaluator(erlang(2));
   evaluator.use_device(device);
   const Matrix<double> theta(1, 1, 1.0);
+  Evaluator single(erlang(2), {.precision = Precision::kSingle});
+  single.use_device(device);
+  EXPECT_THAT(reason([&] { (void)single.moments(theta.view(), single.model().graph.unit_reward(), 3, false); }),
+              HasSubstr("orders up to 2"));
+  EXPECT_THAT(reason([&] { (void)single.moments(theta.view(), single.model().graph.unit_reward(), 1, true); }),
+              HasSubstr("gradients of moments are not"));
   EXPECT_THAT(reason([&] { (void)evaluator.moments(theta.view(), evaluator.model().graph.unit_reward(), 5, false); }),
               HasSubstr("orders up to 4"));
   StateGraphBuilder builder(TimeKind::kDiscrete, 1);
@@ -126,6 +132,72 @@ TEST(MomentsOnDevice, AWrongDeviceEndsTheCallAtOnce) {
   evaluator.use_device(device);
   const Matrix<double> theta(1, 1, 1.0);
   EXPECT_THROW((void)evaluator.moments(theta.view(), evaluator.model().graph.unit_reward(), 1, false), DeviceError);
+  // In single precision its bounds are what is allowed: 1e-8 is nothing, 1e-4 is.
+  Evaluator single(erlang(2), {.precision = Precision::kSingle});
+  single.use_device(device);
+  EXPECT_NO_THROW((void)single.moments(theta.view(), single.model().graph.unit_reward(), 1, false));
+  device->factor = 1 + 1e-4;
+  Evaluator spoilt(erlang(2), {.precision = Precision::kSingle});
+  spoilt.use_device(device);
+  EXPECT_THROW((void)spoilt.moments(theta.view(), spoilt.model().graph.unit_reward(), 1, false), DeviceError);
+}
+
+/// What the CPU computes in double is the truth here, and a bound of 1e-3 would hide a wrong term: chains of few
+/// roundings are held to their bounds of 1e-5.
+TEST(MomentsOnDevice, SinglePrecisionKeepsItsBounds) {
+  const std::int32_t two_demes[] = {3, 2};
+  for (const Model& model : {structured_coalescent_blocks(two_demes), coalescent_blocks(9), coxian(4), erlang(3)}) {
+    const Evaluator cpu(model);
+    Evaluator device(model, {.precision = Precision::kSingle});
+    device.use_device(std::make_shared<HostLoopMoments>());
+    const Matrix<double> theta = scattered(41, model.parameters.size());
+    for (const int order : {1, 2}) {
+      const Quantity wanted = cpu.moments(theta.view(), model.graph.unit_reward(), order, false);
+      const Quantity got = device.moments(theta.view(), model.graph.unit_reward(), order, false);
+      EXPECT_EQ(got.precision, std::vector<Precision>(41, Precision::kSingle));
+      EXPECT_EQ(got.status, wanted.status);
+      ASSERT_EQ(got.error_bound.size(), wanted.values.size());
+      double worst = 0;
+      for (std::size_t i = 0; i < wanted.values.size(); ++i) {
+        const double exact = wanted.values.values()[i], bound = got.error_bound.values()[i];
+        EXPECT_LE(bound, 2e-4);
+        EXPECT_NEAR(got.values.values()[i], exact, bound * exact);
+        worst = std::max(worst, std::abs(got.values.values()[i] / exact - 1));
+      }
+      EXPECT_LT(worst, 2e-6) << model.name;
+      EXPECT_GT(worst, 1e-9) << "answered in single precision";
+    }
+    EXPECT_EQ(device.moment_report().num_served, 2 * 41);
+    EXPECT_EQ(device.moment_report().num_single, 2 * 41);
+  }
+}
+
+/// Rates and means beyond its range, and squares of means that are: answered in double on the device, with its bits.
+TEST(MomentsOnDevice, WhatLeavesTheRangeOfSinglePrecisionIsAnsweredInDouble) {
+  const Model model = erlang(3);
+  const std::vector<double> scales{1, 1e39, 1e-39, 1e-30, 1e30, 1e-200};
+  const MatrixView<const double> theta(scales.data(), scales.size(), 1);
+  for (const int order : {1, 2}) {
+    Evaluator double_there(model), single(model, {.precision = Precision::kSingle});
+    double_there.use_device(std::make_shared<HostLoopMoments>());
+    single.use_device(std::make_shared<HostLoopMoments>());
+    const Quantity wanted = double_there.moments(theta, model.graph.unit_reward(), order, false);
+    const Quantity got = single.moments(theta, model.graph.unit_reward(), order, false);
+    for (std::size_t k = 0; k < scales.size(); ++k) {
+      const bool stays = k == 0 || (order == 1 && (k == 3 || k == 4));
+      EXPECT_EQ(got.precision[k], stays ? Precision::kSingle : Precision::kDouble) << scales[k] << " " << order;
+      for (int j = 0; j < order; ++j) {
+        if (stays) {
+          EXPECT_NEAR(got.values(k, j), wanted.values(k, j), got.error_bound(k, j) * wanted.values(k, j));
+        } else {
+          EXPECT_EQ(got.values(k, j), wanted.values(k, j)) << scales[k];
+          EXPECT_LT(got.error_bound(k, j), 1e-13);
+        }
+      }
+    }
+    EXPECT_EQ(single.moment_report().num_single, order == 1 ? 3 : 1);
+    EXPECT_EQ(single.moment_report().num_served + single.moment_report().num_not_finite, 6);
+  }
 }
 
 }  // namespace

@@ -23,7 +23,7 @@
 namespace sojourn::testing {
 
 /// What the direction kernel does, in a host loop over its blocks in the order given.
-template <class PairKernel>
+template <class Number, class PairKernel>
 void sum_direction_blocks(const std::vector<std::int64_t>& order, const DirectionLaunch& work) {
   using namespace svgd_block;
   const int dim = work.dimension;
@@ -31,13 +31,14 @@ void sum_direction_blocks(const std::vector<std::int64_t>& order, const Directio
   for (std::size_t o = 0; o < order.size(); ++o) {
     const std::int64_t first = work.row_begin + order[o] * kBlockRows;
     std::vector<double> slice_sum(static_cast<std::size_t>(kBlockSlices * dim * kBlockRows), 0.0);
-    std::vector<double> tile_u(static_cast<std::size_t>(dim * kTileColumns)), tile_s(tile_u.size());
-    std::vector<double> row_u(static_cast<std::size_t>(dim)), sum(row_u.size());
+    std::vector<Number> tile_u(static_cast<std::size_t>(dim * kTileColumns)), tile_s(tile_u.size());
+    std::vector<Number> row_u(static_cast<std::size_t>(dim));
+    std::vector<double> sum(row_u.size());
     for (int slice = 0; slice < kBlockSlices; ++slice)
       for (int lane = 0; lane < kBlockRows; ++lane) {
         const std::int64_t row = std::min(first + lane, work.row_end - 1);
         for (int c = 0; c < dim; ++c) {
-          row_u[c] = work.u[c * work.stride + row];
+          row_u[c] = static_cast<Number>(work.u[c * work.stride + row]);
           sum[c] = 0;
         }
         for (std::int64_t tile = slice; tile < num_tiles(work.num_particles); tile += kBlockSlices) {
@@ -45,7 +46,7 @@ void sum_direction_blocks(const std::vector<std::int64_t>& order, const Directio
           for (int j = 0; j < columns; ++j)
             load_column(dim, work.u, work.s, work.stride, tile, j, tile_u.data(), tile_s.data());
           accumulate_tile<PairKernel, 1>(dim, row_u.data(), tile_u.data(), tile_s.data(), kTileColumns, columns,
-                                         *work.inverse_h2, sum.data());
+                                         static_cast<Number>(*work.inverse_h2), sum.data());
         }
         for (int c = 0; c < dim; ++c) slice_sum[(slice * dim + c) * kBlockRows + lane] = sum[c];
       }
@@ -53,6 +54,15 @@ void sum_direction_blocks(const std::vector<std::int64_t>& order, const Directio
       for (int c = 0; c < dim; ++c)
         work.phi[c * work.stride + first + lane] =
             combine_slices(dim, slice_sum.data(), c, lane, 1.0 / static_cast<double>(work.num_particles));
+  }
+}
+
+template <class Number>
+void sum_direction_blocks(const std::vector<std::int64_t>& order, const DirectionLaunch& work) {
+  if (work.imq) {
+    sum_direction_blocks<Number, ImqKernel>(order, work);
+  } else {
+    sum_direction_blocks<Number, RbfKernel>(order, work);
   }
 }
 
@@ -145,10 +155,11 @@ class HostLoop {
   void run_direction(const DirectionLaunch& launch) {
     if (guard_ != nullptr && *guard_ != 0) return;
     const std::vector<std::int64_t> order = shuffled(svgd_block::num_row_blocks(launch.row_end - launch.row_begin));
-    if (launch.imq) {
-      sum_direction_blocks<ImqKernel>(order, launch);
+    if (launch.mixed) {
+      sum_direction_blocks<float>(order, launch);
+      launch.phi[launch.row_begin] += spoil_mixed;
     } else {
-      sum_direction_blocks<RbfKernel>(order, launch);
+      sum_direction_blocks<double>(order, launch);
     }
   }
   void guard(const std::int32_t* guard) { guard_ = guard; }
@@ -157,6 +168,7 @@ class HostLoop {
   void on_stream(void* stream) { streams.push_back(stream); }
   [[nodiscard]] static void* default_stream() { return nullptr; }
   std::vector<void*> streams;  ///< asked for, in order
+  double spoil_mixed = 0;      ///< added to one number of each direction in mixed precision
   template <class Enqueue>
   void repeat(Recording&, Enqueue&& enqueue) {
     enqueue();
@@ -203,22 +215,24 @@ class HostLoopDevice final : public LikelihoodDevice {
   [[nodiscard]] std::string name() const override { return "host loop"; }
   std::unique_ptr<DeviceLevel> load(const PrcArrays& arrays, const LikelihoodTables& tables) override {
     ++num_levels;
-    return std::make_unique<Level>(arrays, tables, free_bytes_, moves_particles, num_streams);
+    return std::make_unique<Level>(arrays, tables, free_bytes_, moves_particles, num_streams, spoil_mixed);
   }
   int num_levels = 0;
   std::int32_t num_streams = 0;  ///< of transforms by levels, 0: one thread a lane
   bool moves_particles = true;
+  double spoil_mixed = 0;  ///< as `HostLoop` has it
 
  private:
   class Level final : public DeviceLevel {
    public:
     Level(const PrcArrays& arrays, const LikelihoodTables& tables, double free_bytes, bool moves_particles,
-          std::int32_t num_streams)
+          std::int32_t num_streams, double spoil_mixed)
         : arrays_(by_level(arrays)),
           tables_(tables),
           machine_(free_bytes),
           routed_(machine_, arrays_, arrays_.view(), tables_, tables_.view(), own_shape()),
           moves_particles_(moves_particles) {
+      machine_.spoil_mixed = spoil_mixed;
       if (num_streams == 0) return;
       schedule_ = make_level_schedule(arrays_, {num_streams, 200, tables_.shape.num_partials});
       machine_.replay(schedule_, arrays_);

@@ -103,24 +103,26 @@ TEST(SvgdCalibration, NinetyPercentIntervalsCoverTheTruth) {
 
 /// Mutants of the pair arithmetic: each is a plausible slip.
 struct AttractingKernel {
-  static PairTerms pair(double squared, double inverse_h2) {
+  static PairTerms<double> pair(double squared, double inverse_h2) {
     const PairTerms right = ImqKernel::pair(squared, inverse_h2);
     return {right.value, -right.slope};
   }
 };
 struct NoRepulsionKernel {
-  static PairTerms pair(double squared, double inverse_h2) { return {ImqKernel::pair(squared, inverse_h2).value, 0}; }
+  static PairTerms<double> pair(double squared, double inverse_h2) {
+    return {ImqKernel::pair(squared, inverse_h2).value, 0};
+  }
 };
 /// 1/n left out of the attraction.
 struct SummedAttractionKernel {
-  static PairTerms pair(double squared, double inverse_h2) {
+  static PairTerms<double> pair(double squared, double inverse_h2) {
     const PairTerms right = ImqKernel::pair(squared, inverse_h2);
     return {200 * right.value, right.slope};
   }
 };
 /// The factor 1/h^2 left out of the gradient.
 struct WrongSlopeKernel {
-  static PairTerms pair(double squared, double inverse_h2) {
+  static PairTerms<double> pair(double squared, double inverse_h2) {
     const PairTerms right = ImqKernel::pair(squared, inverse_h2);
     return {right.value, right.slope / inverse_h2};
   }

@@ -10,6 +10,7 @@
 #include "common/random.hpp"
 #include "host/posterior/host_loop_device.hpp"
 #include "host/sampler/analytic_targets.hpp"
+#include "host/sampler/calibration.hpp"
 #include "host/sampler/host_loop_svgd.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/posterior.hpp"
@@ -78,8 +79,10 @@ Matrix<double> start_at(std::size_t count, std::size_t dim) {
   return particles;
 }
 
-SvgdResult move(const Target& target, Kernel kernel, std::size_t count, SvgdDevice* device, int ranks = 1) {
+SvgdResult move(const Target& target, Kernel kernel, std::size_t count, SvgdDevice* device, int ranks = 1,
+                DirectionPrecision precision = DirectionPrecision::kDouble) {
   SvgdOptions options;
+  options.precision = precision;
   options.kernel = kernel;
   options.num_particles = static_cast<std::int64_t>(count);
   options.num_iterations = 50;
@@ -127,6 +130,83 @@ TEST(DirectionsOnDevice, AWrongDirectionEndsTheRunAtOnce) {
   testing::HostLoopSvgd device;
   device.spoil = 1e-5;
   EXPECT_THROW((void)move(a_target(2), Kernel::kImq, 20, &device), DeviceError);
+}
+
+TEST(MixedDirections, EndNearThoseInDoubleWhoeverSumsThem) {
+  for (const std::int32_t dim : {1, 3, 5})
+    for (const Kernel kernel : {Kernel::kImq, Kernel::kRbf}) {
+      const testing::AnalyticTarget target = a_target(dim);
+      testing::HostLoopSvgd device;
+      const SvgdResult exact = move(target, kernel, 70, nullptr);
+      const SvgdResult cpu = move(target, kernel, 70, nullptr, 1, DirectionPrecision::kMixed);
+      const SvgdResult there = move(target, kernel, 70, &device, 1, DirectionPrecision::kMixed);
+      EXPECT_EQ(exact.direction_check.num_checks, 0);
+      for (const SvgdResult* mixed : {&cpu, &there}) {
+        EXPECT_EQ(mixed->direction_check.num_checks, 5);
+        EXPECT_LT(mixed->direction_check.worst_error, 5e-7);
+        EXPECT_GT(mixed->direction_check.worst_error, 1e-10);
+        // Adam's first steps divide by the direction's size and so carry on relative errors.
+        for (std::size_t i = 0; i < exact.particles.values().size(); ++i)
+          EXPECT_NEAR(mixed->particles.values()[i], exact.particles.values()[i], 2e-4) << dim << " " << i;
+      }
+      EXPECT_EQ(move(target, kernel, 70, nullptr, 3, DirectionPrecision::kMixed).particles.values(),
+                cpu.particles.values());
+      EXPECT_EQ(move(target, kernel, 70, &device, 3, DirectionPrecision::kMixed).particles.values(),
+                there.particles.values());
+    }
+}
+
+/// Mean and sd of Gaussians and of a log gamma, by their closed forms, as near as in double.
+TEST(MixedDirections, LeaveThePosteriorUnharmed) {
+  for (const testing::Calibrated& truth :
+       {testing::gaussian_case(1), testing::gaussian_case(3), testing::log_gamma_case(2, 2)}) {
+    SvgdOptions options;
+    options.num_threads = 1;
+    const SvgdResult exact = svgd(truth.target, options);
+    options.precision = DirectionPrecision::kMixed;
+    const SvgdResult mixed = svgd(truth.target, options);
+    const testing::CalibrationError exact_error = testing::calibration_error(truth, exact.particles.view());
+    const testing::CalibrationError mixed_error = testing::calibration_error(truth, mixed.particles.view());
+    EXPECT_TRUE(mixed_error.passes()) << truth.name;
+    EXPECT_NEAR(mixed_error.mean, exact_error.mean, 1e-4) << truth.name;
+    EXPECT_NEAR(mixed_error.sd, exact_error.sd, 1e-4) << truth.name;
+    EXPECT_EQ(mixed.direction_check.num_checks, 50);
+  }
+}
+
+TEST(MixedDirections, AWrongOneEndsTheRun) {
+  testing::HostLoopSvgd device;
+  const auto reason = [&](double spoil) -> std::string {
+    device.spoil = spoil;
+    try {
+      (void)move(a_target(2), Kernel::kImq, 20, &device, 1, DirectionPrecision::kMixed);
+    } catch (const NumericalError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(reason(1e-7), "");
+  EXPECT_THAT(reason(1e-2), HasSubstr("use precision: fp64"));
+  EXPECT_THAT(reason(std::nan("")), HasSubstr("use precision: fp64"));
+}
+
+/// Coordinates that single precision cannot tell apart: without whitening a kernel sees 1e6 +- 0.7.
+TEST(MixedDirections, ParticlesFarFromTheOriginAreRefused) {
+  const testing::AnalyticTarget far(1, [](std::span<const double> z, std::span<double> score) {
+    score[0] = 1e6 - z[0];
+    return -0.5 * (z[0] - 1e6) * (z[0] - 1e6);
+  });
+  SvgdOptions options;
+  options.whiten = false;
+  options.start = StartKind::kGiven;
+  options.given = start_at(200, 1);
+  for (double& value : options.given.values()) value += 1e6;
+  options.num_iterations = 5;
+  EXPECT_NO_THROW((void)svgd(far, options));
+  options.precision = DirectionPrecision::kMixed;
+  EXPECT_THROW((void)svgd(far, options), NumericalError);
+  options.whiten = true;
+  EXPECT_NO_THROW((void)svgd(far, options));
 }
 
 }  // namespace

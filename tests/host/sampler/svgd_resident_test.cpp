@@ -43,6 +43,7 @@ Case two_demes() {
 struct Ran {
   SvgdResult result;
   DeviceReport report;
+  CompressionReport compression;
 };
 
 struct How {
@@ -51,6 +52,7 @@ struct How {
   std::int64_t report_every = 0, stop_at = 0;
   const SvgdState* resume = nullptr;
   SvgdState* keep = nullptr;
+  double spoil_mixed = 0;
 };
 
 Ran run(const Case& one, const SvgdOptions& options, const How& how) {
@@ -58,14 +60,17 @@ Ran run(const Case& one, const SvgdOptions& options, const How& how) {
   evaluator.num_threads = 1;
   Posterior posterior(one.model, one.data, one.priors, {}, one.model.graph.unit_reward(), evaluator);
   testing::HostLoopSvgd directions;
-  if (how.on_device) posterior.use_device(std::make_shared<testing::HostLoopDevice>(how.free_bytes));
+  const auto device = std::make_shared<testing::HostLoopDevice>(how.free_bytes);
+  device->spoil_mixed = how.spoil_mixed;
+  if (how.on_device) posterior.use_device(device);
   SvgdControl control{.report_every = how.report_every, .resume = how.resume};
   if (how.on_device) control.device = &directions;
   if (how.report_every > 0 || how.stop_at > 0)
     control.progress = [&](const SvgdProgress& now) { return how.stop_at == 0 || now.iteration < how.stop_at; };
   if (how.keep != nullptr) control.finish = [&](const SvgdState& state) { *how.keep = state; };
-  Ran ran{svgd(posterior, options, control), {}};
+  Ran ran{svgd(posterior, options, control), {}, {}};
   ran.report = posterior.device_report();
+  ran.compression = posterior.compression();
   return ran;
 }
 
@@ -244,14 +249,101 @@ TEST(SvgdResident, AStateThatIsNotThePosteriorsEndsTheRun) {
   EXPECT_THROW(run(one, fifty_iterations(), {.resume = &state}), DeviceError);
 }
 
+TEST(SvgdResident, MixedDirectionsAreCheckedThere) {
+  const Case one = two_demes();
+  for (const Kernel kernel : {Kernel::kImq, Kernel::kRbf}) {
+    SvgdOptions options = fifty_iterations(24);
+    options.kernel = kernel;
+    options.num_iterations = 60;
+    const Ran exact = run(one, options, {});
+    options.precision = DirectionPrecision::kMixed;
+    const Ran cpu = run(one, options, {.on_device = false}), device = run(one, options, {.report_every = 10});
+    EXPECT_EQ(device.result.on_device.num_resident, 60);
+    // After the first turn and every fifty iterations.
+    EXPECT_EQ(device.result.direction_check.num_checks, 2);
+    EXPECT_GT(device.result.direction_check.worst_error, 1e-10);
+    EXPECT_LT(device.result.direction_check.worst_error, 5e-7);
+    for (std::size_t i = 0; i < exact.result.particles.values().size(); ++i) {
+      EXPECT_NEAR(device.result.particles.values()[i], exact.result.particles.values()[i], 1e-4);
+      EXPECT_NEAR(cpu.result.particles.values()[i], exact.result.particles.values()[i], 1e-4);
+    }
+    options.num_iterations = 3;
+    EXPECT_NO_THROW(run(one, options, {.spoil_mixed = 1e-7}));
+    EXPECT_THROW(run(one, options, {.spoil_mixed = 1e-2}), NumericalError);
+    EXPECT_THROW(run(one, options, {.spoil_mixed = std::nan("")}), NumericalError);
+  }
+}
+
+/// Models of one parameter.
+std::vector<Case> on_a_line() {
+  const Model chain = erlang(3), kingman = coalescent_blocks(7);
+  return {{chain, {{chain.parameters[0].name, Prior(PriorFamily::kLognormal, 0, 0.5)}}, drawn_times(60)},
+          {kingman, {{kingman.parameters[0].name, Prior(PriorFamily::kGamma, 20, 20)}}, drawn_times(60)}};
+}
+
+/// The line's cells are the same on both sides, and so are the sums of their series.
+TEST(SvgdResident, OneFreeParameterStaysThere) {
+  for (const Case& one : on_a_line()) {
+    std::vector<SvgdOptions> all(3, fifty_iterations());
+    all[1].start = StartKind::kLaplace;
+    all[1].num_particles = 33;
+    all[2].kernel = Kernel::kRbf;
+    all[2].history_every = 20;
+    for (const SvgdOptions& options : all) {
+      const Ran cpu = run(one, options, {.on_device = false}), device = run(one, options, {});
+      expect_close(device.result, cpu.result);
+      EXPECT_EQ(device.result.on_device.num_resident, 50);
+      EXPECT_EQ(device.result.on_device.num_halts, 0);
+      EXPECT_EQ(device.result.on_device.why_not_resident, "");
+      // Of the cells' nodes alone, not of particles.
+      EXPECT_EQ(device.report.num_served + device.report.num_on_cpu(), device.compression.num_line_values);
+      EXPECT_LE(device.compression.num_line_values, 400);
+      EXPECT_EQ(device.compression.num_line_values, cpu.compression.num_line_values);
+      EXPECT_GE(device.compression.num_line_answers, 50 * options.num_particles);
+    }
+  }
+}
+
+/// Log density and score of each particle where a run ends, from the line and from every observation.
+TEST(SvgdResident, TheLineIsWithinItsToleranceOfTheExactDensity) {
+  double worst = 0;
+  for (const Case& one : on_a_line()) {
+    EvaluatorOptions evaluator;
+    evaluator.num_threads = 1;
+    const Posterior exact(one.model, one.data, one.priors, {}, one.model.graph.unit_reward(), evaluator,
+                          DataCompression::kOff);
+    const SvgdResult there = run(one, fifty_iterations(), {}).result;
+    std::vector<double> log_density(there.log_density.size());
+    Matrix<double> score(log_density.size(), 1);
+    std::vector<std::string> status;
+    exact.evaluate(there.particles.view(), log_density, score.view(), status);
+    for (std::size_t i = 0; i < log_density.size(); ++i) {
+      worst = std::max(worst, std::abs(there.log_density[i] - log_density[i]) / std::abs(log_density[i]));
+      EXPECT_NEAR(there.log_density[i], log_density[i], 1e-9 * std::abs(log_density[i]));
+      EXPECT_NEAR(there.score(i, 0), score(i, 0), 1e-9 * (std::abs(score(i, 0)) + std::abs(log_density[i])));
+    }
+  }
+  RecordProperty("worst", std::to_string(worst * 1e12) + "e-12");
+}
+
+TEST(SvgdResident, OneFreeParameterGivesTheSameBitsHoweverItIsRun) {
+  const Case one = on_a_line()[1];
+  // A prior start far from the data, so that particles come to cells that are not made yet.
+  SvgdOptions options = fifty_iterations(140);
+  options.learning_rate = 0.3;
+  const SvgdResult whole = run(one, options, {}).result;
+  EXPECT_EQ(run(one, options, {.report_every = 7}).result.particles.values(), whole.particles.values());
+  SvgdState state;
+  EXPECT_TRUE(run(one, options, {.report_every = 9, .stop_at = 27, .keep = &state}).result.interrupted);
+  // The process that resumes has no cells.
+  const SvgdResult rest = run(one, options, {.resume = &state}).result;
+  EXPECT_EQ(rest.particles.values(), whole.particles.values());
+  EXPECT_EQ(rest.log_density, whole.log_density);
+  EXPECT_EQ(rest.trace_step, whole.trace_step);
+}
+
 TEST(SvgdResident, SaysWhyParticlesComeToTheHost) {
-  Case one = two_demes();
-  const Model chain = erlang(3);
-  const Case line{chain, {{chain.parameters[0].name, Prior(PriorFamily::kLognormal, 0, 0.5)}}, drawn_times(60)};
-  const DeviceIterations on_line = run(line, fifty_iterations(), {}).result.on_device;
-  EXPECT_EQ(on_line.num_resident, 0);
-  EXPECT_EQ(on_line.num_directions, 50);
-  EXPECT_THAT(on_line.why_not_resident, HasSubstr("interpolated"));
+  const Case one = two_demes();
   run_thread_ranks(2, [&](Communicator& communicator) {
     Posterior posterior(one.model, one.data, one.priors, {}, one.model.graph.unit_reward());
     posterior.use_device(std::make_shared<testing::HostLoopDevice>());

@@ -20,7 +20,7 @@ TEST(SvgdTile, ExponentialMatchesLongDouble) {
     const long double exact = std::exp(-static_cast<long double>(a));
     EXPECT_NEAR(static_cast<double>(exp_negative(a) / exact), 1.0, 4.5e-16) << a;  // two units in the last place
   }
-  EXPECT_EQ(exp_negative(0), 1.0);
+  EXPECT_EQ(exp_negative(0.0), 1.0);
   EXPECT_GT(exp_negative(1e300), 0);
   EXPECT_LT(exp_negative(1e300), 1e-307);
 }
@@ -29,6 +29,53 @@ TEST(SvgdTile, InverseSquareRootMatchesLongDouble) {
   for (double x = 1; x < 1e300; x *= 1.37)
     EXPECT_NEAR(static_cast<double>(inverse_square_root(x) * std::sqrt(static_cast<long double>(x))), 1.0, 4.5e-16)
         << x;
+}
+
+TEST(SvgdTile, SinglePrecisionIsGoodToItsRounding) {
+  for (float a = 0; a < 86.5F; a += 0.00137F) {
+    const double exact = std::exp(-static_cast<double>(a));
+    ASSERT_NEAR(static_cast<double>(exp_negative(a)) / exact, 1.0, 2.5e-7) << a;  // four units in the last place
+  }
+  EXPECT_EQ(exp_negative(0.0F), 1.0F);
+  EXPECT_GT(exp_negative(1e30F), 0);
+  EXPECT_LT(exp_negative(1e30F), 1e-37F);
+  for (float x = 1; x < 1e30F; x *= 1.0037F)
+    ASSERT_NEAR(static_cast<double>(inverse_square_root(x)) * std::sqrt(static_cast<double>(x)), 1.0, 2.5e-7) << x;
+}
+
+/// Rows of mixed precision, of blocks in any order and of the CPU, beside those in double. What is summed is of size 3.
+TEST(SvgdTile, MixedDirectionsAreNearThoseInDouble) {
+  for (const std::int64_t count : {2, 33, 500})
+    for (const std::int32_t dim : {1, 2, 3, 7})
+      for (const Kernel kernel : {Kernel::kImq, Kernel::kRbf}) {
+        ParticleBlock u(count, dim), s(count, dim), exact(count, dim), mixed(count, dim), blocks(count, dim);
+        PhiloxStream stream(3, 9, static_cast<std::uint64_t>(count * 16 + dim));
+        for (std::int64_t i = 0; i < count; ++i)
+          for (std::int32_t c = 0; c < dim; ++c) {
+            u.at(i, c) = stream.next_normal();
+            s.at(i, c) = 3 * stream.next_normal();
+          }
+        u.pad();
+        kernel_direction(kernel, u, s, 0.4, 1, exact);
+        kernel_direction(kernel, u, s, 0.4, 0, count, 1, mixed, DirectionPrecision::kMixed);
+        std::vector<std::int64_t> order(static_cast<std::size_t>(svgd_block::num_row_blocks(count)));
+        std::iota(order.rbegin(), order.rend(), 0);
+        constexpr double kInverseH2 = 0.4;
+        testing::sum_direction_blocks<float>(order, {kernel == Kernel::kImq, true, dim, count, u.stride, &kInverseH2,
+                                                     u.values.data(), s.values.data(), 0, count, blocks.values.data()});
+        double worst = 0;
+        for (std::int64_t i = 0; i < count; ++i)
+          for (std::int32_t c = 0; c < dim; ++c) {
+            worst = std::max(worst, std::abs(mixed.at(i, c) - exact.at(i, c)));
+            EXPECT_NEAR(mixed.at(i, c), exact.at(i, c), 2e-6) << count << " " << dim << " " << i;
+            EXPECT_NEAR(blocks.at(i, c), exact.at(i, c), 2e-6) << count << " " << dim << " " << i;
+            // The same arithmetic of pairs, which the compiler may fuse in one place and not in the other.
+            EXPECT_NEAR(blocks.at(i, c), mixed.at(i, c), 2e-6);
+          }
+        if (count > 2) {
+          EXPECT_GT(worst, 1e-10) << "pairs are in single precision";
+        }
+      }
 }
 
 TEST(SvgdTile, SlopeIsTheGradientOfTheKernel) {
@@ -41,8 +88,8 @@ TEST(SvgdTile, SlopeIsTheGradientOfTheKernel) {
       EXPECT_NEAR(pair(e * e, inverse_h2).slope * e, (plus - minus) / (2 * step), 1e-9);
     }
   };
-  check(ImqKernel::pair);
-  check(RbfKernel::pair);
+  check(ImqKernel::pair<double>);
+  check(RbfKernel::pair<double>);
 }
 
 TEST(SvgdTile, DeviceBlocksInAnyOrderMatchTheHostSum) {
@@ -65,8 +112,9 @@ TEST(SvgdTile, DeviceBlocksInAnyOrderMatchTheHostSum) {
         kernel_direction(kernel, u, s, 0.4, 1, host);
         constexpr double kInverseH2 = 0.4;
         const auto run = [&](ParticleBlock& phi) {
-          testing::sum_direction_blocks<PairKernel>(order, {true, dim, count, u.stride, &kInverseH2, u.values.data(),
-                                                            s.values.data(), 0, count, phi.values.data()});
+          testing::sum_direction_blocks<double, PairKernel>(
+              order, {true, false, dim, count, u.stride, &kInverseH2, u.values.data(), s.values.data(), 0, count,
+                      phi.values.data()});
         };
         run(blocks);
         std::ranges::reverse(order);

@@ -1,0 +1,42 @@
+#include "posterior/line_cloud.hpp"
+
+#include <utility>
+#include <vector>
+
+#include "sojourn/svgd.hpp"
+
+namespace sojourn {
+
+LineCloud::LineCloud(std::unique_ptr<DeviceCloud> cloud, std::int64_t num_particles, Extend extend, Book book)
+    : cloud_(std::move(cloud)), num_particles_(num_particles), extend_(std::move(extend)), book_(std::move(book)) {}
+
+void LineCloud::load(const SvgdState& state) {
+  extend_(state.particles.values(), *cloud_);
+  cloud_->load(state);
+}
+
+CloudProgress LineCloud::advance(std::int64_t most) {
+  CloudProgress progress = cloud_->advance(most);
+  while (progress.halted) {
+    cloud_->open_steps(steps_);
+    std::vector<double> places;
+    for (const std::int64_t i : steps_.open) places.push_back(steps_.to(static_cast<std::size_t>(i), 0));
+    if (!extend_(places, *cloud_)) break;
+    const CloudProgress more = cloud_->retry();
+    const auto append = [](std::vector<double>& to, const std::vector<double>& from) {
+      to.insert(to.end(), from.begin(), from.end());
+    };
+    append(progress.mean_log_density, more.mean_log_density);
+    append(progress.largest_step, more.largest_step);
+    progress.halted = more.halted;
+  }
+  book_(std::ssize(progress.mean_log_density) * num_particles_);
+  return progress;
+}
+
+void LineCloud::open_steps(OpenSteps& steps) {
+  cloud_->open_steps(steps);
+  book_(num_particles_ - std::ssize(steps.open));
+}
+
+}  // namespace sojourn
