@@ -96,6 +96,7 @@ TEST(RunBench, MeasuresADeviceBesideTheCpu) {
   plan.device = {.likelihood = std::make_shared<testing::HostLoopDevice>(),
                  .svgd = nullptr,
                  .moments = std::make_shared<testing::HostLoopMoments>(),
+                 .sampling = nullptr,
                  .limits = [] {
                    return DeviceLimits{1e9, 2e9, 3e9, 4e9};
                  }};

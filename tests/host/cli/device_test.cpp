@@ -97,6 +97,7 @@ class HostLoopAsDevice {
       return Device{.likelihood = std::make_shared<testing::HostLoopDevice>(),
                     .svgd = std::make_shared<testing::HostLoopSvgd>(),
                     .moments = std::make_shared<testing::HostLoopMoments>(),
+                    .sampling = nullptr,
                     .limits = nullptr};
     });
   }
