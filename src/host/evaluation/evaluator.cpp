@@ -87,6 +87,14 @@ std::vector<double> pull_back_errors(const Model& model, MatrixView<const double
   return result;
 }
 
+/// Threads for a replay of `num_lanes` parameter vectors that solves `num_solves` times. Beside the multiply-adds that
+/// the program counts each row and each vector has a few of its own.
+int replay_team(int requested, const PrcCost& cost, std::size_t num_lanes, std::size_t num_solves) {
+  const auto rows = static_cast<double>(cost.num_transient);
+  const auto sweep = static_cast<double>(cost.factor_multiply_adds + cost.solve_multiply_adds) + 4 * rows + 40;
+  return team_size(requested, static_cast<double>(num_lanes) * static_cast<double>(num_solves) * sweep);
+}
+
 }  // namespace
 
 const char* to_string(Precision precision) {
@@ -151,6 +159,7 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
   }
   Quantity quantity = make_quantity(batch.size(), order);
   std::vector<double> by_rate = gradient_buffer(batch, order, gradient);
+  const int team = replay_team(options_.num_threads, prc_.cost(), batch.size(), (gradient ? 2 : 1) * order);
   const auto settle = [&](const std::vector<char>& in_doubt) {
     settle_gradients(in_doubt, 1, prc_.cost(), by_rate, team_size(options_.num_threads), quantity,
                      [&](std::size_t k, std::span<double> place) {
@@ -166,8 +175,8 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
     return quantity;
   }
   if (options_.precision == Precision::kSingle) {
-    SingleMoments answer = replay_moments_single(model_.graph, prc_, batch.phi(), reward, order,
-                                                 quantity.values.values(), by_rate, team_size(options_.num_threads));
+    SingleMoments answer =
+        replay_moments_single(model_.graph, prc_, batch.phi(), reward, order, quantity.values.values(), by_rate, team);
     for (const char single : answer.single)
       quantity.precision.push_back(single != 0 ? Precision::kSingle : Precision::kDouble);
     quantity.error_bound = Matrix<double>(batch.size(), order);
@@ -183,8 +192,8 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
   if (on_device_) {
     moments_on_device(batch.phi(), reward, order, quantity.values.values(), by_rate, in_doubt);
   } else {
-    replay_moments(model_.graph, prc_, batch.phi(), reward, order, quantity.values.values(), by_rate,
-                   team_size(options_.num_threads), GradientRoute::kCertified, in_doubt);
+    replay_moments(model_.graph, prc_, batch.phi(), reward, order, quantity.values.values(), by_rate, team,
+                   GradientRoute::kCertified, in_doubt);
   }
   settle(in_doubt);
   quantity.gradient = batch.pull_back(std::move(by_rate), order);
