@@ -67,7 +67,8 @@ namespace sojourn::zoo {
 namespace {
 
 constexpr int kThreads = 4;
-constexpr std::size_t kBatch = 1000;
+/// Work enough for all threads: fewer would share out less.
+constexpr std::size_t kBatch = 10'000;
 
 /// Parameter vectors around the chain's own.
 Matrix<double> batch_of(const Chain& chain) {
