@@ -87,9 +87,10 @@ std::vector<double> pull_back_errors(const Model& model, MatrixView<const double
   return result;
 }
 
-/// Threads for a replay of `num_lanes` parameter vectors that solves `num_solves` times. Beside the multiply-adds that
-/// the program counts each row and each vector has a few of its own.
-int replay_team(int requested, const PrcCost& cost, std::size_t num_lanes, std::size_t num_solves) {
+/// Threads for a replay of `num_lanes` parameter vectors that solves `num_solves` times, twice as often with gradient.
+/// Beside the multiply-adds that the program counts each row and each vector has a few of its own.
+int replay_team(int requested, const PrcCost& cost, std::size_t num_lanes, std::size_t num_solves, bool gradient) {
+  if (gradient) num_solves *= 2;
   const auto rows = static_cast<double>(cost.num_transient);
   const auto sweep = static_cast<double>(cost.factor_multiply_adds + cost.solve_multiply_adds) + 4 * rows + 40;
   return team_size(requested, static_cast<double>(num_lanes) * static_cast<double>(num_solves) * sweep);
@@ -159,7 +160,7 @@ Quantity Evaluator::moments(MatrixView<const double> theta, std::span<const doub
   }
   Quantity quantity = make_quantity(batch.size(), order);
   std::vector<double> by_rate = gradient_buffer(batch, order, gradient);
-  const int team = replay_team(options_.num_threads, prc_.cost(), batch.size(), (gradient ? 2 : 1) * order);
+  const int team = replay_team(options_.num_threads, prc_.cost(), batch.size(), order, gradient);
   const auto settle = [&](const std::vector<char>& in_doubt) {
     settle_gradients(in_doubt, 1, prc_.cost(), by_rate, team_size(options_.num_threads), quantity,
                      [&](std::size_t k, std::span<double> place) {
@@ -212,7 +213,8 @@ Quantity Evaluator::cross_moments(MatrixView<const double> theta, const std::vec
   std::vector<double> means_by_rate = gradient_buffer(batch, rewards.size(), gradient);
   std::vector<double> by_rate = gradient_buffer(batch, num_pairs, gradient);
   replay_cross_moments(model_.graph, prc_, batch.phi(), rewards, means, quantity.values.values(), means_by_rate,
-                       by_rate, team_size(options_.num_threads));
+                       by_rate,
+                       replay_team(options_.num_threads, prc_.cost(), batch.size(), 2 * rewards.size(), gradient));
   quantity.gradient = batch.pull_back(std::move(by_rate), num_pairs);
   quantity.status = finite_status(quantity.values);
   return quantity;
@@ -231,7 +233,8 @@ Quantity Evaluator::covariance(MatrixView<const double> theta, const std::vector
   std::vector<double> means_by_rate = gradient_buffer(batch, num_rewards, gradient);
   std::vector<double> by_rate = gradient_buffer(batch, num_pairs, gradient);
   replay_cross_moments(model_.graph, prc_, batch.phi(), rewards, means, quantity.values.values(), means_by_rate,
-                       by_rate, team_size(options_.num_threads));
+                       by_rate,
+                       replay_team(options_.num_threads, prc_.cost(), batch.size(), 2 * rewards.size(), gradient));
   for (std::size_t k = 0; k < batch.size(); ++k) {
     for (std::size_t a = 0; a < num_rewards; ++a) {
       for (std::size_t b = 0; b < num_rewards; ++b) {
@@ -267,7 +270,7 @@ Quantity Evaluator::laplace(MatrixView<const double> theta, std::span<const doub
   std::vector<double> by_rate = gradient_buffer(batch, s.size(), gradient);
   std::vector<char> in_doubt(gradient ? batch.size() * s.size() : 0);
   replay_laplace(model_.graph, prc_, batch.phi(), reward, s, quantity.values.values(), by_rate,
-                 team_size(options_.num_threads), in_doubt);
+                 replay_team(options_.num_threads, prc_.cost(), batch.size(), s.size(), gradient), in_doubt);
   settle_gradients(in_doubt, s.size(), prc_.cost(), by_rate, team_size(options_.num_threads), quantity,
                    [&](std::size_t i, std::span<double> place) {
                      multi_laplace_gradient(model_.graph, prc_, batch.phi().row(i / s.size()), reward, s[i % s.size()],
@@ -285,7 +288,7 @@ Quantity Evaluator::expected_sojourn(MatrixView<const double> theta, bool gradie
   Quantity quantity = make_quantity(batch.size(), num_states);
   std::vector<double> by_rate = gradient_buffer(batch, num_states, gradient);
   replay_expected_sojourn(model_.graph, prc_, batch.phi(), quantity.values.values(), by_rate,
-                          team_size(options_.num_threads));
+                          replay_team(options_.num_threads, prc_.cost(), batch.size(), num_states, gradient));
   quantity.gradient = batch.pull_back(std::move(by_rate), num_states);
   quantity.status = finite_status(quantity.values);
   return quantity;

@@ -213,8 +213,8 @@ std::int32_t RowCollector::keep_aside(const Lookup& lookup, const NearRow& row, 
   aside_keys_.push_back(lookup.key);
   aside_hashes_.push_back(lookup.hash);
   if (!table_.is_packed()) {
-    aside_rows_.insert(aside_rows_.end(), row.near, row.near + width);
-    for (const RowChange& change : row.changes) aside_rows_[count * width + change.variable] = change.value;
+    aside_rows_.resize((count + 1) * width);
+    row.write({aside_rows_.data() + count * width, width});
   }
   return -1 - static_cast<std::int32_t>(count);
 }

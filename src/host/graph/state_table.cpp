@@ -205,9 +205,8 @@ std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, co
   slots_[place] = {state, static_cast<std::uint32_t>(hash >> 32)};
   keys_.push_back(key);
   if (!is_packed_) {
-    variables_.append({row.near, num_variables_});
-    std::int32_t* const values = variables_.end() - num_variables_;
-    for (const RowChange& change : row.changes) values[change.variable] = change.value;
+    variables_.extend(variables_.size() + num_variables_);
+    row.write({variables_.end() - num_variables_, num_variables_});
   }
   return state;
 }

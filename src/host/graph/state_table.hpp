@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -26,6 +27,11 @@ struct RowChange {
 struct NearRow {
   const std::int32_t* near = nullptr;
   std::span<const RowChange> changes;
+
+  void write(std::span<std::int32_t> row) const {
+    std::copy_n(near, row.size(), row.begin());
+    for (const RowChange& change : changes) row[change.variable] = change.value;
+  }
 };
 
 /// The states found so far, each a row of integers, with a look-up from row to index.

@@ -26,17 +26,6 @@ Matrix<double> scattered(std::size_t count, std::size_t num_parameters) {
   return theta;
 }
 
-struct Answer {
-  std::vector<double> value;
-  Matrix<double> gradient;
-  std::vector<std::string> status;
-};
-Answer evaluate_at(const DataLikelihood& likelihood, MatrixView<const double> theta) {
-  Answer answer{std::vector<double>(theta.num_rows()), Matrix<double>(theta.num_rows(), theta.num_cols()), {}};
-  likelihood.evaluate(theta, answer.value, answer.gradient.view(), answer.status);
-  return answer;
-}
-
 const char* const kData =
     "time,event,lower,upper,entry,weight\n0.7,1,,,,2\n1.1,1,,,,1\n2.4,1,,,,1\n0.3,1,,,,1\n2,0,,,,3\n,,0.8,1.9,,1\n"
     ",,,0.9,,1\n1.5,1,,,0.6,1\n";
@@ -54,20 +43,21 @@ TEST(CudaLikelihood, MatchesTheHost) {
     DataLikelihood there(model, data, model.graph.unit_reward(), options);
     there.use_device(device);
     const Matrix<double> theta = scattered(301, model.parameters.size());
-    const Answer wanted = evaluate_at(host, theta.view()), got = evaluate_at(there, theta.view());
+    const cases::Evaluation wanted = cases::evaluate_at(host, theta.view()),
+                            got = cases::evaluate_at(there, theta.view());
     for (std::size_t k = 0; k < theta.num_rows(); ++k) {
       EXPECT_NEAR(got.value[k], wanted.value[k], 1e-12 * (std::abs(wanted.value[k]) + 11)) << model.name << " " << k;
       for (std::size_t p = 0; p < theta.num_cols(); ++p)
         EXPECT_NEAR(got.gradient(k, p), wanted.gradient(k, p), 1e-10 * (std::abs(wanted.gradient(k, p)) + 11));
     }
     EXPECT_EQ(there.device_report().num_on_cpu(), 0) << model.name;
-    const Answer again = evaluate_at(there, theta.view());
+    const cases::Evaluation again = cases::evaluate_at(there, theta.view());
     EXPECT_EQ(again.value, got.value) << "the same bits from run to run";
     EXPECT_EQ(again.gradient.values(), got.gradient.values());
     for (const MappingChoice choice : {MappingChoice::kThreads, MappingChoice::kLevels}) {
       DataLikelihood other(model, data, model.graph.unit_reward(), options);
       other.use_device(open_cuda_device_by(choice, 0, {}).likelihood);
-      const Answer same = evaluate_at(other, theta.view());
+      const cases::Evaluation same = cases::evaluate_at(other, theta.view());
       EXPECT_EQ(same.value, got.value) << "the same bits by any mapping";
       EXPECT_EQ(same.gradient.values(), got.gradient.values());
     }
@@ -81,8 +71,8 @@ TEST(CudaLikelihood, ALaneDoesNotDependOnItsBatch) {
   DataLikelihood likelihood(model, parse_observations(kData, "data", TimeKind::kContinuous), model.graph.unit_reward());
   likelihood.use_device(open_cuda_device(0, {}).likelihood);
   const Matrix<double> theta = scattered(500, model.parameters.size());
-  const Answer all = evaluate_at(likelihood, theta.view());
-  const Answer part = evaluate_at(likelihood, {theta.row(123).data(), 77, theta.num_cols()});
+  const cases::Evaluation all = cases::evaluate_at(likelihood, theta.view());
+  const cases::Evaluation part = cases::evaluate_at(likelihood, {theta.row(123).data(), 77, theta.num_cols()});
   for (std::size_t l = 0; l < 77; ++l) EXPECT_EQ(part.value[l], all.value[123 + l]);
   for (std::size_t l = 0; l < 77; ++l) EXPECT_EQ(part.gradient(l, 0), all.gradient(123 + l, 0));
 }

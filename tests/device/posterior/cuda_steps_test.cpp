@@ -28,17 +28,6 @@ const char* const kData =
     "time,event,lower,upper,entry,weight\n0.7,1,,,,2\n1.1,1,,,,1\n2.4,1,,,,1\n0.3,1,,,,1\n2,0,,,,3\n,,0.8,1.9,,1\n"
     ",,,0.9,,1\n1.5,1,,,0.6,1\n30,1,,,,1\n";
 
-struct Answer {
-  std::vector<double> value;
-  Matrix<double> gradient;
-};
-Answer evaluate_at(const DataLikelihood& likelihood, MatrixView<const double> theta) {
-  Answer answer{std::vector<double>(theta.num_rows()), Matrix<double>(theta.num_rows(), theta.num_cols())};
-  std::vector<std::string> status;
-  likelihood.evaluate(theta, answer.value, answer.gradient.view(), status);
-  return answer;
-}
-
 TEST(CudaSteps, MatchTheHostAndDoNotDependOnTheBatch) {
   if (!has_device()) GTEST_SKIP() << "no CUDA device on this machine";
   const auto device = open_cuda_device(0, [](const std::string& line) { ADD_FAILURE() << line; }).likelihood;
@@ -54,17 +43,18 @@ TEST(CudaSteps, MatchTheHostAndDoNotDependOnTheBatch) {
     std::mt19937 random(11);
     std::lognormal_distribution<double> factor(0, 0.7);
     for (double& value : theta.values()) value = factor(random);
-    const Answer wanted = evaluate_at(host, theta.view()), got = evaluate_at(there, theta.view());
+    const cases::Evaluation wanted = cases::evaluate_at(host, theta.view()),
+                            got = cases::evaluate_at(there, theta.view());
     for (std::size_t k = 0; k < theta.num_rows(); ++k) {
       EXPECT_NEAR(got.value[k], wanted.value[k], 1e-12 * (std::abs(wanted.value[k]) + 11)) << states << " " << k;
       for (std::size_t p = 0; p < 2; ++p)
         EXPECT_NEAR(got.gradient(k, p), wanted.gradient(k, p), 1e-10 * (std::abs(wanted.gradient(k, p)) + 11));
     }
     EXPECT_EQ(there.device_report().num_by_steps, 301);
-    const Answer again = evaluate_at(there, theta.view());
+    const cases::Evaluation again = cases::evaluate_at(there, theta.view());
     EXPECT_EQ(again.value, got.value) << "the same bits from run to run";
     EXPECT_EQ(again.gradient.values(), got.gradient.values());
-    const Answer part = evaluate_at(there, {theta.row(123).data(), 77, theta.num_cols()});
+    const cases::Evaluation part = cases::evaluate_at(there, {theta.row(123).data(), 77, theta.num_cols()});
     for (std::size_t l = 0; l < 77; ++l) {
       EXPECT_EQ(part.value[l], got.value[123 + l]);
       EXPECT_EQ(part.gradient(l, 0), got.gradient(123 + l, 0));

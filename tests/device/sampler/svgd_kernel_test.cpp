@@ -3,8 +3,8 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
-#include "common/random.hpp"
 #include "device/cuda_device.hpp"
+#include "host/sampler/drawn_particles.hpp"
 #include "sampler/kernel_sum.hpp"
 #include "sojourn/error.hpp"
 
@@ -23,12 +23,7 @@ TEST(SvgdKernel, MatchesTheHostSum) {
     for (const std::int32_t dim : {1, 2, 3, 8, 16}) {
       ParticleBlock u(count, dim), s(count, dim), host(count, dim), device(count, dim), again(count, dim);
       PhiloxStream stream(3, 9, static_cast<std::uint64_t>(count * 32 + dim));
-      for (std::int64_t i = 0; i < count; ++i)
-        for (std::int32_t c = 0; c < dim; ++c) {
-          u.at(i, c) = stream.next_normal();
-          s.at(i, c) = 3 * stream.next_normal();
-        }
-      u.pad();
+      testing::draw_particles(stream, u, s);
       for (const Kernel kernel : {Kernel::kImq, Kernel::kRbf}) {
         kernel_direction(kernel, u, s, 0.4, 1, host);
         const auto sum_into = [&](ParticleBlock& phi, bool mixed = false) {

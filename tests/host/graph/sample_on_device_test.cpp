@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <random>
 
 #include "device/graph/sample_batch.hpp"
+#include "host/unwritten_memory.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/sample.hpp"
@@ -20,29 +20,8 @@ namespace {
 using ::testing::HasSubstr;
 
 /// A machine of `SampleBatch`.
-class ShuffledLanes {
+class ShuffledLanes : public testing::UnwrittenMemory {
  public:
-  template <class T>
-  class Buffer {
-   public:
-    Buffer() = default;
-    explicit Buffer(std::size_t size) : values_(size) {
-      if constexpr (std::is_same_v<T, double>) values_.assign(size, std::numeric_limits<double>::quiet_NaN());
-    }
-    [[nodiscard]] T* data() const { return const_cast<T*>(values_.data()); }
-    [[nodiscard]] std::size_t size() const { return values_.size(); }
-
-   private:
-    std::vector<T> values_;
-  };
-  template <class T>
-  void upload(T* there, std::span<const T> here) {
-    std::copy(here.begin(), here.end(), there);
-  }
-  template <class T>
-  void download(const T* there, std::span<T> here) {
-    std::copy_n(there, here.size(), here.begin());
-  }
   template <class Step>
   void run(std::int64_t num_lanes, const Step& step) {
     batches.push_back(num_lanes);

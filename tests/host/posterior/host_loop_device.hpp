@@ -16,6 +16,7 @@
 #include "device/sampler/cloud_batch.hpp"
 #include "elimination/level_schedule.hpp"
 #include "host/evaluation/shuffled_streams.hpp"
+#include "host/unwritten_memory.hpp"
 #include "posterior/likelihood_tables.hpp"
 
 /// A "device" that is a host loop over the bodies which kernels run, in shuffled order, all memory filled with NaN
@@ -66,37 +67,12 @@ void sum_direction_blocks(const std::vector<std::int64_t>& order, const Directio
   }
 }
 
-class HostLoop {
+class HostLoop : public UnwrittenMemory {
  public:
   struct Recording {};
-  template <class T>
-  class Buffer {
-   public:
-    Buffer() = default;
-    explicit Buffer(std::size_t size) : values_(size, unwritten()) {}
-    [[nodiscard]] T* data() const { return const_cast<T*>(values_.data()); }
-    [[nodiscard]] std::size_t size() const { return values_.size(); }
-
-   private:
-    static T unwritten() {
-      constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-      if constexpr (std::is_same_v<T, LaneComplex>) return LaneComplex(kNan, kNan);
-      if constexpr (std::is_same_v<T, double>) return kNan;
-      return T{};
-    }
-    std::vector<T> values_;
-  };
 
   explicit HostLoop(double free_bytes) : free_bytes_(free_bytes) {}
 
-  template <class T>
-  void upload(T* there, std::span<const T> here) {
-    std::copy(here.begin(), here.end(), there);
-  }
-  template <class T>
-  void download(const T* there, std::span<T> here) {
-    std::copy_n(there, here.size(), here.begin());
-  }
   template <class Step>
   void run(std::int64_t num_lanes, const Step& step) {
     if (guard_ != nullptr && *guard_ != 0) return;

@@ -19,15 +19,6 @@ using namespace cases;
 using ::testing::HasSubstr;
 using testing::HostLoopDevice;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-Evaluation evaluate_at(const DataLikelihood& likelihood, const Matrix<double>& theta, bool gradient = true) {
-  const std::size_t count = theta.num_rows();
-  Evaluation out{std::vector<double>(count, kNan), Matrix<double>(gradient ? count : 0, theta.num_cols()), {}};
-  likelihood.evaluate(theta.view(), out.value, gradient ? out.gradient.view() : MatrixView<double>(), out.status);
-  return out;
-}
-
 EvaluatorOptions by_steps() {
   EvaluatorOptions options;
   options.method = LawMethod::kUniformization;

@@ -15,6 +15,7 @@ namespace sojourn::cases {
 
 using Complex = std::complex<long double>;
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 struct Edge {
   std::int32_t from, to;
@@ -141,6 +142,17 @@ struct Evaluation {
   Matrix<double> gradient;
   std::vector<std::string> status;
 };
+
+/// log likelihood at parameter vectors [K, P]; not a number where none was written.
+inline Evaluation evaluate_at(const DataLikelihood& likelihood, MatrixView<const double> theta, bool gradient = true) {
+  const std::size_t count = theta.num_rows();
+  Evaluation out{std::vector<double>(count, kNan), Matrix<double>(gradient ? count : 0, theta.num_cols()), {}};
+  likelihood.evaluate(theta, out.value, gradient ? out.gradient.view() : MatrixView<double>(), out.status);
+  return out;
+}
+inline Evaluation evaluate_at(const DataLikelihood& likelihood, const Matrix<double>& theta, bool gradient = true) {
+  return evaluate_at(likelihood, theta.view(), gradient);
+}
 
 /// log likelihood at parameter vectors [K, P].
 inline Evaluation log_likelihood(const Posterior& posterior, const std::vector<std::vector<double>>& thetas) {

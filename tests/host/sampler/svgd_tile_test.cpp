@@ -7,8 +7,8 @@
 #include <numeric>
 #include <vector>
 
-#include "common/random.hpp"
 #include "common/svgd_block.hpp"
+#include "host/sampler/drawn_particles.hpp"
 #include "host/sampler/host_loop_svgd.hpp"
 #include "sampler/kernel_sum.hpp"
 
@@ -50,12 +50,7 @@ TEST(SvgdTile, MixedDirectionsAreNearThoseInDouble) {
       for (const Kernel kernel : {Kernel::kImq, Kernel::kRbf}) {
         ParticleBlock u(count, dim), s(count, dim), exact(count, dim), mixed(count, dim), blocks(count, dim);
         PhiloxStream stream(3, 9, static_cast<std::uint64_t>(count * 16 + dim));
-        for (std::int64_t i = 0; i < count; ++i)
-          for (std::int32_t c = 0; c < dim; ++c) {
-            u.at(i, c) = stream.next_normal();
-            s.at(i, c) = 3 * stream.next_normal();
-          }
-        u.pad();
+        testing::draw_particles(stream, u, s);
         kernel_direction(kernel, u, s, 0.4, 1, exact);
         kernel_direction(kernel, u, s, 0.4, 0, count, 1, mixed, DirectionPrecision::kMixed);
         std::vector<std::int64_t> order(static_cast<std::size_t>(svgd_block::num_row_blocks(count)));
@@ -97,12 +92,7 @@ TEST(SvgdTile, DeviceBlocksInAnyOrderMatchTheHostSum) {
     for (const std::int32_t dim : {1, 2, 3, 7}) {
       ParticleBlock u(count, dim), s(count, dim), host(count, dim), blocks(count, dim), reversed(count, dim);
       PhiloxStream stream(3, 9, static_cast<std::uint64_t>(count * 16 + dim));
-      for (std::int64_t i = 0; i < count; ++i)
-        for (std::int32_t c = 0; c < dim; ++c) {
-          u.at(i, c) = stream.next_normal();
-          s.at(i, c) = 3 * stream.next_normal();
-        }
-      u.pad();
+      testing::draw_particles(stream, u, s);
       std::vector<std::int64_t> order(static_cast<std::size_t>(svgd_block::num_row_blocks(count)));
       std::iota(order.begin(), order.end(), 0);
       for (std::size_t k = order.size(); k-- > 1;)  // Fisher-Yates with a fixed seed
