@@ -37,6 +37,7 @@ struct StageFacts {
   double learning_rate = 0, tolerance = 0;
   DataCompression compression = DataCompression::kAuto;
   double seconds = 0;  ///< start, scores and kernel
+  std::string model_name, model_digest, data_digest;
 };
 
 /// Everything `infer` hands over to its output folder.

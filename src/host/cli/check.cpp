@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "cli/elimination_options.hpp"
 #include "cli/run_file.hpp"
+#include "cli/stage_problems.hpp"
 #include "cli/stages.hpp"
 #include "cli/start_particles.hpp"
 #include "cli/streams.hpp"
@@ -72,27 +74,27 @@ void check_data(const std::string& text, const std::string& origin) {
 
 void check_run(const std::string& text, const std::string& path, const ModelLimits& limits, int num_threads) {
   RunFile run = parse_run_file(text, path);
-  SOJOURN_EXPECTS(!run.data_path.empty(), ModelError, "{}: missing key 'data'; add data: {{file: times.csv}}",
+  SOJOURN_EXPECTS(!run.problem.data_path.empty(), ModelError, "{}: missing key 'data'; add data: {{file: times.csv}}",
                   run.path);
-  Model model = load_run_model(run, limits);
-  check_parameter_names(run, model);
-  Observations observations = load_observations(run.data_path, model.graph.time_kind());
-  const std::vector<double> reward = observed_reward(run, model);
   EvaluatorOptions options;
   options.num_threads = num_threads;
-  const Posterior posterior(std::move(model), std::move(observations), run.prior_map(), run.fixed_map(), reward,
-                            options);
-  for (const std::string& warning : posterior.warnings()) warn(warning);
-  if (!run.initial_path.empty()) {
-    read_start_particles(posterior, run.particles_given, run);
-    check_start_particles(posterior, run);
+  std::vector<StageProblem> problems = load_problems(run, stages_of(run), limits);
+  std::optional<Posterior> posterior;
+  for (std::size_t k = 0; k < problems.size(); ++k) {
+    posterior.emplace(std::move(problems[k].model), std::move(problems[k].observations), run.prior_map(),
+                      run.fixed_map(), problems[k].reward, options);
+    for (const std::string& warning : posterior->warnings()) warn(warning);
+    // It is the first stage that starts with them.
+    if (k > 0 || run.initial_path.empty()) continue;
+    read_start_particles(*posterior, run.particles_given, run);
+    check_start_particles(*posterior, run);
   }
   const std::vector<Stage> stages = stages_of(run);
   const SvgdOptions& sampler = stages.back().sampler;
   write_stdout(fmt::format(
       "ok: run {}, model {}, {} observations, {} free parameter{}, {} particles, {} iterations{}\n", run.name,
-      posterior.model().name, format_count(posterior.observations().num_rows), posterior.dimension(),
-      posterior.dimension() == 1 ? "" : "s", sampler.num_particles, sampler.num_iterations,
+      posterior->model().name, format_count(posterior->observations().num_rows), posterior->dimension(),
+      posterior->dimension() == 1 ? "" : "s", sampler.num_particles, sampler.num_iterations,
       stages.size() == 1 ? "" : fmt::format(" in the last of {} stages", stages.size())));
 }
 

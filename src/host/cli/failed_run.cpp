@@ -15,13 +15,13 @@ constexpr char kSafe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01
 /// Stands in the command for a model that has no file.
 constexpr char kModelFile[] = "MODEL.yaml";
 
-std::string replay_command(const RunFile& run, const CommonOptions& options, std::span<const double> theta) {
-  const bool has_file = !run.inline_model && run.model_path != "-";
-  std::string text = "sojourn evaluate " + (has_file ? shell_word(run.model_path) : kModelFile);
+std::string replay_command(const ProblemSource& problem, const CommonOptions& options, std::span<const double> theta) {
+  const bool has_file = !problem.inline_model && problem.model_path != "-";
+  std::string text = "sojourn evaluate " + (has_file ? shell_word(problem.model_path) : kModelFile);
   std::string values;
   for (const double value : theta) values += (values.empty() ? "" : ",") + format_number(value);
-  text += " --theta=" + values + " --loglik " + shell_word(run.data_path) + " --gradient";
-  if (!run.reward.empty()) text += " --rewards " + shell_word(run.reward);
+  text += " --theta=" + values + " --loglik " + shell_word(problem.data_path) + " --gradient";
+  if (!problem.reward.empty()) text += " --rewards " + shell_word(problem.reward);
   if (!options.max_states.empty()) text += " --max-states " + options.max_states;
   if (!options.max_model_bytes.empty()) text += " --max-model-bytes " + options.max_model_bytes;
   return text;
@@ -36,14 +36,14 @@ std::string shell_word(const std::string& text) {
   return word + "'";
 }
 
-RunFailure failed_run(const ParticleError& error, const Posterior& posterior, const RunFile& run,
-                      const CommonOptions& options) {
+RunFailure failed_run(const ParticleError& error, const Posterior& posterior, const ProblemSource& problem,
+                      std::uint64_t seed, const CommonOptions& options) {
   RunFailure failure;
   failure.message = error.what();
   failure.reason = error.reason;
   failure.particle = error.particle;
   failure.iteration = error.iteration;
-  failure.seed = run.sampler.seed;
+  failure.seed = seed;
   failure.model_name = posterior.model().name;
   failure.parameters = parameter_names(posterior.model());
   failure.position = error.position;
@@ -58,10 +58,10 @@ RunFailure failed_run(const ParticleError& error, const Posterior& posterior, co
     failure.note = "no command evaluates it again, as its theta is not finite";
     return failure;
   }
-  failure.replay = replay_command(run, options, failure.theta);
-  if (run.inline_model)
+  failure.replay = replay_command(problem, options, failure.theta);
+  if (problem.inline_model)
     failure.note = fmt::format("{} stands for the run file's model, saved as a file of its own", kModelFile);
-  else if (run.model_path == "-")
+  else if (problem.model_path == "-")
     failure.note = fmt::format("{} stands for the model that came from standard input", kModelFile);
   return failure;
 }

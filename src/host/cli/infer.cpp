@@ -50,8 +50,8 @@ class Inference {
       result_.warnings.push_back(warning);  // printed by num_threads() already
     run_.sampler.num_threads = result_.num_threads;
     result_.num_ranks = ranks_.size();
-    SOJOURN_EXPECTS(!run_.data_path.empty(), ModelError, "{}: missing key 'data'; add data: {{file: times.csv}}",
-                    run_.path);
+    SOJOURN_EXPECTS(!run_.problem.data_path.empty(), ModelError,
+                    "{}: missing key 'data'; add data: {{file: times.csv}}", run_.path);
     stages_ = stages_of(run_);
     stage_posterior_.emplace(ranks_, run_, device_, result_.num_threads);
     if (!is_first()) return;
@@ -64,17 +64,21 @@ class Inference {
   void share() {
     expect_same_everywhere(ranks_, "version", run_origin().front().value);
     // Read as they lie there, without being parsed: a copy that differs on another node's disk is told.
-    expect_same_file(ranks_, "model", run_.inline_model ? run_.path : run_.model_path);
-    expect_same_file(ranks_, "data", run_.data_path);
-    result_.model_digest = text_of_first(ranks_, result_.model_digest);
-    result_.data_digest = text_of_first(ranks_, result_.data_digest);
+    for (const Stage& stage : stages_) {
+      expect_same_file(ranks_, "model", stage.source.inline_model ? run_.path : stage.source.model_path);
+      expect_same_file(ranks_, "data", stage.source.data_path);
+    }
+    digests_.resize(stages_.back().problem + 1);
+    for (ProblemDigests& digests : digests_) {
+      digests.model = text_of_first(ranks_, digests.model);
+      digests.data = text_of_first(ranks_, digests.data);
+    }
     stage_posterior_->share(stages_.front());
   }
 
   /// What is left to do before the first step.
   void prepare() {
     result_.seconds["elimination"] = elapsed() - result_.seconds["model"];
-    for (const std::string& warning : posterior().warnings()) note(warning);
     if (!is_first()) read_particles();
     for (const Stage& stage : stages_) check_memory(stage.sampler, posterior().dimension());
   }
@@ -180,9 +184,7 @@ class Inference {
   [[nodiscard]] bool is_first() const { return ranks_.rank() == 0; }
   [[nodiscard]] const Posterior& posterior() const { return **stage_posterior_; }
 
-  [[nodiscard]] std::vector<RunField> identity() const {
-    return run_identity(run_, stages_, result_.model_digest, result_.data_digest);
-  }
+  [[nodiscard]] std::vector<RunField> identity() const { return run_identity(run_, stages_, digests_); }
 
   /// Of everything that decides the particles.
   [[nodiscard]] std::string config_digest() const {
@@ -204,20 +206,23 @@ class Inference {
 
   /// The first rank alone reads, explores and eliminates.
   void load() {
-    Model model = load_run_model(run_, options_.common.limits());
-    check_parameter_names(run_, model);
-    Observations observations = load_observations(run_.data_path, model.graph.time_kind());
-    const std::vector<double> reward = observed_reward(run_, model);
-    result_.model_name = model.name;
-    result_.model_digest = digest(model);
-    result_.data_digest = data_digest(observations);
+    std::vector<StageProblem> problems = load_problems(run_, stages_, options_.common.limits());
+    for (const StageProblem& problem : problems) digests_.push_back({problem.model_digest, problem.data_digest});
+    result_.model_name = problems.back().model.name;
+    result_.model_digest = digests_.back().model;
+    result_.data_digest = digests_.back().data;
     result_.seed = run_.sampler.seed;
     result_.command = command_text(options_);
     result_.seconds["model"] = elapsed();
-    say(fmt::format("model {}: {} states, {} edges; data: {} observations", model.name,
-                    format_count(model.graph.num_states()), format_count(model.graph.num_edges()),
-                    format_count(observations.num_rows)));
-    stage_posterior_->make(std::move(model), std::move(observations), reward, stages_.front());
+    for (const StageProblem& problem : problems) {
+      const Model& model = problem.model;
+      model_names_.push_back(model.name);
+      say(fmt::format("model {}: {} states, {} edges; data: {} observations", model.name,
+                      format_count(model.graph.num_states()), format_count(model.graph.num_edges()),
+                      format_count(problem.observations.num_rows)));
+    }
+    stage_posterior_->make(std::move(problems), stages_);
+    for (const std::string& warning : stage_posterior_->warnings()) note(warning);
     read_particles();
   }
 
@@ -230,7 +235,7 @@ class Inference {
 
   /// Makes the posterior of a stage, where it is not that of the one before.
   void enter_stage(std::size_t stage) {
-    stage_posterior_->enter(stages_[stage_], stages_[stage], options_.plan);
+    stage_posterior_->enter(stages_[stage], options_.plan);
     stage_ = stage;
   }
 
@@ -243,6 +248,11 @@ class Inference {
   /// " of stage 1 of 2", or nothing where there is one alone.
   [[nodiscard]] std::string words_of_stage(std::size_t stage) const {
     return stages_.size() == 1 ? "" : fmt::format(" of stage {} of {}", stage + 1, stages_.size());
+  }
+
+  /// ", model coarse" where the stage has one of its own.
+  [[nodiscard]] std::string words_of_model(std::size_t stage) const {
+    return stages_[stage].is_reduced ? ", model " + posterior().model().name : "";
   }
 
   /// What keeps a checkpoint of this run from being gone on with.
@@ -295,8 +305,9 @@ class Inference {
       enter_stage(stage);
       if (stages_.size() > 1) {
         const SvgdOptions& sampler = stages_[stage].sampler;
-        say(fmt::format("stage {} of {}: {} particles, {} iterations", stage + 1, stages_.size(),
-                        format_count(sampler.num_particles), format_count(sampler.num_iterations)));
+        say(fmt::format("stage {} of {}: {} particles, {} iterations{}", stage + 1, stages_.size(),
+                        format_count(sampler.num_particles), format_count(sampler.num_iterations),
+                        words_of_model(stage)));
       }
       const std::optional<ExitCode> stopped = move_particles();
       if (stopped || stage + 1 == stages_.size()) return stopped;
@@ -357,10 +368,11 @@ class Inference {
     if (done > 0 || result_.svgd.particles.empty()) result_.svgd = std::move(moved);
     if (done >= asked && (stage_ + 1 == stages_.size() || stop == Stop::kNone)) return std::nullopt;
     result_.svgd.interrupted = true;
-    note(fmt::format(
-        "stopped early after iteration {} of {}{} ({}); {}", done, asked, words_of_stage(stage_), name_of(stop),
-        result_.svgd.iterations_done == 0 ? "the particles have not moved and say nothing about the posterior yet"
-                                          : "the particles may not have settled, see the diagnostics"));
+    note(fmt::format("stopped early after iteration {} of {}{}{} ({}); {}", done, asked, words_of_stage(stage_),
+                     words_of_model(stage_), name_of(stop),
+                     result_.svgd.iterations_done == 0
+                         ? "the particles have not moved and say nothing about the posterior yet"
+                         : "the particles may not have settled, see the diagnostics"));
     if (resumes && done == resumed_->state.iteration)
       note("this part of the run has done no iteration; a chain of such jobs never ends, so give each more time");
     return stop == Stop::kUser ? ExitCode::kInterrupted : ExitCode::kCheckpoint;
@@ -374,9 +386,9 @@ class Inference {
 
   /// Leaves failure.json in the output folder; the sentence that says so, to go behind the error's own.
   std::string save_failed_particle(const ParticleError& error) const {
-    RunFailure failure = failed_run(error, posterior(), run_, options_.common);
-    failure.model_digest = result_.model_digest;
-    failure.data_digest = result_.data_digest;
+    RunFailure failure = failed_run(error, posterior(), stages_[stage_].source, run_.sampler.seed, options_.common);
+    failure.model_digest = digests_[stages_[stage_].problem].model;
+    failure.data_digest = digests_[stages_[stage_].problem].data;
     failure.command = result_.command;
     const std::string replay = failure.replay.empty() ? failure.note : "evaluate it again by: " + failure.replay;
     try {
@@ -393,9 +405,10 @@ class Inference {
     const double before = elapsed();
     for (std::size_t k = 0; stages_.size() > 1 && k <= stage_; ++k) {
       const Stage& stage = stages_[k];
-      result_.stages.push_back({stage.sampler.num_particles, stage.sampler.num_iterations, stage.sampler.learning_rate,
-                                stage.tolerance, stage.compression,
-                                k < stage_seconds_.size() ? stage_seconds_[k] : result_.svgd.seconds_total});
+      result_.stages.push_back(
+          {stage.sampler.num_particles, stage.sampler.num_iterations, stage.sampler.learning_rate, stage.tolerance,
+           stage.compression, k < stage_seconds_.size() ? stage_seconds_[k] : result_.svgd.seconds_total,
+           model_names_[stage.problem], digests_[stage.problem].model, digests_[stage.problem].data});
     }
     result_.parameters = summarize(posterior(), result_.svgd);
     result_.particles = natural_particles(posterior(), result_.svgd);
@@ -448,6 +461,8 @@ class Inference {
   bool is_done_ = false;
   std::exception_ptr save_failure_;
   std::vector<Stage> stages_;
+  std::vector<ProblemDigests> digests_;   ///< of the stages' problems
+  std::vector<std::string> model_names_;  ///< the same; on the first rank
   std::size_t stage_ = 0;
   std::vector<double> stage_seconds_;  ///< of the stages that are done
   std::optional<StagePosterior> stage_posterior_;

@@ -107,19 +107,9 @@ RunFile read_run(const Document& document, const std::string& path) {
   run.path = path;
   run.name = path == "-" ? "run" : std::filesystem::path(path).stem().string();
   if (const auto name = root.find("name")) run.name = name->as_string();
-  const Document::Value model = root.at("model");
-  if (model.is_mapping()) {
-    run.inline_model = model;
-  } else {
-    model.expect(ValueKind::kScalar);
-    run.model_path = beside(path, model.as_string());
-  }
-  if (const auto data = root.find("data")) {
-    data->expect(ValueKind::kMapping);
-    data->expect_keys({"file"});
-    run.data_path = beside(path, data->at("file").as_string());
-  }
-  if (const auto reward = root.find("rewards")) run.reward = reward->as_string();
+  (void)root.at("model");
+  run.problem.where = path;
+  read_problem(root, path, run.problem);
   if (const auto priors = root.find("priors")) read_priors(*priors, run);
   if (const auto fixed = root.find("fixed")) read_fixed(*fixed, run);
   if (const auto sampler = root.find("sampler")) read_sampler(*sampler, run);
@@ -160,9 +150,28 @@ RunFile parse_run_file(std::string_view text, const std::string& path) {
   return read_run(Document::parse(text, path, run_file_limits()), path);
 }
 
-Model load_run_model(const RunFile& run, const ModelLimits& limits) {
-  if (!run.inline_model) return load_model(run.model_path, limits);
-  return model_from_document(*run.inline_model, limits, false);
+void read_problem(const Document::Value& block, const std::string& run_path, ProblemSource& problem) {
+  if (const auto model = block.find("model")) {
+    problem.model_path.clear();
+    problem.inline_model.reset();
+    if (model->is_mapping()) {
+      problem.inline_model = *model;
+    } else {
+      model->expect(ValueKind::kScalar);
+      problem.model_path = beside(run_path, model->as_string());
+    }
+  }
+  if (const auto data = block.find("data")) {
+    data->expect(ValueKind::kMapping);
+    data->expect_keys({"file"});
+    problem.data_path = beside(run_path, data->at("file").as_string());
+  }
+  if (const auto reward = block.find("rewards")) problem.reward = reward->as_string();
+}
+
+Model load_run_model(const ProblemSource& problem, const ModelLimits& limits) {
+  if (!problem.inline_model) return load_model(problem.model_path, limits);
+  return model_from_document(*problem.inline_model, limits, false);
 }
 
 void check_parameter_names(const RunFile& run, const Model& model) {
@@ -178,12 +187,12 @@ void check_parameter_names(const RunFile& run, const Model& model) {
   for (const FixedEntry& entry : run.fixed) check(entry.parameter, entry.place);
 }
 
-std::vector<double> observed_reward(const RunFile& run, const Model& model) {
-  if (run.reward.empty()) return model.graph.unit_reward();
+std::vector<double> observed_reward(const ProblemSource& problem, const Model& model) {
+  if (problem.reward.empty()) return model.graph.unit_reward();
   try {
-    return choose_rewards(model, {run.reward}).front().values;
+    return choose_rewards(model, {problem.reward}).front().values;
   } catch (const UsageError& error) {
-    throw ModelError(fmt::format("{}: rewards: {}", run.path, error.what()));
+    throw ModelError(fmt::format("{}: rewards: {}", problem.where, error.what()));
   }
 }
 

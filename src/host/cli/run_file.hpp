@@ -24,11 +24,22 @@ struct FixedEntry {
   Document::Value place;
 };
 
-/// A stage of a run as it stands in the file: what it has in place of the sampler's own.
+/// What is inferred from what, as it stands in the file: nothing that it names has been opened.
+struct ProblemSource {
+  std::string model_path;  ///< empty where the model stands in the run file
+  std::optional<Document::Value> inline_model;
+  std::string data_path;  ///< empty where `data` is missing
+  std::string reward;     ///< reward observed; empty: time
+  std::string where;      ///< in messages: the run file, or the place of a stage in it
+};
+
+/// A stage of a run as it stands in the file: what it has in place of the sampler's own and of the run's.
 struct StageEntry {
   std::optional<std::int64_t> particles, iterations;
   std::optional<double> learning_rate, tolerance;
   std::optional<DataCompression> data_compression;
+  /// Of a stage that names a model, data or rewards; what it does not name is the run's.
+  std::optional<ProblemSource> problem;
 };
 
 /// When a run writes checkpoints while it goes on; at its end and when it is stopped it does in any case.
@@ -39,12 +50,9 @@ struct CheckpointPolicy {
 
 /// A run file (`sojourn/run/1`) as it stands: nothing it names has been opened.
 struct RunFile {
-  std::string path;        ///< of the file itself
-  std::string name;        ///< `name`, else the file's name without folder and ending
-  std::string model_path;  ///< empty where the model stands in the run file
-  std::optional<Document::Value> inline_model;
-  std::string data_path;  ///< empty where `data` is missing
-  std::string reward;     ///< reward observed; empty: time
+  std::string path;  ///< of the file itself
+  std::string name;  ///< `name`, else the file's name without folder and ending
+  ProblemSource problem;
   std::vector<PriorEntry> priors;
   std::vector<FixedEntry> fixed;
   SvgdOptions sampler;                 ///< `seed` included; `given` empty until the particles are read
@@ -70,13 +78,17 @@ std::int64_t parse_shares(const std::string& name, const std::string& text);
 RunFile load_run_file(const std::string& path);
 RunFile parse_run_file(std::string_view text, const std::string& path);
 
-/// The model a run file names or contains.
-Model load_run_model(const RunFile& run, const ModelLimits& limits);
+/// Reads `model`, `data` and `rewards` of the run or of one of its stages, as far as they stand there, over what
+/// `problem` has already. @throws ModelError with their place.
+void read_problem(const Document::Value& block, const std::string& run_path, ProblemSource& problem);
+
+/// The model a run file or a stage names or contains.
+Model load_run_model(const ProblemSource& problem, const ModelLimits& limits);
 
 /// Checks the names of priors and fixed values against the model. @throws ModelError with the place in the run file.
 void check_parameter_names(const RunFile& run, const Model& model);
 
 /// The reward observed, [num_states]. @throws ModelError where the model has none of that name.
-std::vector<double> observed_reward(const RunFile& run, const Model& model);
+std::vector<double> observed_reward(const ProblemSource& problem, const Model& model);
 
 }  // namespace sojourn::cli

@@ -31,13 +31,15 @@ std::string text_of(const Matrix<double>& matrix) {
   return fmt::format("{:016x}", hash.digest().low64);
 }
 
+std::string name_of_reward(const ProblemSource& problem) { return problem.reward.empty() ? "time" : problem.reward; }
+
 }  // namespace
 
 std::vector<RunField> run_identity(const RunFile& run, const std::vector<Stage>& stages,
-                                   const std::string& model_digest, const std::string& data_digest) {
-  std::vector<RunField> fields{{"model", model_digest},
-                               {"data", data_digest},
-                               {"rewards", run.reward.empty() ? "time" : run.reward},
+                                   const std::vector<ProblemDigests>& problems) {
+  std::vector<RunField> fields{{"model", problems.back().model},
+                               {"data", problems.back().data},
+                               {"rewards", name_of_reward(run.problem)},
                                {"data_compression", to_string(stages.back().compression)},
                                {"tolerance", text_of(stages.back().tolerance)},
                                {"method", "svgd"}};
@@ -54,6 +56,10 @@ std::vector<RunField> run_identity(const RunFile& run, const std::vector<Stage>&
     fields.push_back({prefix + "learning_rate", text_of(stages[k].sampler.learning_rate)});
     fields.push_back({prefix + "tolerance", text_of(stages[k].tolerance)});
     fields.push_back({prefix + "data_compression", to_string(stages[k].compression)});
+    if (!stages[k].is_reduced) continue;
+    fields.push_back({prefix + "model", problems[stages[k].problem].model});
+    fields.push_back({prefix + "data", problems[stages[k].problem].data});
+    fields.push_back({prefix + "rewards", name_of_reward(stages[k].source)});
   }
   return fields;
 }

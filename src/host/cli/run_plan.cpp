@@ -126,6 +126,7 @@ RankAdvice advise_ranks(const RunPlan& plan) {
 
 RunPlan plan_run(const Posterior& posterior, const SvgdOptions& options, int num_threads) {
   RunPlan plan;
+  plan.model = posterior.model().name;
   plan.num_particles = options.num_particles;
   plan.num_iterations = options.num_iterations;
   plan.num_threads = num_threads;
@@ -169,7 +170,7 @@ std::string plan_json(const RunPlan& plan, const std::vector<RunPlan>& stages) {
     json.key("stages").begin_array();
     for (const RunPlan& stage : stages) {
       json.begin_object().member("particles", stage.num_particles).member("iterations", stage.num_iterations);
-      json.member("seconds_per_evaluation", stage.seconds_per_evaluation);
+      json.member("model", stage.model).member("seconds_per_evaluation", stage.seconds_per_evaluation);
       json.member("predicted_seconds", stage.seconds_total).end_object();
     }
     json.end_array();
@@ -181,8 +182,9 @@ std::string plan_text(const RunPlan& plan, const std::vector<RunPlan>& stages) {
   const RankAdvice advice = advise_ranks(stages.empty() ? plan : stages.back());
   std::string text;
   for (std::size_t k = 0; k < stages.size(); ++k) {
-    text += fmt::format("stage {} of {}: {} particles, {} iterations, about {}\n", k + 1, stages.size(),
+    text += fmt::format("stage {} of {}: {} particles, {} iterations{}, about {}\n", k + 1, stages.size(),
                         format_count(stages[k].num_particles), format_count(stages[k].num_iterations),
+                        stages[k].model == plan.model ? "" : ", model " + stages[k].model,
                         format_duration(stages[k].seconds_total));
   }
   text += fmt::format(

@@ -10,6 +10,7 @@ namespace sojourn::cli {
 
 /// What a run will cost, predicted from a few evaluations.
 struct RunPlan {
+  std::string model;  ///< name
   std::int64_t num_particles = 0, num_iterations = 0;
   int num_threads = 1;
   double seconds_per_evaluation = 0;  ///< of one particle's log density and score, with all threads busy

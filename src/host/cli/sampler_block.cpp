@@ -54,8 +54,22 @@ void read_stages(const Document::Value& list, RunFile& run) {
   for (std::size_t k = 0; k < list.size(); ++k) {
     const Document::Value block = list[k];
     block.expect(ValueKind::kMapping);
-    block.expect_keys({"particles", "iterations", "learning_rate", "tolerance", "data_compression"});
+    block.expect_keys(
+        {"particles", "iterations", "learning_rate", "tolerance", "data_compression", "model", "data", "rewards"});
     StageEntry stage;
+    for (const char* key : {"model", "data", "rewards"}) {
+      const auto own = block.find(key);
+      if (!own) continue;
+      SOJOURN_EXPECTS(k + 1 < list.size(), UsageError,
+                      "{}: the last stage is the run itself, with the run's own {}; leave that out here, or write {{}} "
+                      "as a last stage behind this one",
+                      label(*own), key);
+      if (!stage.problem) stage.problem = run.problem;
+    }
+    if (stage.problem) {
+      stage.problem->where = label(block);
+      read_problem(block, run.path, *stage.problem);
+    }
     if (const auto value = block.find("particles")) stage.particles = whole(*value, 2, kMaxParticles);
     if (const auto value = block.find("iterations")) stage.iterations = whole(*value, 1, kMaxIterations);
     if (const auto value = block.find("learning_rate")) stage.learning_rate = number(*value, 0, false, 1e300, "> 0");

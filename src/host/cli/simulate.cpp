@@ -23,19 +23,19 @@ struct SimulateOptions {
 
 std::int64_t choose_num_rows(const SimulateOptions& options, const RunFile& run, TimeKind time_kind) {
   if (!options.num_rows.empty()) return parse_whole("-n", options.num_rows, 1, kMaxRows);
-  SOJOURN_EXPECTS(!run.data_path.empty(), UsageError, "{} names no data file to take the number of rows from; give -n",
-                  run.path);
-  return load_observations(run.data_path, time_kind).num_rows;
+  SOJOURN_EXPECTS(!run.problem.data_path.empty(), UsageError,
+                  "{} names no data file to take the number of rows from; give -n", run.path);
+  return load_observations(run.problem.data_path, time_kind).num_rows;
 }
 
 ExitCode simulate(const SimulateOptions& options) {
   const RunFile run = load_run_file(options.run);
   const std::uint64_t seed = options.seed.empty() ? run.sampler.seed : parse_seed("--seed", options.seed);
   const int num_threads = options.common.num_threads();
-  const Model model = load_run_model(run, options.common.limits());
+  const Model model = load_run_model(run.problem, options.common.limits());
   print_warnings(model);
   const std::vector<double> theta = parse_theta(model, options.theta);
-  const std::vector<double> reward = observed_reward(run, model);
+  const std::vector<double> reward = observed_reward(run.problem, model);
   const std::int64_t num_rows = choose_num_rows(options, run, model.graph.time_kind());
   const Matrix<double> draws = sample(model, theta, {reward}, num_rows, seed, num_threads);
   std::string text = model.graph.time_kind() == TimeKind::kDiscrete ? "count\n" : "time\n";

@@ -13,6 +13,11 @@ struct Stage {
   SvgdOptions sampler;
   double tolerance;
   DataCompression compression;
+  ProblemSource source;
+  /// Stages in a row that name the same model, data and reward have one problem; numbered from 0.
+  std::size_t problem = 0;
+  /// Whether it names a model, data or reward of its own.
+  bool is_reduced = false;
 };
 
 /// At least one; the last is the run whose results count. @throws ModelError where the first stage is asked for other

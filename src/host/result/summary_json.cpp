@@ -181,7 +181,9 @@ Json summary_json(const RunFacts& facts) {
                         {"learning_rate", number(stage.learning_rate, finite)},
                         {"tolerance", number(stage.tolerance, finite)},
                         {"data_compression", to_string(stage.compression)},
-                        {"seconds", number(stage.seconds, finite)}});
+                        {"seconds", number(stage.seconds, finite)},
+                        {"model", {{"name", stage.model_name}, {"digest", stage.model_digest}}},
+                        {"data", {{"digest", stage.data_digest}}}});
     }
   }
   json["map"] = nullptr;

@@ -11,7 +11,8 @@ namespace sojourn {
 ///   diagnostics
 /// - model, data: name and digest; rows, distinct items, weight, counts of each kind of observation
 /// - parameters by name: mean, sd, quantiles {"2.5", "5", "25", "50", "75", "95", "97.5"}, prior, transform, status
-/// - fixed by name, sampler, resumes {count, at_iterations}, stages (of a run that has several), map,
+/// - fixed by name, sampler, resumes {count, at_iterations}, stages (of a run that has several; each with
+///   the model and data that it is of), map,
 /// laplace_covariance (unconstrained scale)
 /// - diagnostics [{name, value, verdict, explanation}], timings_seconds by phase
 /// - throughput: particle_iterations_per_second, particle_likelihoods_per_second, observation_likelihoods_per_second

@@ -38,9 +38,9 @@ TEST(RunFile, ReadsEveryKey) {
       "  precision: mixed}\n"
       "checkpoint: {every_seconds: 60}\nseed: 18446744073709551615\n");
   EXPECT_EQ(run.name, "mine");
-  EXPECT_EQ(run.model_path, "folder/kingman.yaml");
-  EXPECT_EQ(run.data_path, "folder/times.csv");
-  EXPECT_EQ(run.reward, "length");
+  EXPECT_EQ(run.problem.model_path, "folder/kingman.yaml");
+  EXPECT_EQ(run.problem.data_path, "folder/times.csv");
+  EXPECT_EQ(run.problem.reward, "length");
   EXPECT_EQ(run.prior_map().at("theta").describe(), "lognormal(mean=0, sd=1)");
   EXPECT_EQ(run.fixed_map().at("m"), 0.5);
   EXPECT_EQ(run.sampler.num_particles, 64);
@@ -65,7 +65,7 @@ TEST(RunFile, ReadsEveryKey) {
 TEST(RunFile, DefaultsAndPaths) {
   const RunFile run = parse("data: {file: /absolute/times.csv}\nsampler: {initial: start.csv}\n");
   EXPECT_EQ(run.name, "run");
-  EXPECT_EQ(run.data_path, "/absolute/times.csv");
+  EXPECT_EQ(run.problem.data_path, "/absolute/times.csv");
   EXPECT_EQ(run.initial_path, "folder/start.csv");
   EXPECT_EQ(run.sampler.start, StartKind::kGiven);
   EXPECT_FALSE(run.particles_given);
@@ -125,6 +125,35 @@ TEST(RunFile, Stages) {
   EXPECT_THAT(message_of<UsageError>("sampler: {tolerance: 2}\n"), HasSubstr("sampler.tolerance"));
 }
 
+TEST(RunFile, StagesWithAModelDataOrRewardOfTheirOwn) {
+  const RunFile run = parse(
+      "data: {file: times.csv}\nrewards: whole\nsampler:\n  stages:\n    - {model: coarse.yaml, data: {file: "
+      "/few.csv}}\n"
+      "    - {model: coarse.yaml, data: {file: /few.csv}, particles: 9}\n    - {rewards: first}\n"
+      "    - {model: {name: inside}}\n    - {}\n    - {particles: 7}\n");
+  const std::vector<Stage> stages = stages_of(run);
+  ASSERT_EQ(stages.size(), 6u);
+  EXPECT_EQ(stages[0].source.model_path, "folder/coarse.yaml");
+  EXPECT_EQ(stages[0].source.data_path, "/few.csv");
+  EXPECT_EQ(stages[0].source.reward, "whole");
+  EXPECT_EQ(stages[2].source.model_path, "folder/kingman.yaml");
+  EXPECT_EQ(stages[2].source.data_path, "folder/times.csv");
+  EXPECT_EQ(stages[2].source.reward, "first");
+  EXPECT_TRUE(stages[3].source.inline_model.has_value());
+  EXPECT_TRUE(stages[3].source.model_path.empty());
+  EXPECT_EQ(stages[5].source.model_path, "folder/kingman.yaml");
+  std::vector<std::size_t> problems;
+  std::vector<bool> reduced;
+  for (const Stage& stage : stages) {
+    problems.push_back(stage.problem);
+    reduced.push_back(stage.is_reduced);
+  }
+  EXPECT_THAT(problems, testing::ElementsAre(0, 0, 1, 2, 3, 3));
+  EXPECT_THAT(reduced, testing::ElementsAre(true, true, true, true, false, false));
+  EXPECT_THAT(message_of<UsageError>("sampler: {stages: [{}, {model: a.yaml}]}\n"),
+              HasSubstr("sampler.stages[1].model: the last stage is the run itself"));
+}
+
 TEST(RunFile, StartingParticlesAreThoseOfTheFirstStage) {
   RunFile run = parse("sampler: {initial: start.csv, stages: [{particles: 5}, {particles: 9}]}\n");
   run.sampler.given = Matrix<double>(5, 1);
@@ -138,7 +167,7 @@ TEST(RunFile, InlineModel) {
       "schema: sojourn/run/1\n"
       "model:\n  name: two\n  parameters: [a]\n  states: 2\n  initial: [[0, 1]]\n  edges: [[0, 1, 0, [1]]]\n",
       "run.yaml");
-  const Model model = load_run_model(run, {});
+  const Model model = load_run_model(run.problem, {});
   EXPECT_EQ(model.name, "two");
   EXPECT_EQ(model.graph.num_states(), 2);
 }
@@ -206,14 +235,14 @@ TEST(RunFile, NamesThatTheModelLacks) {
       "[1]]]}\n"
       "priors: {alpa: {exponential: {rate: 1}}}\nrewards: nothing\n",
       "run.yaml");
-  const Model model = load_run_model(run, {});
+  const Model model = load_run_model(run.problem, {});
   try {
     check_parameter_names(run, model);
     FAIL();
   } catch (const ModelError& error) {
     EXPECT_THAT(error.what(), testing::AllOf(StartsWith("run.yaml:3:"), HasSubstr("did you mean 'alpha'")));
   }
-  EXPECT_THROW(observed_reward(run, model), ModelError);
+  EXPECT_THROW(observed_reward(run.problem, model), ModelError);
 }
 
 }  // namespace

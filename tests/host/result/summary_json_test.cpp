@@ -91,12 +91,15 @@ TEST(SummaryJson, NotFiniteBecomesNullWithAStatus) {
 TEST(SummaryJson, StagesAndResumes) {
   const auto run = made_up_run();
   EXPECT_FALSE(summary_json(run->facts).contains("stages"));
-  run->result.stages = {{50, 200, 0.1, 1e-6, DataCompression::kOff, 1.5}, {200, 500, 0.05, 1e-9}};
+  run->result.stages = {{50, 200, 0.1, 1e-6, DataCompression::kOff, 1.5, "coarse", "c0", "d0"}, {200, 500, 0.05, 1e-9}};
   run->result.resumed_at = {120, 640};
   const Json json = summary_json(run->facts);
   EXPECT_EQ(json["stages"].size(), 2u);
   EXPECT_EQ(json["stages"][0]["particles"], 50);
   EXPECT_EQ(json["stages"][0]["data_compression"], "off");
+  EXPECT_EQ(json["stages"][0]["model"]["name"], "coarse");
+  EXPECT_EQ(json["stages"][0]["model"]["digest"], "c0");
+  EXPECT_EQ(json["stages"][0]["data"]["digest"], "d0");
   EXPECT_EQ(json["stages"][1]["tolerance"], 1e-9);
   EXPECT_EQ(json["resumes"]["count"], 2);
   EXPECT_EQ(json["resumes"]["at_iterations"][1], 640);
