@@ -117,6 +117,7 @@ struct DeviceIterations {
   std::int64_t num_resident = 0;    ///< whole iterations, particles staying there
   std::int64_t num_halts = 0;       ///< of these, how many the host had to finish for some particles
   std::string why_not_resident;     ///< why particles come to the host in each iteration; empty where they stay
+  std::string messages;             ///< what rows of whole iterations travel by between ranks; empty on one
 };
 
 /// How far directions of mixed precision were from those in double, in this call and on this rank.
@@ -171,9 +172,11 @@ struct SvgdControl {
   /// Of several ranks: how many share out the parts of the same particles' work among them (`PartedTarget`); divides
   /// the number of ranks. 0: as many as end an iteration soonest. The bits are the same for any.
   std::int64_t num_part_shares = 0;
-  /// Does whole iterations where the target is evaluated there (`Target::cloud_on_device`), on one rank; else it sums
-  /// directions, of up to `most_dimensions` coordinates. null: all on the CPU.
+  /// Does whole iterations where the target is evaluated there (`Target::cloud_on_device`), on all ranks or none; else
+  /// it sums directions, of up to `most_dimensions` coordinates. null: all on the CPU.
   SvgdDevice* device = nullptr;
+  /// Between the devices of several ranks that do whole iterations.
+  DeviceMessages messages = {};
 };
 
 /// A particle whose log density is not finite, after every remedy.
@@ -209,7 +212,8 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, const SvgdCont
 ///
 /// At the end of a whole run the first rank evaluates its own particles once more while the others wait: its seconds a
 /// particle, times all particles, with the rows of phi of all ranks as they took in the run and what every rank does
-/// itself, are what an iteration would take one rank (`on_ranks`).
+/// itself, are what an iteration would take one rank (`on_ranks`). Where devices do whole iterations that is not
+/// measured, and the rows travel between the devices.
 /// @throws as `svgd`, on every rank; CommError where a rank fails alone.
 SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& communicator,
                 const SvgdProgressFunction& progress = {});

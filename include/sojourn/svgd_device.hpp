@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -8,6 +11,7 @@
 
 namespace sojourn {
 
+class Communicator;
 enum class Kernel;
 struct SvgdState;
 namespace line_series {
@@ -40,6 +44,29 @@ class SvgdDevice {
   virtual void direction(Kernel kernel, const DirectionWork& work) = 0;
 };
 
+/// How the devices of several ranks reach each other: by NCCL where all ranks can open it, else by MPI that takes the
+/// devices' memory, else through the host's.
+struct DeviceMessages {
+  bool nccl = true;  ///< false: never by NCCL, so that ranks may share a device
+  /// As SOJOURN_CUDA_AWARE_MPI: "1" asks for MPI with the devices' memory in place of NCCL and is an error where MPI
+  /// does not take it, "0" never gives it any, "auto" or nothing asks MPI where there is no NCCL.
+  std::string cuda_aware_mpi = {};
+  /// How long a turn of iterations may take on a device, and NCCL's start.
+  std::chrono::duration<double> deadline{3600};
+  /// How long a rank on which NCCL failed waits for the others to come to the vote.
+  std::chrono::duration<double> grace{30};
+  /// Ends all ranks, with the text of what happened, where others wait inside NCCL and cannot be told.
+  std::function<void(const std::string&)> end_all = {};
+  /// A line for each call and each wait of NCCL.
+  std::function<void(const std::string&)> log = {};
+};
+
+/// What one rank of several has of a cloud's work.
+struct CloudShare {
+  std::string messages;                     ///< what rows travel by, in words: "NCCL 2.28.9"
+  std::int64_t row_begin = 0, row_end = 0;  ///< particles that this rank evaluates
+};
+
 /// What whole iterations on a device came to.
 struct CloudProgress {
   std::vector<double> mean_log_density, largest_step;  ///< of each iteration that was finished
@@ -53,13 +80,29 @@ struct OpenSteps {
   Matrix<double> step, to;          ///< [n, d] and where it ends
   std::vector<double> log_density;  ///< [n] there; of no meaning for open particles, as their score
   Matrix<double> score;             ///< [n, d]
+
+  /// Of the particles [begin, end).
+  [[nodiscard]] std::int64_t num_open(std::int64_t begin, std::int64_t end) const {
+    return std::count_if(open.begin(), open.end(), [=](std::int64_t i) { return begin <= i && i < end; });
+  }
 };
 
 /// The particles of one run of `svgd` on a device, with scores, metric and optimiser: iterations run there without a
 /// word to the host, until particles are left open that only the host can evaluate.
+///
+/// Of several ranks each has a cloud of all particles. It evaluates the ends of its own particles' steps and sums their
+/// directions; these rows go to the other devices as they are, and everything else every device does itself, so that
+/// all hold the bits that one alone would have.
 class DeviceCloud {
  public:
   virtual ~DeviceCloud() = default;
+  /// Shares the work out among `ranks`, before `load`. From then on all ranks make the same calls in the same order,
+  /// and an exception on one is a CommError on all. `ranks` outlives this.
+  /// @throws CommError, DeviceError, UsageError on every rank.
+  virtual CloudShare share_out(Communicator& ranks, const DeviceMessages& messages) = 0;
+  /// Whether `work`, which says nothing to other ranks, returns true on any rank. @throws as above where it throws on
+  /// any.
+  virtual bool on_any_rank(const std::function<bool()>& work) = 0;
   /// Takes a state over, and compares what the device makes of its particles with their log densities and scores.
   /// @throws DeviceError where they differ, and as the following do.
   virtual void load(const SvgdState& state) = 0;

@@ -67,6 +67,44 @@ struct Cloud {
   [[nodiscard]] SOJOURN_HD Strided<double> at(double* array, std::int64_t i) const { return {array + i, rules.stride}; }
 };
 
+/// What the rank that owns a particle gives the others of it: coordinates of one array, and of where its step ends its
+/// density, bounds and outcome as well.
+struct RowNumbers {
+  Rules rules;
+  double* coordinates;    ///< [d, stride]
+  double* single[3];      ///< [n] each, or all null with `outcome`
+  std::int32_t* outcome;  ///< [n]; whole numbers of 32 bits are doubles exactly
+  [[nodiscard]] SOJOURN_HD int width() const { return rules.dim + (outcome != nullptr ? 4 : 0); }
+};
+/// A particle from `first` on: its numbers side by side, as they travel.
+struct PackStep {
+  RowNumbers from;
+  std::int64_t first;
+  double* packed;  ///< [n, width]
+  SOJOURN_HD void operator()(std::int64_t lane) const {
+    const std::int64_t i = first + lane;
+    const int dim = from.rules.dim;
+    double* const to = packed + i * from.width();
+    for (int c = 0; c < dim; ++c) to[c] = from.coordinates[c * from.rules.stride + i];
+    if (from.outcome == nullptr) return;
+    for (int k = 0; k < 3; ++k) to[dim + k] = from.single[k][i];
+    to[dim + 3] = from.outcome[i];
+  }
+};
+/// A particle, back to its places.
+struct UnpackStep {
+  const double* packed;
+  RowNumbers to;
+  SOJOURN_HD void operator()(std::int64_t i) const {
+    const int dim = to.rules.dim;
+    const double* const from = packed + i * to.width();
+    for (int c = 0; c < dim; ++c) to.coordinates[c * to.rules.stride + i] = from[c];
+    if (to.outcome == nullptr) return;
+    for (int k = 0; k < 3; ++k) to.single[k][i] = from[dim + k];
+    to.outcome[i] = static_cast<std::int32_t>(from[dim + 3]);
+  }
+};
+
 /// Sums of all particles' terms: `term(k, i)` is particle i's part of sum k.
 template <class Term>
 struct SumStep {

@@ -9,8 +9,7 @@ std::unique_ptr<DeviceCloud> make_cuda_cloud(CudaMachine& machine, LikelihoodBat
                                              const ParameterTables& parameters, const SvgdOptions& options,
                                              const std::string& name, const LikelihoodDevice::Report& report) {
   auto posterior = std::make_unique<PosteriorBatch<CudaMachine>>(machine, likelihood, parameters);
-  posterior->reserve(options.num_particles, report);
-  return std::make_unique<CloudBatch<CudaMachine>>(machine, std::move(posterior), options, name);
+  return std::make_unique<CloudBatch<CudaMachine>>(machine, std::move(posterior), options, name, report);
 }
 
 std::unique_ptr<DevicePosterior> make_cuda_posterior(CudaMachine& machine, LikelihoodBatch<CudaMachine>& likelihood,

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "device/comm/cuda_memory.hpp"
 #include "device/cuda_machine.cuh"
 #include "device/evaluation/transform_level_kernel.hpp"
 #include "device/support/occupancy.cuh"
@@ -58,6 +59,11 @@ void CudaMachine::on_stream(void* stream) {
   SOJOURN_CUDA_TRY(cudaEventRecord(switched_.get(), current_));
   SOJOURN_CUDA_TRY(cudaStreamWaitEvent(next, switched_.get(), 0));
   current_ = next;
+}
+
+std::unique_ptr<RankExchange> CudaMachine::connect(Communicator& ranks, const DeviceMessages& messages) {
+  return open_rank_exchange(
+      ranks, messages, [this] { return make_cuda_memory(index_, stream_.get()); }, [] { return nccl::load(); });
 }
 
 void CudaMachine::run_transforms(const TransformStep& step) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -120,6 +121,8 @@ class CudaMachine {
     }
     SOJOURN_CUDA_TRY(cudaGraphLaunch(recording.graph_, stream()));
   }
+  /// By NCCL or the host, behind what stands on this machine's own stream.
+  [[nodiscard]] std::unique_ptr<RankExchange> connect(Communicator& ranks, const DeviceMessages& messages);
   /// Of slots that are still to be allocated.
   [[nodiscard]] double slot_bytes(const PrcView& prc, const TransformLaneShape& shape) const;
   [[nodiscard]] double free_bytes() const;

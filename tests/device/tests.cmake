@@ -1,6 +1,8 @@
 # Messages between devices, with threads as ranks and a table of functions for NCCL: on every machine.
 add_executable(test_device_comm ${CMAKE_CURRENT_LIST_DIR}/comm/device_communicator_test.cpp
-               ${CMAKE_CURRENT_LIST_DIR}/comm/nccl_communicator_test.cpp)
+               ${CMAKE_CURRENT_LIST_DIR}/comm/nccl_communicator_test.cpp
+               ${CMAKE_CURRENT_LIST_DIR}/comm/cloud_on_ranks_test.cpp)
+target_include_directories(test_device_comm PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 get_property(rooms_up_to_sampler GLOBAL PROPERTY SOJOURN_ROOMS_UP_TO_sampler)
 foreach(room ${rooms_up_to_sampler})
   get_property(objects GLOBAL PROPERTY SOJOURN_OBJECTS_OF_${room})
@@ -15,7 +17,7 @@ gtest_discover_tests(test_device_comm TEST_PREFIX device_comm. DISCOVERY_TIMEOUT
 # Device results against the host's on the same inputs. Built wherever CUDA is; without a device a test is skipped and says so.
 if(TARGET sojourn_device)
   file(GLOB device_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*/*_test.cpp)
-  list(FILTER device_tests EXCLUDE REGEX "/comm/(device|nccl)_communicator_test")
+  list(FILTER device_tests EXCLUDE REGEX "/comm/((device|nccl)_communicator|cloud_on_ranks)_test")
   if(device_tests)
     add_executable(test_device ${device_tests})
     get_property(rooms_up_to_sampler GLOBAL PROPERTY SOJOURN_ROOMS_UP_TO_sampler)

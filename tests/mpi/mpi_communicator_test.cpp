@@ -11,11 +11,13 @@
 #include <cctype>
 
 #include "comm/mpi/mpi_device_memory.hpp"
-#include "comm/wrapped_communicator.hpp"
 #include "communicator_checks.hpp"
 #include "device/comm/fake_nccl.hpp"
 #include "device/comm/host_route.hpp"
+#include "device/comm/rank_stream.hpp"
 #include "host/sampler/analytic_targets.hpp"
+#include "host/sampler/host_loop_svgd.hpp"
+#include "host/sampler/resident_cases.hpp"
 #include "sojourn/svgd.hpp"
 
 namespace sojourn {
@@ -145,21 +147,10 @@ TEST_F(Mpi, SvgdHasTheBitsOfOneProcess) {
   EXPECT_EQ(together.trace_step, alone.trace_step);
 }
 
-/// As if it took device memory; host memory is what MPI then meets.
-class TakesDeviceMemory final : public WrappedCommunicator {
- public:
-  using WrappedCommunicator::WrappedCommunicator;
-  [[nodiscard]] bool takes_device_memory() const override { return true; }
-  [[nodiscard]] std::unique_ptr<Communicator> duplicate() override { return duplicate_inner(); }
-
- protected:
-  void around(const CommCall&, const std::function<void()>& work) override { work(); }
-};
-
 /// Device arrays by MPI itself and through the host: the same bits, in place and not, in one message or many.
 TEST_F(Mpi, DeviceArraysGoBothWays) {
   fake_nccl::FakeMemory memory(rank_);
-  TakesDeviceMemory aware(comm_->duplicate());
+  testing::TakesDeviceMemory aware(comm_->duplicate());
   const std::size_t count = 1001, ranks = static_cast<std::size_t>(size_),
                     place = count * static_cast<std::size_t>(rank_);
   std::vector<double> all;
@@ -186,6 +177,39 @@ TEST_F(Mpi, DeviceArraysGoBothWays) {
     EXPECT_EQ(values, values_of(size_ - 1, count));
     EXPECT_EQ(sum, values_of(size_ - 1, count));
     EXPECT_EQ(rows, all);
+  }
+}
+
+/// Whole iterations, with host loops in the devices' place: by MPI itself and through the host the bits of one process.
+TEST_F(Mpi, IterationsOnDevicesGiveTheBitsOfOneProcess) {
+  SvgdOptions options = testing::fifty_iterations(37);
+  options.num_iterations = 8;
+  for (const testing::ResidentCase& one : {testing::two_demes(), testing::on_a_line()[1], testing::narrow_support()}) {
+    const auto posterior_on = [&](testing::HostStream* stream) {
+      EvaluatorOptions evaluator;
+      evaluator.num_threads = 1;
+      auto posterior = std::make_unique<Posterior>(one.model, one.data, one.priors, std::map<std::string, double>{},
+                                                   one.model.graph.unit_reward(), evaluator);
+      posterior->use_device(std::make_shared<testing::HostLoopDevice>(1e12, stream));
+      return posterior;
+    };
+    testing::HostLoopSvgd directions;
+    SvgdControl control{.device = &directions};
+    const SvgdResult alone = svgd(*posterior_on(nullptr), options, control);
+    for (const char* const way : {"0", "1"}) {
+      fake_nccl::Fabric fabric(size_);
+      testing::RankStream stream(fabric, rank_, []() -> nccl::Table { throw CommError("no NCCL"); });
+      testing::TakesDeviceMemory ranks(comm_->duplicate());
+      control.messages.cuda_aware_mpi = way;
+      const SvgdResult ours = svgd(*posterior_on(&stream), options, static_cast<Communicator&>(ranks), control);
+      EXPECT_EQ(ours.particles.values(), alone.particles.values());
+      EXPECT_EQ(ours.log_density, alone.log_density);
+      EXPECT_EQ(ours.trace_step, alone.trace_step);
+      EXPECT_EQ(ours.on_device.num_resident, 8);
+      EXPECT_EQ(ours.on_device.num_halts, alone.on_device.num_halts);
+      const std::string by = *way == '1' ? "CUDA-aware MPI" : "the host's memory (rank 0: no NCCL)";
+      EXPECT_EQ(ours.on_device.messages, size_ > 1 ? by : "");
+    }
   }
 }
 

@@ -53,8 +53,12 @@ class DeviceCommunicator {
   /// Completes `values` [num_rows, width] of which every rank has the rows that `rows_of_rank(num_rows, unit)` gives
   /// it: numbers travel as they are, and rows are not padded.
   virtual void gather_rows(double* values, std::int64_t num_rows, std::int64_t unit, std::size_t width);
-  /// @throws CommError naming rank, call and its number, on every rank.
-  virtual void wait() = 0;
+  /// Until all calls are done. `failure`: what keeps this rank from going on, or nothing.
+  /// @throws CommError naming rank and failure, or rank, call and its number, on every rank.
+  virtual void wait(const std::string& failure) = 0;
+  void wait() { wait({}); }
+  /// Whether calls only go on the stream, and nobody waits before `wait`.
+  [[nodiscard]] virtual bool is_on_stream() const { return false; }
 };
 
 }  // namespace sojourn

@@ -6,6 +6,19 @@
 #include "expects.hpp"
 
 namespace sojourn {
+namespace {
+
+/// What ranks of a device each do on the host's way: messages are done when their calls return.
+void wait_for_all(Communicator& host, DeviceMemory& memory, std::string failure) {
+  try {
+    memory.synchronize();
+  } catch (const DeviceError& error) {
+    if (failure.empty()) failure = error.what();
+  }
+  vote(host, failure);
+}
+
+}  // namespace
 
 /// Named in `Communicator` as one that may pass pointers which are none of the host's.
 class DirectDeviceCommunicator final : public DeviceCommunicator {
@@ -44,7 +57,8 @@ class DirectDeviceCommunicator final : public DeviceCommunicator {
     memory_.synchronize();
     host_.reduce_elements(Communicator::Scope::kAll, own, result, num_elements, ElementType::kDouble, reduction, 0);
   }
-  void wait() override { memory_.synchronize(); }
+  using DeviceCommunicator::wait;
+  void wait(const std::string& failure) override { wait_for_all(host_, memory_, failure); }
 
  private:
   Communicator& host_;
@@ -93,7 +107,8 @@ class StagedDeviceCommunicator final : public DeviceCommunicator {
       memory_.to_device(result + first, values.data(), count * sizeof(double));
     });
   }
-  void wait() override { memory_.synchronize(); }
+  using DeviceCommunicator::wait;
+  void wait(const std::string& failure) override { wait_for_all(host_, memory_, failure); }
 
  private:
   template <class Work>

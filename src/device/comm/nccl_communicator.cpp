@@ -97,6 +97,7 @@ class NcclCommunicator final : public DeviceCommunicator {
   [[nodiscard]] int rank() const override { return host_.rank(); }
   [[nodiscard]] int size() const override { return host_.size(); }
   [[nodiscard]] std::string name() const override { return "nccl"; }
+  [[nodiscard]] bool is_on_stream() const override { return true; }
 
   void all_gather(const void* own, void* all, std::size_t num_bytes) override {
     put(fmt::format("ncclAllGather of {} bytes", num_bytes),
@@ -128,10 +129,12 @@ class NcclCommunicator final : public DeviceCommunicator {
     });
   }
 
-  void wait() override {
+  using DeviceCommunicator::wait;
+  void wait(const std::string& failure_of_caller) override {
     SOJOURN_EXPECTS(handle_ != nullptr, CommError, "rank {}: the communicator has ended by an error", rank());
     // Nobody waits for a call that another rank could not start.
-    agree({std::exchange(failure_, {})});
+    const std::string of_call = std::exchange(failure_, {});
+    agree({of_call.empty() ? failure_of_caller : of_call});
     const Clock::time_point start = Clock::now();
     Failure failure;
     try {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "common/svgd_block.hpp"
 #include "common/svgd_lanes.hpp"
+#include "device/comm/rank_exchange.hpp"
 #include "device/posterior/posterior_batch.hpp"
 #include "device/sampler/direction_batch.hpp"
 #include "device/support/blocks.hpp"
@@ -39,14 +41,20 @@ inline svgd_lanes::Rules cloud_rules(const SvgdOptions& options, std::int32_t di
 ///   guard(pointer)         steps do nothing from now on where the number at `pointer`, in its memory, is not 0
 ///   Recording              what `repeat` remembers of one sequence
 ///   repeat(recording, f)   has done what f() enqueues, which is the same each time
+///   connect(ranks, how)    a `RankExchange` behind the same steps
+///
+/// On several ranks an iteration is three sequences with two exchanges between them: rows of the direction, and what
+/// the ends of steps are worth. Only what one rank has done alone travels; all else is done on every rank from the same
+/// numbers in the same order. Exchanges come whether the cloud has halted or not, so that no rank waits for another.
 template <class Machine>
 class CloudBatch final : public DeviceCloud {
  public:
-  /// `posterior` is reserved for as many particles.
+  /// `report`: see `PosteriorBatch::reserve`.
   CloudBatch(Machine& machine, std::unique_ptr<PosteriorBatch<Machine>> posterior, const SvgdOptions& options,
-             std::string name)
+             std::string name, LikelihoodDevice::Report report)
       : machine_(machine),
         posterior_(std::move(posterior)),
+        report_(std::move(report)),
         imq_(options.kernel == Kernel::kImq),
         mixed_(options.precision == DirectionPrecision::kMixed),
         name_(std::move(name)),
@@ -73,9 +81,139 @@ class CloudBatch final : public DeviceCloud {
     cloud_.trace_mean = trace_.data();
     cloud_.trace_step = trace_.data() + most_at_once();
     cloud_.numbers = numbers_.data();
+    own_steps_ = own_directions_ = {0, rules.n};
+  }
+
+  CloudShare share_out(Communicator& ranks, const DeviceMessages& messages) override {
+    exchange_ = machine_.connect(ranks, messages);
+    const svgd_lanes::Rules& rules = cloud_.rules;
+    own_steps_ = exchange_->rows(rules.n, 1);
+    own_directions_ = exchange_->rows(rules.n, svgd_block::kBlockRows);
+    exchange_->together([&] { packed_ = Doubles(static_cast<std::size_t>(rules.n * ends().width())); });
+    return {exchange_->name(), own_steps_.begin, own_steps_.end};
+  }
+
+  bool on_any_rank(const std::function<bool()>& work) override {
+    bool own = false;
+    together([&] { own = work(); });
+    return exchange_ ? std::ranges::count(exchange_->tell(own ? 1 : 0), 1) > 0 : own;
   }
 
   void load(const SvgdState& state) override {
+    together([&] { take(state); });
+  }
+
+  CloudProgress advance(std::int64_t most) override {
+    host_.trace_begin = host_.iteration;
+    const std::int64_t begin = host_.iteration;
+    const std::int64_t last = begin + std::clamp<std::int64_t>(most, 1, exchange_ ? kMostExchanged : most_at_once());
+    exchanging([&] {
+      store_numbers();
+      machine_.guard(&cloud_.numbers->halted);
+      for (std::int64_t iteration = begin; iteration < last; ++iteration)
+        iterate(svgd_step::refreshes_metric(iteration));
+      machine_.guard(nullptr);
+    });
+    return progress_since(begin);
+  }
+
+  void open_steps(OpenSteps& steps) override {
+    together([&] { look_at_steps(steps); });
+  }
+
+  CloudProgress settle(const OpenSteps& steps) override {
+    const std::int64_t begin = host_.iteration;
+    together([&] {
+      put(steps.to, cloud_.trial);
+      put(steps.score, cloud_.trial_score);
+      machine_.upload(cloud_.trial_log_density, std::span<const double>(steps.log_density));
+      host_.halted = 0;
+      host_.trace_begin = host_.iteration;
+      store_numbers();
+      enqueue_end();
+    });
+    return progress_since(begin);
+  }
+
+  void follow_line(const line_series::Table& cells) override {
+    const auto count = static_cast<std::size_t>(cells.num_cells);
+    if (count > line_cells_.size()) {
+      machine_.moved();
+      line_cells_ = {};
+      line_cells_ = typename Machine::template Buffer<line_series::Cell>(2 * count);
+    }
+    machine_.upload(line_cells_.data(), std::span(cells.cells, count));
+    line_width_ = cells.width;
+    num_line_cells_ = cells.num_cells;
+  }
+
+  CloudProgress retry() override {
+    host_.halted = 0;
+    host_.num_open = 0;
+    host_.trace_begin = host_.iteration;
+    const std::int64_t begin = host_.iteration;
+    exchanging([&] {
+      store_numbers();
+      evaluate_trial();
+      pack(ends(), own_steps_);
+      gather(ends(), 1);
+      unpack(ends());
+      judge_trial();
+      machine_.guard(&cloud_.numbers->halted);
+      enqueue_end();
+      machine_.guard(nullptr);
+    });
+    return progress_since(begin);
+  }
+
+  void save(SvgdState& state) override {
+    together([&] { give(state); });
+  }
+
+  /// Whitened particles, scores and direction of an iteration stay until the next one.
+  double direction_error() override {
+    if (!mixed_) return 0;
+    double worst = 0;
+    together([&] { worst = own_direction_error(); });
+    if (exchange_)
+      for (const double error : exchange_->tell(worst))
+        if (!std::isnan(worst) && !(error <= worst)) worst = error;
+    return worst;
+  }
+
+  void worst_errors(double& error_bound, double& compression_error) override {
+    error_bound = host_.worst_error_bound;
+    compression_error = host_.worst_compression_error;
+  }
+
+ private:
+  using Doubles = typename Machine::template Buffer<double>;
+  using Recording = typename Machine::Recording;
+
+  /// Iterations of a turn with exchanges: what stands on the stream has to fit the driver's queue of some thousand. A
+  /// rank whose peers have failed fills it, and one that waits in it comes to no vote.
+  static constexpr std::int64_t kMostExchanged = 64;
+
+  template <class Work>
+  void together(Work&& work) {
+    if (exchange_) {
+      exchange_->together(work);
+    } else {
+      work();
+    }
+  }
+  template <class Work>
+  void exchanging(Work&& enqueue) {
+    if (exchange_) {
+      exchange_->exchange(enqueue);
+    } else {
+      enqueue();
+    }
+  }
+
+  void take(const SvgdState& state) {
+    // With more ranks than particles some have none.
+    posterior_->reserve(std::max<std::int64_t>(own_steps_.end - own_steps_.begin, 1), report_);
     svgd_lanes::Numbers& numbers = host_ = {};
     const std::size_t d = static_cast<std::size_t>(cloud_.rules.dim);
     numbers.iteration = numbers.trace_begin = state.iteration;
@@ -96,21 +234,7 @@ class CloudBatch final : public DeviceCloud {
     check(state);
   }
 
-  CloudProgress advance(std::int64_t most) override {
-    host_.trace_begin = host_.iteration;
-    store_numbers();
-    const std::int64_t begin = host_.iteration;
-    const std::int64_t last = begin + std::clamp<std::int64_t>(most, 1, most_at_once());
-    machine_.guard(&cloud_.numbers->halted);
-    for (std::int64_t iteration = begin; iteration < last; ++iteration) {
-      const bool refresh = svgd_step::refreshes_metric(iteration);
-      machine_.repeat(refresh ? refreshing_ : keeping_, [&] { enqueue_iteration(refresh); });
-    }
-    machine_.guard(nullptr);
-    return progress_since(begin);
-  }
-
-  void open_steps(OpenSteps& steps) override {
+  void look_at_steps(OpenSteps& steps) {
     const svgd_lanes::Rules& rules = cloud_.rules;
     std::vector<std::int32_t> outcome(static_cast<std::size_t>(rules.n));
     machine_.download(static_cast<const std::int32_t*>(cloud_.outcome), std::span(outcome));
@@ -125,45 +249,7 @@ class CloudBatch final : public DeviceCloud {
     machine_.download(static_cast<const double*>(cloud_.trial_log_density), std::span(steps.log_density));
   }
 
-  CloudProgress settle(const OpenSteps& steps) override {
-    put(steps.to, cloud_.trial);
-    put(steps.score, cloud_.trial_score);
-    machine_.upload(cloud_.trial_log_density, std::span<const double>(steps.log_density));
-    host_.halted = 0;
-    host_.trace_begin = host_.iteration;
-    store_numbers();
-    const std::int64_t begin = host_.iteration;
-    enqueue_end();
-    return progress_since(begin);
-  }
-
-  void follow_line(const line_series::Table& cells) override {
-    const auto count = static_cast<std::size_t>(cells.num_cells);
-    if (count > line_cells_.size()) {
-      machine_.moved();
-      line_cells_ = {};
-      line_cells_ = typename Machine::template Buffer<line_series::Cell>(2 * count);
-    }
-    machine_.upload(line_cells_.data(), std::span(cells.cells, count));
-    line_width_ = cells.width;
-    num_line_cells_ = cells.num_cells;
-  }
-
-  CloudProgress retry() override {
-    host_.halted = 0;
-    host_.num_open = 0;
-    host_.trace_begin = host_.iteration;
-    store_numbers();
-    const std::int64_t begin = host_.iteration;
-    evaluate_trial();
-    judge_trial();
-    machine_.guard(&cloud_.numbers->halted);
-    enqueue_end();
-    machine_.guard(nullptr);
-    return progress_since(begin);
-  }
-
-  void save(SvgdState& state) override {
+  void give(SvgdState& state) {
     const std::size_t d = static_cast<std::size_t>(cloud_.rules.dim);
     state.iteration = host_.iteration;
     state.inverse_h2 = host_.inverse_h2;
@@ -179,10 +265,8 @@ class CloudBatch final : public DeviceCloud {
     get_by_coordinate(cloud_.second_moment, state.second_moment);
   }
 
-  /// Whitened particles, scores and direction of an iteration stay until the next one.
-  double direction_error() override {
+  double own_direction_error() {
     using namespace svgd_lanes;
-    if (!mixed_) return 0;
     const Rules& rules = cloud_.rules;
     const std::int64_t num_blocks = svgd_block::num_row_blocks(rules.n);
     const std::int64_t first = checked_block_++ % num_blocks * svgd_block::kBlockRows;
@@ -207,21 +291,65 @@ class CloudBatch final : public DeviceCloud {
     return off / (size + std::sqrt(host_.inverse_h2));
   }
 
-  void worst_errors(double& error_bound, double& compression_error) override {
-    error_bound = host_.worst_error_bound;
-    compression_error = host_.worst_compression_error;
-  }
-
- private:
-  using Doubles = typename Machine::template Buffer<double>;
-
   template <class Term>
   void sum(int num_terms, double divisor, const Term& term, double* into) {
     machine_.run(num_terms * svgd_lanes::kNumChunks, svgd_lanes::SumStep<Term>{term, cloud_.rules.n, cloud_.partial});
     machine_.run(num_terms, svgd_lanes::CombineStep{cloud_.partial, divisor, into});
   }
 
-  void enqueue_iteration(bool refresh) {
+  /// What a step's end is worth.
+  [[nodiscard]] svgd_lanes::RowNumbers ends() const {
+    return {cloud_.rules,
+            cloud_.trial_score,
+            {cloud_.trial_log_density, cloud_.error_bound, cloud_.compression_error},
+            cloud_.outcome};
+  }
+  [[nodiscard]] svgd_lanes::RowNumbers directions() const { return {cloud_.rules, cloud_.phi, {}, nullptr}; }
+
+  // Numbers of one array lie a stride apart: side by side, each rank's are one message and all ranks' one call. On one
+  // rank nothing travels.
+  void pack(const svgd_lanes::RowNumbers& from, const RankRows& own) {
+    if (exchange_) machine_.run(own.end - own.begin, svgd_lanes::PackStep{from, own.begin, packed_.data()});
+  }
+  void gather(const svgd_lanes::RowNumbers& rows, std::int64_t unit) {
+    if (exchange_) exchange_->gather(packed_.data(), cloud_.rules.n, unit, static_cast<std::size_t>(rows.width()));
+  }
+  void unpack(const svgd_lanes::RowNumbers& to) {
+    if (exchange_) machine_.run(cloud_.rules.n, svgd_lanes::UnpackStep{packed_.data(), to});
+  }
+
+  void iterate(bool refresh) {
+    Recording& to_direction = refresh ? refreshing_ : keeping_;
+    if (!exchange_) {
+      machine_.repeat(to_direction, [&] {
+        enqueue_direction(refresh);
+        enqueue_step();
+        judge_trial();
+        enqueue_end();
+      });
+      return;
+    }
+    // Exchanges stand between the recordings: NCCL keeps a communicator, also one that is given up, until no graph
+    // holds its calls, and the other routes cannot be recorded at all.
+    machine_.repeat(to_direction, [&] {
+      enqueue_direction(refresh);
+      pack(directions(), own_directions_);
+    });
+    gather(directions(), svgd_block::kBlockRows);
+    machine_.repeat(stepping_, [&] {
+      unpack(directions());
+      enqueue_step();
+      pack(ends(), own_steps_);
+    });
+    gather(ends(), 1);
+    machine_.repeat(ending_, [&] {
+      unpack(ends());
+      judge_trial();
+      enqueue_end();
+    });
+  }
+
+  void enqueue_direction(bool refresh) {
     using namespace svgd_lanes;
     const Rules& rules = cloud_.rules;
     const int dim = rules.dim;
@@ -238,16 +366,23 @@ class CloudBatch final : public DeviceCloud {
       if (rules.median) find_median();
       machine_.run(1, BandwidthStep{cloud_});
     }
-    machine_.run_direction(
-        {imq_, mixed_, dim, rules.n, rules.stride, &numbers->inverse_h2, cloud_.u, cloud_.s, 0, rules.n, cloud_.phi});
+    if (own_directions_.begin < own_directions_.end)
+      machine_.run_direction({imq_, mixed_, dim, rules.n, rules.stride, &numbers->inverse_h2, cloud_.u, cloud_.s,
+                              own_directions_.begin, own_directions_.end, cloud_.phi});
+  }
+
+  void enqueue_step() {
+    using namespace svgd_lanes;
+    const Rules& rules = cloud_.rules;
+    const int dim = rules.dim;
+    const auto n = static_cast<double>(rules.n);
+    Numbers* const numbers = cloud_.numbers;
     if (rules.whiten && rules.linear_weight > 0) {
       sum(2 * dim, n, WhitenedTerm{cloud_}, numbers->mean_u_s);
       sum(dim * dim, n, MomentTerm{cloud_}, numbers->moment);
     }
     machine_.run(rules.n, MoveStep{cloud_});
     evaluate_trial();
-    judge_trial();
-    enqueue_end();
   }
 
   void judge_trial() {
@@ -265,16 +400,18 @@ class CloudBatch final : public DeviceCloud {
     }
   }
 
+  /// Of this rank's particles.
   void evaluate_trial() {
-    const std::int64_t stride = cloud_.rules.stride;
-    const LanePlaces places{cloud_.trial, 1, stride};
-    const LaneDensities output{cloud_.trial_log_density, cloud_.trial_score,      1, stride, cloud_.outcome,
-                               cloud_.error_bound,       cloud_.compression_error};
+    const std::int64_t stride = cloud_.rules.stride, first = own_steps_.begin, count = own_steps_.end - first;
+    const LanePlaces places{cloud_.trial + first, 1, stride};
+    const LaneDensities output{
+        cloud_.trial_log_density + first, cloud_.trial_score + first,      1, stride, cloud_.outcome + first,
+        cloud_.error_bound + first,       cloud_.compression_error + first};
     if (num_line_cells_ > 0) {
       posterior_->launch_on_line({&cloud_.numbers->line_width, &cloud_.numbers->num_line_cells, line_cells_.data()},
-                                 places, cloud_.rules.n, output);
+                                 places, count, output);
     } else {
-      posterior_->launch(places, cloud_.rules.n, output);
+      posterior_->launch(places, count, output);
     }
   }
 
@@ -295,6 +432,11 @@ class CloudBatch final : public DeviceCloud {
   }
 
   CloudProgress progress_since(std::int64_t begin) {
+    CloudProgress progress;
+    together([&] { progress = look_at_progress(begin); });
+    return progress;
+  }
+  CloudProgress look_at_progress(std::int64_t begin) {
     machine_.download(static_cast<const svgd_lanes::Numbers*>(numbers_.data()), std::span(&host_, 1));
     CloudProgress progress;
     progress.halted = host_.halted != 0;
@@ -306,13 +448,14 @@ class CloudBatch final : public DeviceCloud {
     return progress;
   }
 
-  /// The state's own log densities and scores come from the host or from a run before this one.
+  /// The state's own log densities and scores come from the host or from a run before this one. Every rank looks at
+  /// those that it will evaluate.
   void check(const SvgdState& state) {
     constexpr double kAllowance = 1e-6;
     put(state.particles, cloud_.trial);
     evaluate_trial();
     OpenSteps there;
-    open_steps(there);
+    look_at_steps(there);
     const double weight = posterior_->total_weight() + 1;
     std::vector<char> open(state.log_density.size(), 0);
     for (const std::int64_t i : there.open) open[static_cast<std::size_t>(i)] = 1;
@@ -321,7 +464,7 @@ class CloudBatch final : public DeviceCloud {
       throw DeviceError(name_ + ": the " + what + " of particle " + std::to_string(i) + " is " + std::to_string(got) +
                         " there and " + std::to_string(wanted) + " on the CPU; use --device cpu and report this");
     };
-    for (std::size_t i = 0; i < open.size(); ++i) {
+    for (auto i = static_cast<std::size_t>(own_steps_.begin); i < static_cast<std::size_t>(own_steps_.end); ++i) {
       if (open[i] != 0) continue;
       expect(i, "log density", there.log_density[i], state.log_density[i]);
       for (std::size_t c = 0; c < there.score.num_cols(); ++c) expect(i, "score", there.score(i, c), state.score(i, c));
@@ -356,13 +499,18 @@ class CloudBatch final : public DeviceCloud {
 
   Machine& machine_;
   std::unique_ptr<PosteriorBatch<Machine>> posterior_;
+  LikelihoodDevice::Report report_;
+  std::unique_ptr<RankExchange> exchange_;   ///< null: one rank
+  RankRows own_steps_{}, own_directions_{};  ///< particles whose steps' ends, and directions, are made here
   bool imq_, mixed_;
   std::string name_;
   svgd_lanes::Cloud cloud_{};
   Doubles doubles_, trace_;
+  Doubles packed_;  ///< rows as they travel
   typename Machine::template Buffer<std::int32_t> outcome_;
   typename Machine::template Buffer<svgd_lanes::Numbers> numbers_;
-  typename Machine::Recording refreshing_, keeping_;
+  Recording refreshing_, keeping_;  ///< to the end of an iteration, or on several ranks to the direction
+  Recording stepping_, ending_;     ///< on several ranks, the rest
   typename Machine::template Buffer<line_series::Cell> line_cells_;
   double line_width_ = 1;
   std::int64_t num_line_cells_ = 0;  ///< 0: likelihoods are the posterior's own

@@ -117,6 +117,7 @@ std::string device_text(const DeviceIterations& report) {
         fmt::format("{} iterations on {}, particles staying there", format_count(report.num_resident), report.name);
     if (report.num_halts > 0)
       text += fmt::format("; in {} of them some came to the CPU to be evaluated", format_count(report.num_halts));
+    if (!report.messages.empty()) text += fmt::format("; between the devices of ranks by {}", report.messages);
     return text;
   }
   std::string text =

@@ -335,7 +335,8 @@ class Inference {
     SvgdControl control{.report_every = run_.checkpoint.every_iterations,
                         .resume = resumes ? &resumed_->state : nullptr,
                         .num_part_shares = run_.observation_shares,
-                        .device = device_.svgd.get()};
+                        .device = device_.svgd.get(),
+                        .messages = device_messages()};
     control.progress = [&](const SvgdProgress& now) {
       if (is_first()) progress.update(now);
       const bool last = now.iteration == now.num_iterations;

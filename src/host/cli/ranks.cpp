@@ -36,26 +36,34 @@ std::string file_digest(const std::string& path) {
   return file.eof() ? fmt::format("{:016x}", hash.digest().low64) : std::string();
 }
 
+std::chrono::duration<double> deadline_of(const Environment& environment) {
+  return std::chrono::duration<double>(
+      parse_number("SOJOURN_COMM_TIMEOUT", variable_text(environment, "SOJOURN_COMM_TIMEOUT", "3600"), 1e-3));
+}
+
+/// Takes a line for each call; empty where none is asked for.
+std::function<void(const std::string&)> log_of(const Environment& environment) {
+  const char* const name = environment("SOJOURN_DEBUG_COMM") ? "SOJOURN_DEBUG_COMM" : "SOJOURN_COMM_LOG";
+  const std::string log = variable_text(environment, name, "0");
+  SOJOURN_EXPECTS(log == "0" || log == "1", UsageError, "{}='{}' must be 0 or 1", name, log);
+  if (log == "0") return {};
+  return [](const std::string& line) { write_stderr_of_any(line + '\n'); };
+}
+
+void end_all_ranks(const std::string& text) {
+  speak(true);
+  write_stderr("error: " + text + '\n');
+  rank_back_end.abort(static_cast<int>(ExitCode::kDevice));
+}
+
 std::unique_ptr<Communicator> wrap(std::unique_ptr<Communicator> ranks, CommCost* cost,
                                    const Environment& environment) {
-  const double deadline =
-      parse_number("SOJOURN_COMM_TIMEOUT", variable_text(environment, "SOJOURN_COMM_TIMEOUT", "3600"), 1e-3);
-  ranks =
-      make_watched_communicator(std::move(ranks), std::chrono::duration<double>(deadline), [](const std::string& text) {
-        speak(true);
-        write_stderr(
-            "error: " + text +
-            "; a rank has ended or hangs, all ranks are ended now; raise SOJOURN_COMM_TIMEOUT where work takes "
-            "longer\n");
-        rank_back_end.abort(static_cast<int>(ExitCode::kDevice));
-      });
-  const char* const log_name = environment("SOJOURN_DEBUG_COMM") ? "SOJOURN_DEBUG_COMM" : "SOJOURN_COMM_LOG";
-  const std::string log = variable_text(environment, log_name, "0");
-  SOJOURN_EXPECTS(log == "0" || log == "1", UsageError, "{}='{}' must be 0 or 1", log_name, log);
-  if (log == "1") {
-    ranks =
-        make_logged_communicator(std::move(ranks), [](const std::string& line) { write_stderr_of_any(line + '\n'); });
-  }
+  ranks = make_watched_communicator(std::move(ranks), deadline_of(environment), [](const std::string& text) {
+    end_all_ranks(text +
+                  "; a rank has ended or hangs, all ranks are ended now; raise SOJOURN_COMM_TIMEOUT where work takes "
+                  "longer");
+  });
+  if (auto log = log_of(environment)) ranks = make_logged_communicator(std::move(ranks), std::move(log));
   if (cost != nullptr) ranks = make_measured_communicator(std::move(ranks), *cost);
   return ranks;
 }
@@ -83,6 +91,16 @@ std::unique_ptr<Communicator> open_ranks(CommCost* cost, const Environment& envi
       "the program is linked with, or try srun --mpi={}",
       launched.source, launched.rank, launched.size, ranks->rank(), ranks->size(), srun_mpi_of(mpi_library()));
   return wrap(std::move(ranks), cost, environment);
+}
+
+DeviceMessages device_messages(const Environment& environment) {
+  DeviceMessages messages{.cuda_aware_mpi = variable_text(environment, "SOJOURN_CUDA_AWARE_MPI"),
+                          .deadline = deadline_of(environment),
+                          .log = log_of(environment)};
+  messages.end_all = [](const std::string& text) {
+    end_all_ranks(text + "; other ranks wait inside NCCL, all ranks are ended now");
+  };
+  return messages;
 }
 
 void on_all_ranks(Communicator& ranks, const std::function<void()>& work) {

@@ -6,6 +6,7 @@
 
 #include "sojourn/communicator.hpp"
 #include "sojourn/environment.hpp"
+#include "sojourn/svgd_device.hpp"
 
 namespace sojourn::cli {
 
@@ -22,6 +23,10 @@ void set_rank_back_end(RankBackEnd back_end);
 /// the build and MPI do not agree. What is said adds up in `cost` where one is given, which outlives the ranks.
 std::unique_ptr<Communicator> open_ranks(CommCost* cost = nullptr,
                                          const Environment& environment = process_environment());
+
+/// How the devices of these ranks reach each other: SOJOURN_CUDA_AWARE_MPI, and the log and deadline of above.
+/// @throws UsageError naming variable and value.
+DeviceMessages device_messages(const Environment& environment = process_environment());
 
 /// This rank has nothing of its own to say: another one failed, and says so.
 struct EndedElsewhere : Error {

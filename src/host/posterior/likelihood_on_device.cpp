@@ -165,8 +165,17 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
 class LikelihoodEngine::BookedCloud final : public DeviceCloud {
  public:
   BookedCloud(const LikelihoodEngine& engine, std::unique_ptr<DeviceCloud> cloud, std::int64_t num_particles)
-      : engine_(engine), cloud_(std::move(cloud)), num_particles_(num_particles) {}
+      : engine_(engine), cloud_(std::move(cloud)), row_end_(num_particles) {}
 
+  CloudShare share_out(Communicator& ranks, const DeviceMessages& messages) override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    const CloudShare share = cloud_->share_out(ranks, messages);
+    row_begin_ = share.row_begin;
+    row_end_ = share.row_end;
+    return share;
+  }
+  /// `work` may evaluate on the device.
+  bool on_any_rank(const std::function<bool()>& work) override { return cloud_->on_any_rank(work); }
   void load(const SvgdState& state) override {
     const std::scoped_lock lock(engine_.device_mutex_);
     cloud_->load(state);
@@ -174,13 +183,13 @@ class LikelihoodEngine::BookedCloud final : public DeviceCloud {
   CloudProgress advance(std::int64_t most) override {
     const std::scoped_lock lock(engine_.device_mutex_);
     CloudProgress progress = cloud_->advance(most);
-    book(std::ssize(progress.mean_log_density) * num_particles_);
+    book(std::ssize(progress.mean_log_density) * (row_end_ - row_begin_));
     return progress;
   }
   void open_steps(OpenSteps& steps) override {
     const std::scoped_lock lock(engine_.device_mutex_);
     cloud_->open_steps(steps);
-    book(num_particles_ - std::ssize(steps.open));
+    book(row_end_ - row_begin_ - steps.num_open(row_begin_, row_end_));
   }
   CloudProgress settle(const OpenSteps& steps) override {
     const std::scoped_lock lock(engine_.device_mutex_);
@@ -226,8 +235,8 @@ class LikelihoodEngine::BookedCloud final : public DeviceCloud {
 
   const LikelihoodEngine& engine_;
   std::unique_ptr<DeviceCloud> cloud_;
-  std::int64_t num_particles_;
-  bool on_line_ = false;  ///< the line's owner counts what it answers
+  std::int64_t row_begin_ = 0, row_end_;  ///< evaluated here
+  bool on_line_ = false;                  ///< the line's owner counts what it answers
 };
 
 std::unique_ptr<DeviceCloud> LikelihoodEngine::make_cloud(const ParameterTables& parameters, const SvgdOptions& options,

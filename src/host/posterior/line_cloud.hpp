@@ -21,6 +21,8 @@ class LineCloud final : public DeviceCloud {
 
   LineCloud(std::unique_ptr<DeviceCloud> cloud, std::int64_t num_particles, Extend extend, Book book);
 
+  CloudShare share_out(Communicator& ranks, const DeviceMessages& messages) override;
+  bool on_any_rank(const std::function<bool()>& work) override { return cloud_->on_any_rank(work); }
   void load(const SvgdState& state) override;
   CloudProgress advance(std::int64_t most) override;
   void open_steps(OpenSteps& steps) override;
@@ -35,7 +37,7 @@ class LineCloud final : public DeviceCloud {
 
  private:
   std::unique_ptr<DeviceCloud> cloud_;
-  std::int64_t num_particles_;
+  std::int64_t row_begin_ = 0, row_end_;  ///< evaluated here
   Extend extend_;
   Book book_;
   OpenSteps steps_;

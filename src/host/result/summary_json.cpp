@@ -117,6 +117,7 @@ Json device_iterations_json(const DeviceIterations& report) {
   return {{"resident", report.num_resident},
           {"halts", report.num_halts},
           {"why_not_resident", report.why_not_resident},
+          {"messages", report.messages},
           {"directions", report.num_directions},
           {"why_no_directions", report.why_no_directions}};
 }

@@ -21,7 +21,8 @@ namespace sojourn {
 /// - device_likelihoods: null on the CPU, else how many a device served, of these by uniformization, and how many the
 ///   CPU did instead, by reason; of the process that writes, since it was started, and of the last stage
 /// - device_iterations: null on the CPU, else which parts of the iterations of this process a device did: whole ones
-///   (resident), of these halts where the CPU finished some particles, directions; else why not
+///   (resident), of these halts where the CPU finished some particles, directions; else why not; messages: what rows
+///   travel by between the devices of several ranks, and why not by NCCL
 /// - direction_check: null where directions are in fp64, else how often those of mixed precision were compared, the
 ///   largest error as a part of the size of what is summed, and what is allowed
 /// - build, device, ranks, threads, seed, command, warnings

@@ -64,8 +64,11 @@ void on_every_rank(Communicator& communicator, const std::function<void()>& work
 }
 
 ShardedTarget::ShardedTarget(const Target& target, Communicator& communicator, std::int64_t num_rows,
-                             std::int64_t part_shares)
-    : target_(target), parted_(dynamic_cast<const PartedTarget*>(&target)), communicator_(communicator) {
+                             std::int64_t part_shares, DeviceMessages messages)
+    : target_(target),
+      parted_(dynamic_cast<const PartedTarget*>(&target)),
+      communicator_(communicator),
+      messages_(std::move(messages)) {
   const std::int64_t handed_out = parted_ == nullptr ? 0 : parted_->part_shares();
   SOJOURN_EXPECTS(handed_out == 0 || part_shares == 0 || part_shares == handed_out, UsageError,
                   "the observations are handed out in {} shares, so ranks cannot stand in {}", handed_out, part_shares);
@@ -159,6 +162,24 @@ void ShardedTarget::evaluate_mesh(MatrixView<const double> z, std::span<double> 
   share_texts(
       communicator_, own_status, [&](std::size_t k) { return place(own, k); }, part_status);
   parted_->join_parts(z, terms.view(), part_status, log_density, score, status);
+}
+
+std::unique_ptr<DeviceCloud> ShardedTarget::cloud_on_device(const SvgdOptions& options, std::string& why_not) const {
+  if (mesh_.part_shares > 1) {
+    why_not = "ranks share out the observations of each particle";
+    return nullptr;
+  }
+  std::unique_ptr<DeviceCloud> cloud;
+  on_every_rank(communicator_, [&] { cloud = target_.cloud_on_device(options, why_not); });
+  const char own = cloud ? 1 : 0;
+  const std::vector<char> all = communicator_.all_gather(std::span<const char>(&own, 1));
+  const auto without = std::ranges::find(all, 0);
+  if (without != all.end()) {
+    if (own != 0) why_not = fmt::format("the device of rank {} moves no particles", without - all.begin());
+    return nullptr;
+  }
+  messages_by_ = cloud->share_out(communicator_, messages_).messages;
+  return cloud;
 }
 
 double ShardedTarget::seconds_per_row(MatrixView<const double> z) const {

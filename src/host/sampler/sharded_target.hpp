@@ -35,14 +35,20 @@ class ShardedTarget final : public Target {
   /// Both outlive this. `num_rows` is what a batch mostly has. Where the target's parts are handed out already, the
   /// ranks stand as they were. @throws UsageError as `choose_mesh`, and where `part_shares` asks for others than that.
   ShardedTarget(const Target& target, Communicator& communicator, std::int64_t num_rows = 1,
-                std::int64_t part_shares = 0);
+                std::int64_t part_shares = 0, DeviceMessages messages = {});
 
   [[nodiscard]] std::int32_t dimension() const override { return target_.dimension(); }
   /// @throws CommError on every rank where one rank's target throws.
   void evaluate(MatrixView<const double> z, std::span<double> log_density, MatrixView<double> score,
                 std::vector<std::string>& status) const override;
   void sample_prior(std::uint64_t seed, MatrixView<double> z) const override { target_.sample_prior(seed, z); }
+  /// A cloud on every rank or on none. All ranks call it. Those that share out parts of particles have none, as a
+  /// device sums no parts. @throws CommError on every rank where one rank's device fails.
+  [[nodiscard]] std::unique_ptr<DeviceCloud> cloud_on_device(const SvgdOptions& options,
+                                                             std::string& why_not) const override;
 
+  /// What the rows of clouds travel by; empty before there is one.
+  [[nodiscard]] const std::string& messages_by() const { return messages_by_; }
   [[nodiscard]] RankMesh mesh() const { return mesh_; }
   /// Of all evaluations so far.
   [[nodiscard]] const ShareTimes& times() const { return times_; }
@@ -59,8 +65,10 @@ class ShardedTarget final : public Target {
   const Target& target_;
   const PartedTarget* parted_;  ///< the same, where its parts are shared out
   Communicator& communicator_;
+  DeviceMessages messages_;
   RankMesh mesh_;
   mutable ShareTimes times_;
+  mutable std::string messages_by_;
 };
 
 }  // namespace sojourn

@@ -394,7 +394,8 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
   while (going && state.iteration < options.num_iterations) {
     if (resident) {
       const std::int64_t before = state.iteration;
-      const auto turn = Clock::now();
+      // Ranks have turns of as many iterations: whatever time decides is decided by their common clock.
+      const double turn = clock();
       const std::int64_t due = iterations_until_due(state.iteration, options, control);
       on_device.num_halts += cloud.advance_on(*resident, std::min(most, due)) ? 1 : 0;
       const auto done = static_cast<double>(state.iteration - before);
@@ -403,7 +404,7 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
         note_check(resident->direction_error(), direction_check);
         next_check = state.iteration + kCheckEvery;
       }
-      most = iterations_in(kSecondsPerTurn, seconds_since(turn) / done);
+      most = iterations_in(kSecondsPerTurn, (clock() - turn) / done);
     } else {
       cloud.advance(direction);
     }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "expects.hpp"
 #include "graph/content_hash.hpp"
 #include "sampler/direction_sums.hpp"
 #include "sampler/kernel_sum.hpp"
@@ -106,7 +107,7 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& 
                 const SvgdControl& control) {
   if (communicator.size() == 1) return svgd(target, options, control);
   expect_same_everywhere(communicator, "progress and state to resume", digest_of(control));
-  const ShardedTarget sharded(target, communicator, options.num_particles, control.num_part_shares);
+  const ShardedTarget sharded(target, communicator, options.num_particles, control.num_part_shares, control.messages);
   LoopTimes loop;
   RankEfficiency efficiency;
   // Whatever time decides is decided by rank 0's clock, and whether to go on by all.
@@ -117,6 +118,10 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& 
     return common;
   };
   SvgdControl common = control;
+  const char own_device = control.device != nullptr ? 1 : 0;
+  const std::vector<char> devices = communicator.all_gather(std::span<const char>(&own_device, 1));
+  const auto without_device = std::ranges::find(devices, 0);
+  if (without_device != devices.end()) common.device = nullptr;
   common.progress = [&](const SvgdProgress& now) {
     std::int32_t go_on = 0;
     std::exception_ptr failure;
@@ -148,7 +153,9 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& 
   result.on_ranks = efficiency;
   sums.add_to(result.on_device);
   sums.add_to(result.direction_check);
-  if (control.device != nullptr) result.on_device.why_not_resident = "several ranks exchange scores through the host";
+  if (result.on_device.num_resident > 0) result.on_device.messages = sharded.messages_by();
+  if (control.device != nullptr && common.device == nullptr)
+    result.on_device.why_not_resident = fmt::format("rank {} has no device", without_device - devices.begin());
   result.on_ranks.particle_shares = sharded.mesh().row_shares;
   result.on_ranks.part_shares = sharded.mesh().part_shares;
   return result;

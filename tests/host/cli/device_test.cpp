@@ -73,6 +73,8 @@ TEST(DeviceText, NamesWhatIterationsAndMomentsDid) {
   EXPECT_EQ(device_text(report), "500 iterations on cuda:0 X, particles staying there");
   report.num_halts = 3;
   EXPECT_THAT(device_text(report), HasSubstr("in 3 of them some came to the CPU"));
+  report.messages = "NCCL 2.28.9";
+  EXPECT_THAT(device_text(report), HasSubstr("; between the devices of ranks by NCCL 2.28.9"));
   report = {};
   report.name = "X";
   report.num_directions = 7;
@@ -140,6 +142,7 @@ TEST(ThroughTheProgram, InferAndEvaluateOnADevice) {
   const nlohmann::json there = summary("there"), here = summary("here");
   EXPECT_EQ(there["device_iterations"]["resident"], 30);
   EXPECT_EQ(there["device_iterations"]["halts"], 0);
+  EXPECT_EQ(there["device_iterations"]["messages"], "") << "one rank";
   EXPECT_TRUE(here["device_iterations"].is_null());
   // The start's curvature is a difference of scores at steps of 1e-4 and more: their roundings count 1e4 times there.
   for (const char* name : {"coal_0", "mig_1_0"})

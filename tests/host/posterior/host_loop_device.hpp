@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -67,15 +68,44 @@ void sum_direction_blocks(const std::vector<std::int64_t>& order, const Directio
   }
 }
 
+/// What a host loop's steps are put on where there are several ranks: they are done later, in order, as a device does
+/// them, and messages between ranks stand among them.
+class HostStream {
+ public:
+  virtual ~HostStream() = default;
+  virtual void put(std::function<void()> work) = 0;
+  virtual void synchronize() = 0;
+  [[nodiscard]] virtual std::unique_ptr<RankExchange> connect(Communicator& ranks, const DeviceMessages& messages) = 0;
+};
+
 class HostLoop : public UnwrittenMemory {
  public:
   struct Recording {};
 
-  explicit HostLoop(double free_bytes) : free_bytes_(free_bytes) {}
+  /// `stream`: null where everything is done at once.
+  explicit HostLoop(double free_bytes, HostStream* stream = nullptr) : free_bytes_(free_bytes), stream_(stream) {}
+
+  template <class T>
+  void upload(T* there, std::span<const T> here) {
+    if (stream_ != nullptr) stream_->synchronize();
+    UnwrittenMemory::upload(there, here);
+  }
+  template <class T>
+  void download(const T* there, std::span<T> here) {
+    if (stream_ != nullptr) stream_->synchronize();
+    UnwrittenMemory::download(there, here);
+  }
+  [[nodiscard]] std::unique_ptr<RankExchange> connect(Communicator& ranks, const DeviceMessages& messages) {
+    if (stream_ == nullptr) throw DeviceError("this host loop has no stream");
+    return stream_->connect(ranks, messages);
+  }
 
   template <class Step>
   void run(std::int64_t num_lanes, const Step& step) {
-    if (guard_ != nullptr && *guard_ != 0) return;
+    guarded([=, this] { loop(num_lanes, step); });
+  }
+  template <class Step>
+  void loop(std::int64_t num_lanes, const Step& step) {
     for (const std::int64_t block : shuffled((num_lanes + kLanesPerBlock - 1) / kLanesPerBlock)) {
       const std::int64_t end = std::min(num_lanes, (block + 1) * kLanesPerBlock);
       for (std::int64_t lane = block * kLanesPerBlock; lane < end; ++lane) step(lane);
@@ -88,7 +118,9 @@ class HostLoop : public UnwrittenMemory {
   }
   /// Programs without fronts keep their factors apart from the solutions, as in shared memory.
   void run_transforms(const TransformStep& step) {
-    if (guard_ != nullptr && *guard_ != 0) return;
+    guarded([=, this] { loop_transforms(step); });
+  }
+  void loop_transforms(const TransformStep& step) {
     if (schedule_ != nullptr) {
       run_by_levels(step);
       return;
@@ -114,6 +146,9 @@ class HostLoop : public UnwrittenMemory {
   /// Blocks in shuffled order and their threads in another order each step; a block's slots are unwritten at first and
   /// then as its lanes before left them.
   void run_steps(const StepRun& run) {
+    guarded([=, this] { loop_steps(run); });
+  }
+  void loop_steps(const StepRun& run) {
     const std::int64_t n = run.batch.likelihood.n, lanes = step_lanes();
     for (const std::int64_t own : shuffled(run.num_blocks)) {
       for (std::int64_t first = own * lanes; first < n; first += run.num_blocks * lanes) {
@@ -129,7 +164,9 @@ class HostLoop : public UnwrittenMemory {
     }
   }
   void run_direction(const DirectionLaunch& launch) {
-    if (guard_ != nullptr && *guard_ != 0) return;
+    guarded([=, this] { loop_direction(launch); });
+  }
+  void loop_direction(const DirectionLaunch& launch) {
     const std::vector<std::int64_t> order = shuffled(svgd_block::num_row_blocks(launch.row_end - launch.row_begin));
     if (launch.mixed) {
       sum_direction_blocks<float>(order, launch);
@@ -153,6 +190,19 @@ class HostLoop : public UnwrittenMemory {
   [[nodiscard]] double free_bytes() const { return free_bytes_; }
 
  private:
+  /// Work goes where work goes, and is left out where the guard of now is not 0 by then.
+  template <class Work>
+  void guarded(Work&& work) {
+    const auto step = [guard = guard_, work = std::forward<Work>(work)] {
+      if (guard == nullptr || *guard == 0) work();
+    };
+    if (stream_ == nullptr) {
+      step();
+    } else {
+      stream_->put(step);
+    }
+  }
+
   void run_by_levels(const TransformStep& step) {
     const PrcView view = slotted_.view();
     const LevelView levels = schedule_->view();
@@ -179,6 +229,7 @@ class HostLoop : public UnwrittenMemory {
 
   static constexpr std::int64_t kLanesPerBlock = 8, kResident = 40;
   double free_bytes_;
+  HostStream* stream_;
   const std::int32_t* guard_ = nullptr;
   const LevelSchedule* schedule_ = nullptr;
   PrcArrays slotted_;
@@ -187,11 +238,12 @@ class HostLoop : public UnwrittenMemory {
 
 class HostLoopDevice final : public LikelihoodDevice {
  public:
-  explicit HostLoopDevice(double free_bytes = 1e12) : free_bytes_(free_bytes) {}
+  explicit HostLoopDevice(double free_bytes = 1e12, HostStream* stream = nullptr)
+      : free_bytes_(free_bytes), stream_(stream) {}
   [[nodiscard]] std::string name() const override { return "host loop"; }
   std::unique_ptr<DeviceLevel> load(const PrcArrays& arrays, const LikelihoodTables& tables) override {
     ++num_levels;
-    return std::make_unique<Level>(arrays, tables, free_bytes_, moves_particles, num_streams, spoil_mixed);
+    return std::make_unique<Level>(arrays, tables, free_bytes_, moves_particles, num_streams, spoil_mixed, stream_);
   }
   int num_levels = 0;
   std::int32_t num_streams = 0;  ///< of transforms by levels, 0: one thread a lane
@@ -202,10 +254,10 @@ class HostLoopDevice final : public LikelihoodDevice {
   class Level final : public DeviceLevel {
    public:
     Level(const PrcArrays& arrays, const LikelihoodTables& tables, double free_bytes, bool moves_particles,
-          std::int32_t num_streams, double spoil_mixed)
+          std::int32_t num_streams, double spoil_mixed, HostStream* stream)
         : arrays_(by_level(arrays)),
           tables_(tables),
-          machine_(free_bytes),
+          machine_(free_bytes, stream),
           routed_(machine_, arrays_, arrays_.view(), tables_, tables_.view(), own_shape()),
           moves_particles_(moves_particles) {
       machine_.spoil_mixed = spoil_mixed;
@@ -220,8 +272,8 @@ class HostLoopDevice final : public LikelihoodDevice {
                                             const std::string& name) override {
       if (!moves_particles_) return nullptr;
       auto posterior = std::make_unique<PosteriorBatch<HostLoop>>(machine_, routed_.contour(), parameters);
-      posterior->reserve(options.num_particles, [](const std::string&) {});
-      return std::make_unique<CloudBatch<HostLoop>>(machine_, std::move(posterior), options, name);
+      return std::make_unique<CloudBatch<HostLoop>>(machine_, std::move(posterior), options, name,
+                                                    [](const std::string&) {});
     }
     std::unique_ptr<DevicePosterior> make_posterior(const ParameterTables& parameters,
                                                     std::int64_t most_particles) override {
@@ -245,6 +297,7 @@ class HostLoopDevice final : public LikelihoodDevice {
     bool moves_particles_;
   };
   double free_bytes_;
+  HostStream* stream_;
 };
 
 }  // namespace sojourn::testing

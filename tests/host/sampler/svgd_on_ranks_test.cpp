@@ -11,6 +11,7 @@
 #include "comm/thread_group.hpp"
 #include "common/random.hpp"
 #include "host/sampler/calibration.hpp"
+#include "host/sampler/host_loop_svgd.hpp"
 #include "sampler/sharded_target.hpp"
 #include "sojourn/svgd.hpp"
 
@@ -231,6 +232,20 @@ TEST(SvgdOnRanks, GivesTheBitsOfOneProcessOnEveryMesh) {
       }
     }
   }
+}
+
+TEST(SvgdOnRanks, AMeshOfPartsMovesNoParticlesOnDevices) {
+  run_thread_ranks(2, [&](Communicator& comm) {
+    const Terms target(5);
+    testing::HostLoopSvgd directions;
+    SvgdOptions options = short_run(6);
+    options.num_iterations = 3;
+    const DeviceIterations there =
+        svgd(target, options, comm, SvgdControl{.num_part_shares = 2, .device = &directions}).on_device;
+    EXPECT_EQ(there.num_resident, 0);
+    EXPECT_EQ(there.why_not_resident, "ranks share out the observations of each particle");
+    EXPECT_EQ(there.messages, "");
+  });
 }
 
 /// Every term is evaluated once, by one rank.

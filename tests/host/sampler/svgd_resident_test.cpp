@@ -3,42 +3,23 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <map>
-#include <random>
 
-#include "comm/thread_group.hpp"
 #include "host/posterior/host_loop_device.hpp"
 #include "host/posterior/posterior_cases.hpp"
 #include "host/sampler/host_loop_svgd.hpp"
+#include "host/sampler/resident_cases.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/svgd.hpp"
 
 namespace sojourn {
 namespace {
 
+using testing::drawn_times;
+using testing::fifty_iterations;
 using ::testing::HasSubstr;
-
-Observations drawn_times(std::size_t count, double middle = 1.3) {
-  std::mt19937 random(2);
-  std::lognormal_distribution<double> factor(0, 0.5);
-  std::vector<double> values(count);
-  for (double& value : values) value = middle * factor(random);
-  return exact_observations(values, TimeKind::kContinuous, "drawn");
-}
-
-struct Case {
-  Model model;
-  std::map<std::string, Prior> priors;
-  Observations data;
-};
-
-Case two_demes() {
-  const std::int32_t samples[] = {2, 2};
-  Case one{structured_coalescent_blocks(samples), {}, drawn_times(150)};
-  for (const Parameter& parameter : one.model.parameters)
-    one.priors.emplace(parameter.name, Prior(PriorFamily::kLognormal, 0, 0.5));
-  return one;
-}
+using testing::on_a_line;
+using testing::two_demes;
+using Case = testing::ResidentCase;
 
 struct Ran {
   SvgdResult result;
@@ -72,15 +53,6 @@ Ran run(const Case& one, const SvgdOptions& options, const How& how) {
   ran.report = posterior.device_report();
   ran.compression = posterior.compression();
   return ran;
-}
-
-SvgdOptions fifty_iterations(std::int64_t num_particles = 40) {
-  SvgdOptions options;
-  options.num_particles = num_particles;
-  options.num_iterations = 50;
-  options.num_threads = 1;
-  options.start = StartKind::kPrior;
-  return options;
 }
 
 /// Fifty steps carry on what 1e-12 of a score leaves; positions are of size one.
@@ -178,19 +150,7 @@ TEST(SvgdResident, GivesTheSameBitsHoweverItIsRun) {
 }
 
 TEST(SvgdResident, TheHostFinishesWhatTheDeviceCannotEvaluate) {
-  // A triangle of pairs is reversible where a == b: elsewhere no particle's poles are proved real.
-  const RateTerm a{0, 1.0}, b{1, 1.0};
-  const Case triangle{cases::make_model(TimeKind::kContinuous, 4, {{0, 1.0}},
-                                        {{0, 1, 0, {a}},
-                                         {1, 0, 0, {a}},
-                                         {1, 2, 0, {a}},
-                                         {2, 1, 0, {a}},
-                                         {2, 0, 0, {b}},
-                                         {0, 2, 0, {a}},
-                                         {1, 3, 0.5, {}}},
-                                        {{"a"}, {"b"}}, RateMap::identity(2)),
-                      {{"a", Prior(PriorFamily::kLognormal, 0, 0.3)}, {"b", Prior(PriorFamily::kLognormal, 0, 0.3)}},
-                      drawn_times(20)};
+  const Case triangle = testing::triangle_of_pairs();
   const SvgdOptions options = fifty_iterations(15);
   const Ran cpu = run(triangle, options, {.on_device = false}), device = run(triangle, options, {});
   expect_close(device.result, cpu.result);
@@ -219,12 +179,7 @@ TEST(SvgdResident, ComesToTheHostWhereNoContourHolds) {
 }
 
 TEST(SvgdResident, ShortensStepsAsTheCpuDoes) {
-  // A rate that is negative where b > a: steps that end there are shortened.
-  const RateTerm first{0, 1.0}, second{1, 1.0};
-  const Case narrow{cases::make_model(TimeKind::kContinuous, 3, {{0, 1.0}}, {{0, 1, 0, {first}}, {1, 2, 0, {second}}},
-                                      {{"a"}, {"b"}}, RateMap::derived({"a", "b"}, {"r", "s"}, {"a - b", "a"})),
-                    {{"a", Prior(PriorFamily::kNormal, 3, 0.5)}, {"b", Prior(PriorFamily::kNormal, 0, 1)}},
-                    drawn_times(12, 3)};
+  const Case narrow = testing::narrow_support();
   SvgdOptions options = fifty_iterations(30);
   options.learning_rate = 0.6;
   options.schedule = ScheduleKind::kConstant;
@@ -272,13 +227,6 @@ TEST(SvgdResident, MixedDirectionsAreCheckedThere) {
     EXPECT_THROW(run(one, options, {.spoil_mixed = 1e-2}), NumericalError);
     EXPECT_THROW(run(one, options, {.spoil_mixed = std::nan("")}), NumericalError);
   }
-}
-
-/// Models of one parameter.
-std::vector<Case> on_a_line() {
-  const Model chain = erlang(3), kingman = coalescent_blocks(7);
-  return {{chain, {{chain.parameters[0].name, Prior(PriorFamily::kLognormal, 0, 0.5)}}, drawn_times(60)},
-          {kingman, {{kingman.parameters[0].name, Prior(PriorFamily::kGamma, 20, 20)}}, drawn_times(60)}};
 }
 
 /// The line's cells are the same on both sides, and so are the sums of their series.
@@ -340,21 +288,6 @@ TEST(SvgdResident, OneFreeParameterGivesTheSameBitsHoweverItIsRun) {
   EXPECT_EQ(rest.particles.values(), whole.particles.values());
   EXPECT_EQ(rest.log_density, whole.log_density);
   EXPECT_EQ(rest.trace_step, whole.trace_step);
-}
-
-TEST(SvgdResident, SaysWhyParticlesComeToTheHost) {
-  const Case one = two_demes();
-  run_thread_ranks(2, [&](Communicator& communicator) {
-    Posterior posterior(one.model, one.data, one.priors, {}, one.model.graph.unit_reward());
-    posterior.use_device(std::make_shared<testing::HostLoopDevice>());
-    testing::HostLoopSvgd directions;
-    SvgdOptions options = fifty_iterations(40);
-    options.num_iterations = 3;
-    const SvgdResult result = svgd(posterior, options, communicator, SvgdControl{.device = &directions});
-    EXPECT_EQ(result.on_device.num_resident, 0);
-    EXPECT_EQ(result.on_device.num_directions, 3);
-    EXPECT_THAT(result.on_device.why_not_resident, HasSubstr("ranks"));
-  });
 }
 
 }  // namespace
