@@ -34,6 +34,7 @@ struct How {
   std::int64_t report_every = 0, stop_at = 0;
   const SvgdState* resume = nullptr;
   int rank_without_device = -1;
+  int rank_that_knows_the_line = -1;  ///< has evaluated more particles than others
   double spoil_mixed = 0;
   int spoiled_rank = 0;
 };
@@ -42,6 +43,7 @@ struct Ran {
   std::vector<SvgdResult> results;  ///< of each rank
   std::vector<DeviceReport> reports;
   std::vector<CompressionReport> compressions;
+  std::vector<double> error_bounds;           ///< of each rank, the largest of any law's
   std::vector<std::string> errors;            ///< of each rank; empty where it went on
   std::vector<std::string> ended_by;          ///< what `end_all` was told
   SvgdState last;                             ///< that rank 0 saw
@@ -61,6 +63,7 @@ Ran run_ranks(const ResidentCase& one, const SvgdOptions& options, const How& ho
   ran.results.resize(count);
   ran.reports.resize(count);
   ran.compressions.resize(count);
+  ran.error_bounds.resize(count);
   ran.errors.resize(count);
   std::mutex mutex;
   Fabric fabric(how.num_ranks, how.fault);
@@ -84,6 +87,13 @@ Ran run_ranks(const ResidentCase& one, const SvgdOptions& options, const How& ho
       Posterior posterior = posterior_of(one);
       const bool has_device = threads.rank() != how.rank_without_device;
       if (has_device) posterior.use_device(device);
+      if (threads.rank() == how.rank_that_knows_the_line) {
+        Matrix<double> places(81, 1), score(81, 1);
+        for (std::size_t i = 0; i < 81; ++i) places(i, 0) = -4 + 0.1 * static_cast<double>(i);
+        std::vector<double> log_density(81);
+        std::vector<std::string> status(81);
+        posterior.evaluate(places.view(), log_density, score.view(), status);
+      }
       SvgdControl control{
           .report_every = how.report_every, .resume = how.resume, .device = has_device ? &directions : nullptr};
       control.messages.cuda_aware_mpi = how.route == Route::kMpi ? "1" : "0";
@@ -102,6 +112,7 @@ Ran run_ranks(const ResidentCase& one, const SvgdOptions& options, const How& ho
       ran.results[own] = svgd(posterior, options, static_cast<Communicator&>(ranks), control);
       ran.reports[own] = posterior.device_report();
       ran.compressions[own] = posterior.compression();
+      ran.error_bounds[own] = posterior.route_counts().worst_error_bound;
     } catch (const Error& error) {
       const std::lock_guard lock(mutex);
       ran.errors[own] = error.what();
@@ -184,13 +195,13 @@ TEST(CloudOnRanks, GivesTheBitsOfOneRank) {
   for (const std::int64_t num_particles : {5, 40, 133}) {
     SCOPED_TRACE(num_particles);
     SvgdOptions options = fifty_iterations(num_particles);
-    options.num_iterations = 12;
-    options.history_every = 5;
+    options.num_iterations = 8;
+    options.history_every = 3;
     if (num_particles == 133) options.start = StartKind::kLaplace;
     expect_bits_of_one(one, options, num_particles == 40);
   }
   SvgdOptions options = fifty_iterations(70);
-  options.num_iterations = 12;
+  options.num_iterations = 8;
   options.kernel = Kernel::kRbf;
   options.optimizer = Optimizer::kGradient;
   options.whiten = false;
@@ -223,7 +234,7 @@ TEST(CloudOnRanks, HaltsForAParticleOfOneRankAlone) {
     options.given = Matrix<double>(21, 2);
     for (std::size_t i = 0; i < 21; ++i) {
       options.given(i, 0) = 3 + 0.03 * static_cast<double>(i);
-      options.given(i, 1) = 0.3 * std::sin(static_cast<double>(i));
+      options.given(i, 1) = -1 + 0.1 * std::sin(static_cast<double>(i));
     }
     EXPECT_EQ(run_alone(narrow, options).results[0].on_device.num_halts, 0);
     options.given(odd, 1) = options.given(odd, 0) - 1e-4;
@@ -242,15 +253,24 @@ TEST(CloudOnRanks, OneFreeParameter) {
     std::int64_t num_answers = 0;
     for (const CompressionReport& report : ran.compressions) num_answers += report.num_line_answers;
     EXPECT_EQ(num_answers, alone.compressions[0].num_line_answers);
+    // One rank has all cells already: it tries again with those that make new ones.
+    for (const int rank : {0, 2}) {
+      const Ran uneven = run_ranks(one, options, {.num_ranks = 3, .rank_that_knows_the_line = rank});
+      for (std::size_t r = 0; r < 3; ++r) {
+        EXPECT_EQ(uneven.errors[r], "");
+        EXPECT_EQ(uneven.results[r].particles.values(), alone.results[0].particles.values());
+      }
+    }
   }
 }
 
 TEST(CloudOnRanks, MixedPrecision) {
   const ResidentCase one = testing::two_demes();
   SvgdOptions options = fifty_iterations(70);
-  options.num_iterations = 60;
+  options.num_iterations = 8;
   options.precision = DirectionPrecision::kMixed;
   expect_bits_of_one(one, options);
+  options.num_iterations = 60;
   // The first row of one rank's directions is wrong: the first check looks at the first block, the next at the second.
   for (const int rank : {0, 1}) {
     const Ran ran =
@@ -281,6 +301,11 @@ TEST(CloudOnRanks, ResumesOnAnotherNumberOfRanks) {
       before = num_ranks;
     }
     const Ran rest = run_ranks(one, options, {.num_ranks = 4, .report_every = 4, .resume = &state});
+    // Without a start, which each rank looks at for itself, all know the bounds of all particles.
+    const Ran rest_alone = run_ranks(one, options, {.report_every = 4, .resume = &state});
+    EXPECT_EQ(rest.error_bounds, std::vector<double>(4, rest_alone.error_bounds[0]));
+    for (const CompressionReport& report : rest.compressions)
+      EXPECT_EQ(report.worst_error, rest_alone.compressions[0].worst_error);
     for (const SvgdResult& result : rest.results) {
       EXPECT_EQ(result.particles.values(), whole.particles.values());
       EXPECT_EQ(result.log_density, whole.log_density);
