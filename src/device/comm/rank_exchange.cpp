@@ -32,11 +32,12 @@ class OpenExchange final : public RankExchange {
       wish = cuda_aware_mpi_from(messages_.cuda_aware_mpi);
       memory_ = open_memory();
     });
-    const auto own_wish = static_cast<std::int32_t>(wish);
     // Every rank takes the way that rank 0 was told.
-    wish = static_cast<CudaAwareMpi>(host_->broadcast(std::span(&own_wish, 1), 0)[0]);
+    const std::int32_t own[] = {static_cast<std::int32_t>(wish), messages_.nccl ? 1 : 0};
+    const std::vector<std::int32_t> told = host_->broadcast(std::span<const std::int32_t>(own), 0);
+    wish = static_cast<CudaAwareMpi>(told[0]);
     std::string why_no_nccl;
-    if (wish != CudaAwareMpi::kOn && messages_.nccl) {
+    if (wish != CudaAwareMpi::kOn && told[1] != 0) {
       open_nccl(load, why_no_nccl);
       if (devices_) return;
     }

@@ -98,7 +98,7 @@ DeviceMessages device_messages(const Environment& environment) {
                           .deadline = deadline_of(environment),
                           .log = log_of(environment)};
   messages.end_all = [](const std::string& text) {
-    end_all_ranks(text + "; other ranks wait inside NCCL, all ranks are ended now");
+    end_all_ranks(text + "; other ranks wait for its rows, all ranks are ended now");
   };
   return messages;
 }
