@@ -25,6 +25,7 @@ struct Device {
   std::shared_ptr<MomentDevice> moments;
   std::shared_ptr<SampleDevice> sampling;
   std::function<DeviceLimits()> limits;  ///< measures them; takes about a second
+  double free_bytes = 0;                 ///< of its memory, when it was opened
 
   explicit operator bool() const { return likelihood != nullptr; }
   [[nodiscard]] std::string name() const { return likelihood->name(); }

@@ -17,6 +17,10 @@
 namespace sojourn {
 namespace {
 
+constexpr const char* kProgramTooLarge =
+    "the model's program and the data's tables take that before any particle: take a device with more memory, or use "
+    "--device cpu";
+
 class CudaLevel final : public DeviceLevel {
  public:
   CudaLevel(int device, const PrcArrays& arrays, const LikelihoodTables& tables, LikelihoodDevice::Report report,
@@ -99,12 +103,14 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
 
   std::unique_ptr<DeviceLevel> load(const PrcArrays& arrays, const LikelihoodTables& tables) override {
     SOJOURN_CUDA_TRY(cudaSetDevice(index_));
-    return std::make_unique<CudaLevel>(index_, arrays, tables, report_, choice_);
+    return with_way_out([&] { return std::make_unique<CudaLevel>(index_, arrays, tables, report_, choice_); },
+                        [] { return kProgramTooLarge; });
   }
 
   std::unique_ptr<DeviceMoments> load(const PrcArrays& arrays) override {
     SOJOURN_CUDA_TRY(cudaSetDevice(index_));
-    return std::make_unique<CudaMoments>(index_, arrays, report_, choice_);
+    return with_way_out([&] { return std::make_unique<CudaMoments>(index_, arrays, report_, choice_); },
+                        [] { return kProgramTooLarge; });
   }
 
   void draw(const JumpTable& table, std::uint64_t seed, std::int64_t num_draws, std::span<double> draws) override {
@@ -142,10 +148,18 @@ Device open_cuda_device(int index, LikelihoodDevice::Report report) {
 
 Device open_cuda_device_by(MappingChoice choice, int index, LikelihoodDevice::Report report) {
   const auto device = std::make_shared<CudaDevice>(index, std::move(report), choice);
-  return {.likelihood = device, .svgd = device, .moments = device, .sampling = device, .limits = [index] {
-            SOJOURN_CUDA_TRY(cudaSetDevice(index));
-            return measure_device_limits();
-          }};
+  std::size_t free_bytes = 0, total_bytes = 0;
+  SOJOURN_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes));
+  return {.likelihood = device,
+          .svgd = device,
+          .moments = device,
+          .sampling = device,
+          .limits =
+              [index] {
+                SOJOURN_CUDA_TRY(cudaSetDevice(index));
+                return measure_device_limits();
+              },
+          .free_bytes = static_cast<double>(free_bytes)};
 }
 
 }  // namespace sojourn

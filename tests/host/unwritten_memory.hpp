@@ -5,24 +5,45 @@
 #include <limits>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "common/lane_complex.hpp"
+#include "device/support/batches.hpp"
 
 namespace sojourn::testing {
 
 /// The memory of a "device" that is the host's: all numbers are NaN until they are written.
 class UnwrittenMemory {
  public:
+  /// Larger pieces than this are refused, as by a driver whose memory others have taken or cut up.
+  static inline std::size_t largest_piece = std::numeric_limits<std::size_t>::max();
+  static inline std::size_t allocated_bytes = 0;  ///< so far
+  struct FakeDriver {
+    [[nodiscard]] void* allocate(std::size_t bytes) const {
+      static char there;
+      allocated_bytes += bytes;
+      return bytes <= largest_piece ? &there : nullptr;
+    }
+    [[nodiscard]] std::pair<std::size_t, std::size_t> free_and_total_bytes() const {
+      return {largest_piece, std::size_t{1} << 40};
+    }
+  };
+
   template <class T>
   class Buffer {
    public:
     Buffer() = default;
-    explicit Buffer(std::size_t size) : values_(size, unwritten()) {}
+    explicit Buffer(std::size_t size) : values_(allocated(size), unwritten()) {}
     [[nodiscard]] T* data() const { return const_cast<T*>(values_.data()); }
     [[nodiscard]] std::size_t size() const { return values_.size(); }
 
    private:
+    /// As `DeviceBuffer` asks its driver.
+    static std::size_t allocated(std::size_t size) {
+      if (size > 0) allocate_or_throw(FakeDriver{}, size * sizeof(T));
+      return size;
+    }
     static T unwritten() {
       constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
       if constexpr (std::is_same_v<T, LaneComplex>) return LaneComplex(kNan, kNan);

@@ -4,6 +4,7 @@
 
 #include "device/evaluation/device_program.hpp"
 #include "device/evaluation/mapping.hpp"
+#include "device/evaluation/program_layout.hpp"
 #include "device/support/array_layout.hpp"
 #include "device/support/buffer.cuh"
 #include "elimination/level_schedule.hpp"
@@ -40,25 +41,9 @@ struct DeviceProgram::Impl {
 DeviceProgram::DeviceProgram(const PrcArrays& given) : impl_(std::make_unique<Impl>()) {
   impl_->arrays = by_level(given);
   const PrcArrays& arrays = impl_->arrays;
-  PrcView& view = impl_->view;
-  view = arrays.view();
+  impl_->view = arrays.view();
   ArrayLayout layout;
-  layout.place(view.forms, arrays.forms);
-  layout.place(view.form_terms, arrays.form_terms);
-  layout.place(view.components, arrays.components);
-  layout.place(view.rows, arrays.rows);
-  layout.place(view.groups, arrays.groups);
-  layout.place(view.terms, arrays.terms);
-  layout.place(view.arrivals, arrays.arrivals);
-  layout.place(view.arrival_terms, arrays.arrival_terms);
-  layout.place(view.entry_column, arrays.entry_column);
-  layout.place(view.entry_slot, arrays.entry_slot);
-  layout.place(view.sums, arrays.sums);
-  layout.place(view.pairs, arrays.pairs);
-  layout.place(view.fronts, arrays.fronts);
-  layout.place(view.front_slots, arrays.front_slots);
-  layout.place(view.value_slot, arrays.value_slot);
-  layout.place(view.alpha, arrays.alpha);
+  place_program(layout, arrays, impl_->view);
   impl_->buffer = upload(layout);
 }
 
@@ -70,14 +55,8 @@ const DeviceLevels& DeviceProgram::levels(const LevelOptions& options) const {
   LoadedLevels& loaded = impl_->levels.emplace_back();
   loaded.options = options;
   loaded.levels = {impl_->view, schedule.view(), schedule.num_factor_slots, schedule.num_value_slots};
-  PrcView& program = loaded.levels.program;
-  LevelView& levels = loaded.levels.levels;
   ArrayLayout layout;
-  layout.place(program.terms, slotted.terms);
-  layout.place(program.arrival_terms, slotted.arrival_terms);
-  layout.place(program.entry_slot, slotted.entry_slot);
-  layout.place(program.value_slot, slotted.value_slot);
-  schedule.each_array(levels, [&](auto& pointer, const auto& array) { layout.place(pointer, array); });
+  place_levels(layout, slotted, schedule, loaded.levels.program, loaded.levels.levels);
   loaded.buffer = upload(layout);
   return loaded.levels;
 }

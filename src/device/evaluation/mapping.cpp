@@ -59,6 +59,15 @@ int blocks_that_fit(const Mapping& mapping, int threads, const DeviceSize& devic
   return std::max(1, std::min(by_threads, by_shared));
 }
 
+/// `all` with the longest ways of streams.
+Count count_levels(const Count& all, const LaneWork& work, const LevelSchedule& schedule) {
+  Count count = all;
+  count.longest_factor = work.factors * schedule.factor_cost;
+  count.longest_solve =
+      work.solves * schedule.solve_cost + work.visits * schedule.visit_cost + work.sums * schedule.sum_cost;
+  return count;
+}
+
 /// The part of its longest way that one thread waits for is all of it.
 Count count_threads(const PrcArrays& arrays, const LaneWork& work) {
   const LevelSchedule one = make_level_schedule(arrays, {1, std::int64_t{1} << 40, 1});
@@ -120,11 +129,8 @@ class Chooser {
     mapping.shared_bytes = static_cast<std::size_t>(shared * lanes * work_.slot_bytes);
     if (mapping.shared_bytes > device_.block_shared_bytes) return;
     mapping.blocks_per_processor = blocks_that_fit(mapping, lanes * streams, device_);
-    Count count = all;
-    count.longest_factor = work_.factors * schedule.factor_cost;
-    count.longest_solve =
-        work_.solves * schedule.solve_cost + work_.visits * schedule.visit_cost + work_.sums * schedule.sum_cost;
-    mapping.microseconds = predicted_microseconds(work_, count, mapping, num_lanes_, device_);
+    mapping.microseconds =
+        predicted_microseconds(work_, count_levels(all, work_, schedule), mapping, num_lanes_, device_);
     const double allowed = best_.by_levels ? best_.microseconds : kWorthwhile * best_.microseconds;
     if (mapping.microseconds < allowed || (forced && !best_.by_levels)) best_ = mapping;
   }
@@ -203,6 +209,15 @@ Mapping choose_mapping(const PrcArrays& arrays, const LaneWork& work, const Mapp
   for (const Block& block : kBlocks)
     if (size <= block.most) chooser.try_levels(count, block.lanes, block.streams, block.roomy, forced);
   return chooser.best();
+}
+
+double predict_microseconds(const PrcArrays& arrays, const LaneWork& work, const Mapping& mapping,
+                            std::int64_t num_lanes, const DeviceSize& device) {
+  if (arrays.component_bounds().has_fronts) return 0;
+  const Count one = count_threads(arrays, work);
+  if (!mapping.by_levels) return predicted_microseconds(work, one, mapping, num_lanes, device);
+  const LevelSchedule schedule = make_level_schedule(arrays, mapping.level);
+  return predicted_microseconds(work, count_levels(one, work, schedule), mapping, num_lanes, device);
 }
 
 std::int64_t lanes_of_same_mapping(const PrcArrays& arrays, std::int64_t num_lanes) {

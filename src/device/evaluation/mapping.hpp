@@ -64,6 +64,11 @@ struct Mapping {
 Mapping choose_mapping(const PrcArrays& arrays, const LaneWork& work, const Mapping& threads, std::int64_t num_lanes,
                        const DeviceSize& device, MappingChoice choice);
 
+/// Microseconds predicted of a mapping for so many lanes, which need not be those that it was chosen for; by the same
+/// assumptions. 0: programs with fronts are not predicted. Cost: one or two level schedules.
+double predict_microseconds(const PrcArrays& arrays, const LaneWork& work, const Mapping& mapping,
+                            std::int64_t num_lanes, const DeviceSize& device);
+
 /// As many lanes as fill any device.
 inline constexpr std::int64_t kManyLanes = 1 << 20;
 

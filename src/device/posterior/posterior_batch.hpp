@@ -144,6 +144,8 @@ class PosteriorBatch {
     machine_.run(n, LineStep{parameters_, places, line, output});
   }
 
+  /// Particles at once, after `reserve`.
+  [[nodiscard]] std::int64_t batch_size() const { return batch_size_; }
   [[nodiscard]] std::int32_t dimension() const { return parameters_.num_free; }
   [[nodiscard]] double total_weight() const { return likelihood_.total_weight(); }
 

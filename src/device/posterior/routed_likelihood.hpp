@@ -39,6 +39,7 @@ class RoutedLikelihood {
     if (!open.empty()) steps_.evaluate(phi, open, gradient, values, report);
   }
 
+  [[nodiscard]] const StepBatch<Machine>& steps() const { return steps_; }
   [[nodiscard]] LikelihoodBatch<Machine>& contour() { return contour_; }
 
  private:

@@ -106,6 +106,9 @@ class StepBatch {
     });
   }
 
+  /// The most lanes that have gone at once.
+  [[nodiscard]] std::int64_t largest_batch() const { return largest_batch_; }
+
  private:
   struct Lane {
     std::size_t index;  ///< row of phi
@@ -202,6 +205,7 @@ class StepBatch {
     reserve<double>(doubles_, n * doubles(steps));
     reserve<std::int32_t>(whole_, 2 * n);
     reserve<double>(slots_, num_blocks * block * place.total);
+    largest_batch_ = std::max(largest_batch_, n);
 
     StepBatchView batch{};
     double* next = doubles_.data();
@@ -266,7 +270,7 @@ class StepBatch {
   LikelihoodView likelihood_;
   StepTables tables_;
   StepView view_{};
-  std::int64_t most_blocks_ = 1;
+  std::int64_t most_blocks_ = 1, largest_batch_ = 0;
   std::size_t num_rungs_ = 0, num_weights_ = 0;
   typename Machine::template Buffer<unsigned char> lasting_, growing_;
   typename Machine::template Buffer<double> doubles_, slots_;

@@ -64,9 +64,21 @@ class CloudBatch final : public DeviceCloud {
     const svgd_lanes::Rules& rules = cloud_.rules;
     const std::int64_t dim = rules.dim;
     const std::int64_t block = dim * rules.stride, terms = std::max(dim * dim, 2 * dim);
-    doubles_ = Doubles(static_cast<std::size_t>((mixed_ ? 11 : 10) * block + 5 * rules.n +
-                                                std::max<std::int64_t>(terms, 3) * svgd_lanes::kNumChunks));
-    outcome_ = typename Machine::template Buffer<std::int32_t>(static_cast<std::size_t>(rules.n));
+    const std::int64_t of_particles = (mixed_ ? 11 : 10) * block + 5 * rules.n;
+    with_way_out(
+        [&] {
+          doubles_ = Doubles(
+              static_cast<std::size_t>(of_particles + std::max<std::int64_t>(terms, 3) * svgd_lanes::kNumChunks));
+          outcome_ = typename Machine::template Buffer<std::int32_t>(static_cast<std::size_t>(rules.n));
+        },
+        [&] {
+          const double each = 8 * static_cast<double>(of_particles) / static_cast<double>(rules.n) + 4;
+          const double fitting =
+              kUsableMemory * (machine_.free_bytes() + 8 * static_cast<double>(doubles_.size())) / each;
+          return "a run's " + std::to_string(rules.n) + " particles stay on the device; about " +
+                 std::to_string(static_cast<std::int64_t>(std::max(0.0, fitting))) +
+                 " fit: give --particles that many, or use --device cpu";
+        });
     double* next = doubles_.data();
     const auto take = [&](std::int64_t size) { return std::exchange(next, next + size); };
     for (double** array : {&cloud_.x, &cloud_.score, &cloud_.trial, &cloud_.trial_score, &cloud_.u, &cloud_.s,
@@ -231,7 +243,9 @@ class CloudBatch final : public DeviceCloud {
       put_by_coordinate(state.first_moment, cloud_.first_moment);
       put_by_coordinate(state.second_moment, cloud_.second_moment);
     }
-    check(state);
+    with_way_out(
+        [&] { check(state); },
+        [] { return "the first evaluation of a run does not fit: give fewer --particles, or use --device cpu"; });
   }
 
   void look_at_steps(OpenSteps& steps) {

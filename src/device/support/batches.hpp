@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -13,6 +14,32 @@ namespace sojourn {
 struct OutOfDeviceMemory : DeviceError {
   using DeviceError::DeviceError;
 };
+
+/// What `OutOfDeviceMemory` says, whoever asked: a driver or a test in its place.
+inline std::string out_of_memory_text(std::size_t asked_bytes, std::size_t free_bytes, std::size_t total_bytes) {
+  return "CUDA: out of memory: asked for " + std::to_string(asked_bytes) + " bytes, " + std::to_string(free_bytes) +
+         " of " + std::to_string(total_bytes) + " are free";
+}
+
+/// `bytes` from a driver, which has allocate(bytes), null where there is no memory, and free_and_total_bytes().
+/// @throws OutOfDeviceMemory naming the bytes asked for and free.
+template <class Driver>
+void* allocate_or_throw(Driver&& driver, std::size_t bytes) {
+  void* const memory = driver.allocate(bytes);
+  if (memory != nullptr) return memory;
+  const auto [free_bytes, total_bytes] = driver.free_and_total_bytes();
+  throw OutOfDeviceMemory(out_of_memory_text(bytes, free_bytes, total_bytes));
+}
+
+/// What `make` gives; where it runs out of memory its error says what would do: `advice` is made only then.
+template <class Make, class Advice>
+decltype(auto) with_way_out(Make&& make, Advice&& advice) {
+  try {
+    return make();
+  } catch (const OutOfDeviceMemory& error) {
+    throw OutOfDeviceMemory(std::string(error.what()) + "; " + advice());
+  }
+}
 
 /// The part of a device's free memory that batches are sized by; the rest is left to the driver and other programs.
 inline constexpr double kUsableMemory = 0.9;
@@ -28,7 +55,9 @@ std::int64_t run_fitting(std::int64_t size, std::int64_t smallest,
       run(size);
       return size;
     } catch (const OutOfDeviceMemory& error) {
-      if (size <= smallest) throw;
+      if (size <= smallest)
+        throw OutOfDeviceMemory(std::string(error.what()) + "; not even a batch of " + std::to_string(size) +
+                                " fits: free memory there, take a device with more, or use --device cpu");
       size = std::max(smallest, size / 2);
       report(std::string(error.what()) + ": the batch is halved to " + std::to_string(size));
     }

@@ -12,25 +12,35 @@
 
 namespace sojourn {
 
+/// Memory of the current device, for `allocate_or_throw`.
+struct CudaDriver {
+  /// @throws DeviceError for what is no lack of memory.
+  [[nodiscard]] void* allocate(std::size_t bytes) const {
+    void* memory = nullptr;
+    const cudaError_t status = cudaMalloc(&memory, bytes);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      return nullptr;
+    }
+    SOJOURN_CUDA_TRY(status);
+    return memory;
+  }
+  [[nodiscard]] std::pair<std::size_t, std::size_t> free_and_total_bytes() const {
+    std::size_t free_bytes = 0, total_bytes = 0;
+    cudaMemGetInfo(&free_bytes, &total_bytes);
+    return {free_bytes, total_bytes};
+  }
+};
+
 /// Owning array in device memory.
 template <class T>
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
   /// @throws OutOfDeviceMemory naming the bytes asked for and free.
-  explicit DeviceBuffer(std::size_t size) : size_(size) {
-    if (size == 0) return;
-    const cudaError_t status = cudaMalloc(reinterpret_cast<void**>(&values_), size * sizeof(T));
-    if (status == cudaErrorMemoryAllocation) {
-      std::size_t free_bytes = 0, total_bytes = 0;
-      cudaGetLastError();
-      cudaMemGetInfo(&free_bytes, &total_bytes);
-      throw OutOfDeviceMemory("CUDA: out of memory: asked for " + std::to_string(size * sizeof(T)) + " bytes, " +
-                              std::to_string(free_bytes) + " of " + std::to_string(total_bytes) +
-                              " are free; ask for fewer particles");
-    }
-    SOJOURN_CUDA_TRY(status);
-  }
+  explicit DeviceBuffer(std::size_t size)
+      : values_(size == 0 ? nullptr : static_cast<T*>(allocate_or_throw(CudaDriver{}, size * sizeof(T)))),
+        size_(size) {}
   ~DeviceBuffer() { cudaFree(values_); }
   DeviceBuffer(DeviceBuffer&& other) noexcept
       : values_(std::exchange(other.values_, nullptr)), size_(std::exchange(other.size_, 0)) {}

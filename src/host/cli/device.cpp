@@ -34,6 +34,15 @@ DeviceRequest read_request(const std::string& requested, const Environment& envi
                        name.find_first_not_of("0123456789", 5) == std::string::npos;
   SOJOURN_EXPECTS(name == "cuda" || indexed, UsageError,
                   "{}: unknown device '{}'; allowed: auto, cpu, cuda, cuda:0, ...", request.source, name);
+  request.index = kAnyCuda;
+  if (indexed) std::from_chars(name.data() + 5, name.data() + name.size(), request.index);
+  return request;
+}
+
+/// @throws DeviceError where what is asked for is not there.
+DeviceRequest expect_there(DeviceRequest request) {
+  if (request.index == kCpu) return request;
+  const std::string& name = request.name;
   const BuildInfo info = build_info();
   SOJOURN_EXPECTS(info.cuda, DeviceError,
                   "{} {}: this build has no CUDA; use --device cpu, or build where a CUDA toolkit is found",
@@ -41,10 +50,7 @@ DeviceRequest read_request(const std::string& requested, const Environment& envi
   SOJOURN_EXPECTS(!info.devices.empty(), DeviceError,
                   "{} {}: no CUDA device is visible; use --device cpu, or check nvidia-smi and CUDA_VISIBLE_DEVICES",
                   request.source, name);
-  request.index = kAnyCuda;
-  if (!indexed) return request;
-  std::from_chars(name.data() + 5, name.data() + name.size(), request.index);
-  SOJOURN_EXPECTS(std::cmp_less(request.index, info.devices.size()), DeviceError,
+  SOJOURN_EXPECTS(request.index == kAnyCuda || std::cmp_less(request.index, info.devices.size()), DeviceError,
                   "{} {}: there is no such device; visible are {}; use one of these, or --device cpu", request.source,
                   name, fmt::join(info.devices, "; "));
   return request;
@@ -55,7 +61,7 @@ DeviceRequest read_request(const std::string& requested, const Environment& envi
 void set_device_opener(DeviceOpener opener) { device_opener = opener; }
 
 Device open_device(const std::string& requested, const Environment& environment) {
-  const DeviceRequest request = read_request(requested, environment);
+  const DeviceRequest request = expect_there(read_request(requested, environment));
   if (request.index == kCpu) return {};
   const DeviceOpener opener = device_opener;
   SOJOURN_EXPECTS(opener != nullptr, DeviceError, "{} {}: this program is linked without device code; use --device cpu",
@@ -69,8 +75,12 @@ Device open_device(const std::string& requested, const Environment& environment)
   return opener(index, [](const std::string& text) { warn(text); });
 }
 
+bool asks_for_cuda(const std::string& requested, const Environment& environment) {
+  return read_request(requested, environment).index != kCpu;
+}
+
 void expect_cpu(const std::string& requested, const std::string& what, const Environment& environment) {
-  const DeviceRequest request = read_request(requested, environment);
+  const DeviceRequest request = expect_there(read_request(requested, environment));
   SOJOURN_EXPECTS(request.index == kCpu, DeviceError,
                   "{} {}: {} not computed on CUDA devices yet; moments and log likelihoods are; use --device cpu",
                   request.source, request.name, what);

@@ -43,7 +43,7 @@ class Inference {
         checkpoints_({options.output, options.resume, options.overwrite, options.keep_going}, run_.checkpoint,
                      [this](const std::string& text) { note(text); }) {
     if (!options.max_seconds.empty()) max_seconds_ = parse_number("--max-seconds", options.max_seconds, 1e-3);
-    device_ = open_device(options.common.device);
+    open_devices();
     if (device_) result_.device = device_.name();
     result_.num_threads = options.common.num_threads();
     if (const std::string warning = oversubscription_warning(result_.num_threads); !warning.empty())
@@ -99,6 +99,7 @@ class Inference {
       SvgdOptions sampler = stages_[k].sampler;
       if (k > 0) sampler.start = StartKind::kGiven;
       plans.push_back(plan_run(posterior(), sampler, result_.num_threads));
+      if (planned_device_) plans.back().device = stage_posterior_->plan_on(*planned_device_, sampler);
     }
     const RunPlan plan = sum_of_plans(plans);
     if (plans.size() == 1) plans.clear();
@@ -202,6 +203,21 @@ class Inference {
   void note(const std::string& warning) {
     warn(warning);
     result_.warnings.push_back(warning);
+  }
+
+  /// The device to run on, and the one that a plan is for: the same, or one that need not be here.
+  void open_devices() {
+    const std::string& requested = options_.common.device;
+    SOJOURN_EXPECTS(options_.plan || options_.assume_device.empty(), UsageError,
+                    "--assume-device '{}': only --plan is for a device that is not here; leave it out, or add --plan",
+                    options_.assume_device);
+    const bool asked = asks_for_cuda(requested);
+    if (options_.plan && (!options_.assume_device.empty() || (asked && build_info().devices.empty()))) {
+      planned_device_ = assumed_device(options_.assume_device);
+      return;
+    }
+    device_ = open_device(requested);
+    if (options_.plan && device_) planned_device_ = {device_.name(), device_.free_bytes, false};
   }
 
   /// The first rank alone reads, explores and eliminates.
@@ -455,6 +471,7 @@ class Inference {
   InferenceResult result_;
   RunFile run_;
   Device device_;
+  std::optional<PlannedDevice> planned_device_;
   std::optional<double> max_seconds_;
   RunCheckpoints checkpoints_;
   std::optional<FoundCheckpoint> found_;  ///< on the first rank

@@ -17,6 +17,11 @@ void add_infer_options(CLI::App& app, InferOptions& options) {
       ->default_str("sojourn-result");
   app.add_flag("--overwrite", options.overwrite, "Replace the results that are in the folder");
   app.add_flag("--plan", options.plan, "Print predicted time and memory, run nothing");
+  app.add_option(
+         "--assume-device", options.assume_device,
+         "With --plan: for a device that is not here, h200 or the size of its memory such as 80GiB; --device cuda "
+         "assumes an H200 where none is")
+      ->type_name("DEVICE");
   app.add_option("--max-seconds", options.max_seconds,
                  "Stop after this time in seconds at a checkpoint, write the results reached so far too and say so in "
                  "them; the exit status is 75, and --resume goes on")

@@ -11,6 +11,7 @@
 #ifdef SOJOURN_HAVE_CUDA
 #include "cli/verb.hpp"
 #include "device/cuda_device.hpp"
+#include "device/device_planner.hpp"
 #include "device/support/device_list.hpp"
 #include "sojourn/info.hpp"
 #endif
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
   // Only the program knows both sides: the rooms of the host know no device code.
   sojourn::set_device_lister(sojourn::list_cuda_devices);
   sojourn::cli::set_device_opener(sojourn::open_cuda_device);
+  sojourn::cli::set_device_planner(sojourn::plan_on_device);
 #endif
 #ifdef SOJOURN_HAVE_MPI
   sojourn::cli::set_rank_back_end({open_mpi, abort_mpi});

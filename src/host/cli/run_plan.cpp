@@ -166,12 +166,15 @@ std::string plan_json(const RunPlan& plan, const std::vector<RunPlan>& stages) {
   json.member("advised_ranks", advice.ranks).member("predicted_efficiency", advice.efficiency);
   json.member("predicted_seconds_on_advised_ranks", advice.seconds_total).member("advice", advice.text);
   json.member("slurm_profile", advice.profile).key("warnings").values(advice.warnings);
+  if (plan.device) write_device_plan(*plan.device, json.key("device_plan"));
   if (!stages.empty()) {
     json.key("stages").begin_array();
     for (const RunPlan& stage : stages) {
       json.begin_object().member("particles", stage.num_particles).member("iterations", stage.num_iterations);
       json.member("model", stage.model).member("seconds_per_evaluation", stage.seconds_per_evaluation);
-      json.member("predicted_seconds", stage.seconds_total).end_object();
+      json.member("predicted_seconds", stage.seconds_total);
+      if (stage.device) write_device_plan(*stage.device, json.key("device_plan"));
+      json.end_object();
     }
     json.end_array();
   }
@@ -182,10 +185,11 @@ std::string plan_text(const RunPlan& plan, const std::vector<RunPlan>& stages) {
   const RankAdvice advice = advise_ranks(stages.empty() ? plan : stages.back());
   std::string text;
   for (std::size_t k = 0; k < stages.size(); ++k) {
-    text += fmt::format("stage {} of {}: {} particles, {} iterations{}, about {}\n", k + 1, stages.size(),
+    text += fmt::format("stage {} of {}: {} particles, {} iterations{}, about {}{}\n", k + 1, stages.size(),
                         format_count(stages[k].num_particles), format_count(stages[k].num_iterations),
                         stages[k].model == plan.model ? "" : ", model " + stages[k].model,
-                        format_duration(stages[k].seconds_total));
+                        format_duration(stages[k].seconds_total),
+                        stages[k].device ? ", " + format_bytes(stages[k].device->bytes) + " on the device" : "");
   }
   text += fmt::format(
       "{} particles, {} iterations, {} thread{}\n"
@@ -200,6 +204,7 @@ std::string plan_text(const RunPlan& plan, const std::vector<RunPlan>& stages) {
       format_bytes(plan.bytes), advice.text, advice.profile);
   if (plan.num_ranks > 1)
     text += fmt::format("on these {} ranks    about {}\n", plan.num_ranks, format_duration(advice.seconds_started));
+  if (plan.device) text += device_plan_text(*plan.device, plan.num_iterations);
   for (const std::string& warning : advice.warnings) text += "warning: " + warning + "\n";
   return text + "nothing was run; leave --plan out to run it\n";
 }

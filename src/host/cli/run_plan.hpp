@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/device_plan.hpp"
 #include "sojourn/posterior.hpp"
 #include "sojourn/svgd.hpp"
 
@@ -18,6 +20,7 @@ struct RunPlan {
   double bytes = 0;  ///< memory of the run beside what the process holds already
   std::int64_t dimension = 1;
   std::int64_t num_ranks = 1;  ///< that a launcher has started
+  std::optional<DevicePlan> device;
 };
 
 /// How many ranks a run is worth.

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/device_plan.hpp"
 #include "cli/run_file.hpp"
 #include "cli/stage_problems.hpp"
 #include "cli/stages.hpp"
@@ -36,6 +37,11 @@ class StagePosterior {
 
   /// On the first rank, before a stage is entered: of all problems, each once.
   [[nodiscard]] std::vector<std::string> warnings() const;
+
+  /// The posterior of the stage entered last is evaluated no more afterwards. @throws as `plan_device`.
+  [[nodiscard]] DevicePlan plan_on(const PlannedDevice& device, const SvgdOptions& options) {
+    return plan_device(*posterior_, options, ranks_.size(), device);
+  }
 
   const Posterior& operator*() const { return *posterior_; }
   const Posterior* operator->() const { return posterior_.get(); }

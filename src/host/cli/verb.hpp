@@ -61,6 +61,8 @@ void set_device_opener(DeviceOpener opener);
 /// number is the first device, or the next ones for further ranks on this node.
 /// @throws UsageError for a name that is none, DeviceError where the device asked for cannot be used.
 Device open_device(const std::string& requested, const Environment& environment = process_environment());
+/// Whether that is a CUDA device, be it there or not. @throws UsageError for a name that is none.
+bool asks_for_cuda(const std::string& requested, const Environment& environment = process_environment());
 /// For a verb, or a quantity, that devices do not compute. @throws as above, and DeviceError for every device but the
 /// CPU, with `what` they do not compute.
 void expect_cpu(const std::string& requested, const std::string& what,

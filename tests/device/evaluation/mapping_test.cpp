@@ -67,6 +67,19 @@ TEST(Mapping, TakesLevelsWhereLanesLeaveAProcessorIdle) {
   EXPECT_LT(chosen.microseconds, threads.microseconds);
 }
 
+TEST(Mapping, PredictsForOtherLanesByTheSameAssumptions) {
+  const PrcArrays arrays = two_demes(3);
+  const TransformLaneShape shape = transform_lane_shape(arrays, true, false, true);
+  for (const MappingChoice choice : {MappingChoice::kThreads, MappingChoice::kLevels}) {
+    const Mapping mapping = map_transforms(arrays, shape, kManyLanes, {}, choice);
+    const LaneWork work = work_of(arrays.view(), shape);
+    EXPECT_DOUBLE_EQ(predict_microseconds(arrays, work, mapping, kManyLanes, {}), mapping.microseconds);
+    EXPECT_NEAR(predict_microseconds(arrays, work, mapping, kManyLanes / 16, {}), mapping.microseconds / 16,
+                0.05 * mapping.microseconds);
+    EXPECT_GT(predict_microseconds(arrays, work, mapping, 1, {}), 0);
+  }
+}
+
 TEST(Mapping, KeepsThreadsForSmallPrograms) {
   const PrcArrays arrays = two_demes(2);
   const Mapping mapping = map_moments(arrays, moment_lane_shape(arrays, 1, false), kManyLanes, {});

@@ -95,8 +95,10 @@ class HostLoopAsDevice {
  public:
   HostLoopAsDevice() {
     set_device_lister([] { return std::vector<std::string>{"cuda:0 host loop, 1 GiB"}; });
-    set_device_opener([](int, LikelihoodDevice::Report) {
-      return Device{.likelihood = std::make_shared<testing::HostLoopDevice>(),
+    set_device_opener([](int, LikelihoodDevice::Report report) {
+      const auto likelihood = std::make_shared<testing::HostLoopDevice>();
+      likelihood->report = std::move(report);
+      return Device{.likelihood = likelihood,
                     .svgd = std::make_shared<testing::HostLoopSvgd>(),
                     .moments = std::make_shared<testing::HostLoopMoments>(),
                     .sampling = nullptr,
@@ -104,38 +106,103 @@ class HostLoopAsDevice {
     });
   }
   ~HostLoopAsDevice() {
+    testing::UnwrittenMemory::largest_piece = std::numeric_limits<std::size_t>::max();
     set_device_lister(nullptr);
     set_device_opener(nullptr);
   }
 };
+
+/// A folder with a run of two demes, and the program in this process.
+struct ProgramWithRun {
+  explicit ProgramWithRun(const std::string& name) : folder(std::filesystem::path(::testing::TempDir()) / name) {
+    std::filesystem::remove_all(folder);
+    std::filesystem::create_directories(folder);
+    write("model.yaml",
+          "schema: sojourn/model/1\nname: demes\n"
+          "family: {structured_coalescent: {samples: [2, 2], state: blocks}}\n");
+    write("times.csv", "time\n0.4\n0.9\n1.3\n2.2\n3.1\n0.7\n");
+  }
+  ~ProgramWithRun() { std::filesystem::remove_all(folder); }
+  void write(const char* name, const std::string& text) const { std::ofstream(folder / name) << text; }
+  void write_run(const std::string& sampler) const {
+    std::string priors;
+    for (const char* name : {"coal_0", "coal_1", "mig_0_1", "mig_1_0"})
+      priors += fmt::format("  {}: {{lognormal: {{mean: 0, sd: 0.5}}}}\n", name);
+    write("run.yaml", "schema: sojourn/run/1\nmodel: model.yaml\ndata: {file: times.csv}\npriors:\n" + priors +
+                          "sampler: {" + sampler + "}\nseed: 1\n");
+  }
+  [[nodiscard]] std::string path(const char* name) const { return (folder / name).string(); }
+  static int run(std::vector<std::string> words) {
+    words.insert(words.begin(), "sojourn");
+    std::vector<const char*> arguments;
+    for (const std::string& word : words) arguments.push_back(word.c_str());
+    return run_command_line(static_cast<int>(arguments.size()), arguments.data());
+  }
+  /// The run on the device; what it said on standard error.
+  [[nodiscard]] std::string infer_there(const char* output, int expected) const {
+    ::testing::internal::CaptureStderr();
+    const int code = run({"infer", path("run.yaml"), "--output", path(output), "--device", "cuda", "--quiet"});
+    std::string said = ::testing::internal::GetCapturedStderr();
+    EXPECT_EQ(code, expected) << said;
+    return said;
+  }
+  [[nodiscard]] std::string particles(const char* output) const {
+    std::ifstream file(folder / output / "particles.csv");
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::filesystem::path folder;
+};
+
+/// Row 46 of the bad inputs, from an allocation that a driver refuses to the line on standard error.
+TEST(ThroughTheProgram, OutOfDeviceMemory) {
+  if (!build_info().cuda) GTEST_SKIP() << "this build has no CUDA and refuses every device";
+  if (launcher_rank("").size > 1) GTEST_SKIP() << "a run on several ranks needs the program, which has MPI";
+  const HostLoopAsDevice device;
+  const ProgramWithRun program("out_of_device_memory");
+  std::size_t& largest_piece = testing::UnwrittenMemory::largest_piece;
+  program.write_run("particles: 600, iterations: 2, start: prior");
+  EXPECT_EQ(program.infer_there("whole", 0), "");
+
+  // Half of what is asked for is there: what was done is said, and the particles are the same.
+  largest_piece = 1'000'000;
+  const std::string halved = program.infer_there("halved", 0);
+  EXPECT_THAT(halved, HasSubstr("warning: CUDA: out of memory: asked for 1310400 bytes, 1000000 of 1099511627776 are "
+                                "free: the batch is halved to 300\n"));
+  EXPECT_THAT(halved, ::testing::Not(HasSubstr("halved to 150")));
+  EXPECT_EQ(program.particles("halved"), program.particles("whole"));
+  EXPECT_NE(program.particles("whole"), "");
+
+  // Not even the smallest batch.
+  largest_piece = 100'000;
+  const std::string none = program.infer_there("none", 6);
+  EXPECT_THAT(none,
+              ::testing::ContainsRegex(
+                  "error: CUDA: out of memory: asked for [0-9]+ bytes, 100000 of 1099511627776 are free; not even a "
+                  "batch of 128 fits: free memory there, take a device with more, or use --device cpu\n$"));
+  EXPECT_FALSE(std::filesystem::exists(program.folder / "none"));
+
+  // Batches fit, but not all particles of a run beside each other.
+  program.write_run("particles: 30000, iterations: 2, start: prior");
+  largest_piece = 5'000'000;
+  const std::string many = program.infer_there("many", 6);
+  EXPECT_THAT(many, ::testing::ContainsRegex(
+                        "error: CUDA: out of memory: asked for [0-9]+ bytes, 5000000 of .* are free; a run's 30000 "
+                        "particles stay on the device; about [0-9]+ fit: give --particles that many, or "
+                        "use --device cpu\n$"));
+  EXPECT_FALSE(std::filesystem::exists(program.folder / "many"));
+}
 
 /// The verbs with `--device cuda`, through the whole program, where it was built to ask for a device.
 TEST(ThroughTheProgram, InferAndEvaluateOnADevice) {
   if (!build_info().cuda) GTEST_SKIP() << "this build has no CUDA and refuses every device";
   if (launcher_rank("").size > 1) GTEST_SKIP() << "a run on several ranks needs the program, which has MPI";
   const HostLoopAsDevice device;
-  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "through_the_program";
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
-  const auto write = [&](const char* name, const std::string& text) { std::ofstream(folder / name) << text; };
-  const auto path = [&](const char* name) { return (folder / name).string(); };
-  write("model.yaml",
-        "schema: sojourn/model/1\nname: demes\n"
-        "family: {structured_coalescent: {samples: [2, 2], state: blocks}}\n");
-  write("times.csv", "time\n0.4\n0.9\n1.3\n2.2\n3.1\n0.7\n");
-  std::string priors;
-  for (const char* name : {"coal_0", "coal_1", "mig_0_1", "mig_1_0"})
-    priors += fmt::format("  {}: {{lognormal: {{mean: 0, sd: 0.5}}}}\n", name);
-  write("run.yaml", "schema: sojourn/run/1\nmodel: model.yaml\ndata: {file: times.csv}\npriors:\n" + priors +
-                        "sampler: {particles: 40, iterations: 30}\nseed: 1\n");
-  const auto run = [&](std::vector<std::string> words) {
-    words.insert(words.begin(), "sojourn");
-    std::vector<const char*> arguments;
-    for (const std::string& word : words) arguments.push_back(word.c_str());
-    return run_command_line(static_cast<int>(arguments.size()), arguments.data());
-  };
+  const ProgramWithRun program("through_the_program");
+  program.write_run("particles: 40, iterations: 30");
+  const auto path = [&](const char* name) { return program.path(name); };
+  const auto run = ProgramWithRun::run;
   const auto summary = [&](const char* result) {
-    return nlohmann::json::parse(std::ifstream(folder / result / "summary.json"));
+    return nlohmann::json::parse(std::ifstream(program.folder / result / "summary.json"));
   };
   ASSERT_EQ(run({"infer", path("run.yaml"), "--output", path("there"), "--device", "cuda", "--quiet"}), 0);
   ASSERT_EQ(run({"infer", path("run.yaml"), "--output", path("here"), "--device", "cpu", "--quiet"}), 0);
@@ -152,7 +219,6 @@ TEST(ThroughTheProgram, InferAndEvaluateOnADevice) {
             0);
   EXPECT_EQ(run({"evaluate", path("model.yaml"), "--theta", "1,2,0.5,0.7", "--pdf", "1", "--device", "cuda"}), 6);
   EXPECT_EQ(run({"evaluate", path("model.yaml"), "--theta", "1,2,0.5,0.7", "--moments", "5", "--device", "cuda"}), 6);
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -243,37 +243,39 @@ class HostLoopDevice final : public LikelihoodDevice {
   [[nodiscard]] std::string name() const override { return "host loop"; }
   std::unique_ptr<DeviceLevel> load(const PrcArrays& arrays, const LikelihoodTables& tables) override {
     ++num_levels;
-    return std::make_unique<Level>(arrays, tables, free_bytes_, moves_particles, num_streams, spoil_mixed, stream_);
+    return std::make_unique<Level>(arrays, tables, free_bytes_, moves_particles, num_streams, spoil_mixed, stream_,
+                                   report);
   }
   int num_levels = 0;
   std::int32_t num_streams = 0;  ///< of transforms by levels, 0: one thread a lane
   bool moves_particles = true;
   double spoil_mixed = 0;  ///< as `HostLoop` has it
+  Report report = [](const std::string&) {};
 
  private:
   class Level final : public DeviceLevel {
    public:
     Level(const PrcArrays& arrays, const LikelihoodTables& tables, double free_bytes, bool moves_particles,
-          std::int32_t num_streams, double spoil_mixed, HostStream* stream)
+          std::int32_t num_streams, double spoil_mixed, HostStream* stream, Report report)
         : arrays_(by_level(arrays)),
           tables_(tables),
           machine_(free_bytes, stream),
           routed_(machine_, arrays_, arrays_.view(), tables_, tables_.view(), own_shape()),
-          moves_particles_(moves_particles) {
+          moves_particles_(moves_particles),
+          report_(std::move(report)) {
       machine_.spoil_mixed = spoil_mixed;
       if (num_streams == 0) return;
       schedule_ = make_level_schedule(arrays_, {num_streams, 200, tables_.shape.num_partials});
       machine_.replay(schedule_, arrays_);
     }
     void evaluate(MatrixView<const double> phi, bool gradient, DeviceValues& values) override {
-      routed_.evaluate(phi, gradient, values, [](const std::string&) {});
+      routed_.evaluate(phi, gradient, values, report_);
     }
     std::unique_ptr<DeviceCloud> make_cloud(const ParameterTables& parameters, const SvgdOptions& options,
                                             const std::string& name) override {
       if (!moves_particles_) return nullptr;
       auto posterior = std::make_unique<PosteriorBatch<HostLoop>>(machine_, routed_.contour(), parameters);
-      return std::make_unique<CloudBatch<HostLoop>>(machine_, std::move(posterior), options, name,
-                                                    [](const std::string&) {});
+      return std::make_unique<CloudBatch<HostLoop>>(machine_, std::move(posterior), options, name, report_);
     }
     std::unique_ptr<DevicePosterior> make_posterior(const ParameterTables& parameters,
                                                     std::int64_t most_particles) override {
@@ -295,6 +297,7 @@ class HostLoopDevice final : public LikelihoodDevice {
     HostLoop machine_;
     RoutedLikelihood<HostLoop> routed_;
     bool moves_particles_;
+    Report report_;
   };
   double free_bytes_;
   HostStream* stream_;

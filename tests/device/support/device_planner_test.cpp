@@ -1,0 +1,148 @@
+#include "device/device_planner.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "host/posterior/host_loop_device.hpp"
+#include "sojourn/error.hpp"
+#include "sojourn/families.hpp"
+
+namespace sojourn {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr double kH200Bytes = 139.0 * (1LL << 30);
+
+Posterior posterior_of(Model model, std::int64_t num_times = 40) {
+  std::vector<double> times;
+  for (std::int64_t i = 0; i < num_times; ++i) times.push_back(1 + 0.1 * static_cast<double>(i));
+  std::map<std::string, Prior> priors;
+  for (const Parameter& parameter : model.parameters)
+    priors.emplace(parameter.name, Prior(PriorFamily::kLognormal, 0, 0.5));
+  const std::vector<double> reward = model.graph.unit_reward();
+  Observations data = exact_observations(times, TimeKind::kContinuous, "times");
+  return {std::move(model), std::move(data), priors, {}, reward, {}, DataCompression::kOff};
+}
+
+Model two_demes(std::int32_t each) {
+  const std::int32_t samples[] = {each, each};
+  return structured_coalescent_blocks(samples);
+}
+
+SvgdOptions options_for(std::int64_t num_particles) {
+  SvgdOptions options;
+  options.num_particles = num_particles;
+  return options;
+}
+
+double part(const cli::DevicePlan& plan, const std::string& name) {
+  const auto found = std::ranges::find(plan.parts, name, [](const auto& one) { return one.first; });
+  return found == plan.parts.end() ? 0 : found->second;
+}
+
+double seconds(const cli::DevicePlan& plan, const std::string& name) {
+  const auto found = std::ranges::find(plan.seconds, name, [](const auto& one) { return one.first; });
+  return found == plan.seconds.end() ? 0 : found->second;
+}
+
+TEST(DevicePlanner, CountsWhatBatchesAllocate) {
+  Posterior posterior = posterior_of(two_demes(2));
+  const SvgdOptions options = options_for(1000);
+  const cli::DevicePlan plan = plan_on_device(posterior, options, 1, {"H200", kH200Bytes});
+  EXPECT_TRUE(plan.resident) << plan.why_not_resident;
+  EXPECT_EQ(plan.batch, 1000);
+  EXPECT_EQ(plan.fault, "");
+  // The same posterior on a host loop, whose memory is asked for piece by piece.
+  posterior.use_device(std::make_shared<testing::HostLoopDevice>());
+  std::string why_not;
+  testing::UnwrittenMemory::allocated_bytes = 0;
+  ASSERT_NE(posterior.cloud_on_device(options, why_not), nullptr);
+  EXPECT_EQ(part(plan, "batch") + part(plan, "particles"),
+            static_cast<double>(testing::UnwrittenMemory::allocated_bytes));
+  EXPECT_GT(part(plan, "program"), 0);
+  EXPECT_GT(part(plan, "data"), 0);
+  double sum = 0;
+  for (const auto& [name, bytes] : plan.parts) sum += bytes;
+  EXPECT_DOUBLE_EQ(sum, plan.bytes);
+  sum = 0;
+  for (const auto& [name, each] : plan.seconds) sum += each;
+  EXPECT_DOUBLE_EQ(sum, plan.seconds_iteration);
+}
+
+TEST(DevicePlanner, PredictsTheTimesOfDecision25) {
+  Posterior posterior = posterior_of(two_demes(5));
+  const cli::DevicePlan plan = plan_on_device(posterior, options_for(10'000), 1, {"H200", kH200Bytes});
+  // Times of one window, so that there are the 48 nodes of the decision's table, which has 46 ms.
+  EXPECT_NEAR(seconds(plan, "transforms"), 46e-3, 2e-3);
+  EXPECT_NEAR(seconds(plan, "directions"), 1e8 * 30 / 3e13, 1e-9);
+  EXPECT_GT(part(plan, "work of blocks"), 0);
+}
+
+TEST(DevicePlanner, BatchesFollowTheMemory) {
+  Posterior posterior = posterior_of(two_demes(2));
+  const SvgdOptions options = options_for(50'000);
+  const cli::DevicePlan whole = plan_on_device(posterior, options, 1, {"H200", kH200Bytes});
+  EXPECT_EQ(whole.batch, 50'000);
+  const double beside = whole.bytes - part(whole, "batch");
+  const cli::DevicePlan tight = plan_on_device(posterior, options, 1, {"small", beside + 0.5 * part(whole, "batch")});
+  EXPECT_EQ(tight.fault, "");
+  EXPECT_LT(tight.batch, 25'000);
+  EXPECT_GT(tight.batch, 15'000);
+  EXPECT_LE(tight.bytes, tight.device.memory_bytes);
+  const cli::DevicePlan none = plan_on_device(posterior, options, 1, {"tiny", 1e6});
+  EXPECT_THAT(none.fault, HasSubstr("out of memory: asked for"));
+  EXPECT_EQ(none.batch, 0);
+  EXPECT_THAT(cli::device_plan_text(none, 10), HasSubstr("does not fit"));
+  // Batches fit, all particles do not.
+  const cli::DevicePlan many = plan_on_device(posterior, options_for(10'000'000), 1, {"small", 3e9});
+  EXPECT_THAT(many.fault, HasSubstr("10000000 particles stay on the device; about "));
+}
+
+TEST(DevicePlanner, RanksHaveTheirBlocksAndAllParticles) {
+  Posterior posterior = posterior_of(two_demes(2));
+  const cli::DevicePlan plan = plan_on_device(posterior, options_for(1001), 4, {"H200", kH200Bytes});
+  EXPECT_TRUE(plan.resident) << plan.why_not_resident;
+  EXPECT_EQ(plan.num_particles, 251);
+  EXPECT_EQ(plan.batch, 251);
+  // Every device has all particles, and room for rows that travel; one rank's has no such room.
+  const cli::DevicePlan alone = plan_on_device(posterior, options_for(1001), 1, {"H200", kH200Bytes});
+  EXPECT_GT(part(plan, "particles"), part(alone, "particles") + 8.0 * 1001 * 4);
+  EXPECT_NEAR(part(plan, "batch"), part(alone, "batch") * 251 / 1001, 0.01 * part(alone, "batch"));
+  EXPECT_NEAR(seconds(plan, "directions"), seconds(alone, "directions") * 251 / 1001, 1e-12);
+  EXPECT_GT(plan.seconds_iteration, 0);
+}
+
+TEST(DevicePlanner, UniformizationIsPlannedByDrawsOfThePrior) {
+  Posterior posterior = posterior_of(parse_model(
+      "schema: sojourn/model/1\nname: ring\nparameters: [a, b]\nstates: 5\ninitial: [[0, 1]]\n"
+      "edges: [[0, 1, 0, [1, 0]], [1, 2, 0, [1, 0]], [2, 3, 0, [1, 0]], [3, 0, 0, [1, 0]], [3, 4, 0, [0, 1]]]\n",
+      "ring.yaml"));
+  const cli::DevicePlan plan = plan_on_device(posterior, options_for(500), 1, {"H200", kH200Bytes});
+  EXPECT_FALSE(plan.resident);
+  EXPECT_THAT(plan.why_not_resident, HasSubstr("uniformization"));
+  EXPECT_EQ(plan.batch, 500);
+  // Positions, scores and directions in rows of whole warps, and a number.
+  EXPECT_EQ(part(plan, "directions"), 8.0 * (3 * 2 * 512 + 1));
+  EXPECT_EQ(plan.seconds_iteration, 0);
+  EXPECT_GT(part(plan, "batch"), 0);
+  EXPECT_THAT(cli::device_plan_text(plan, 10), HasSubstr("not predicted"));
+}
+
+TEST(DevicePlanner, SaysWhatIsNotOnADevice) {
+  Model model = parse_model(
+      "schema: sojourn/model/1\nname: geometric\ntime: discrete\nparameters: [{name: p, lower: 0, upper: 1}]\nstates: "
+      "2\n"
+      "initial: [[0, 1]]\nedges: [[0, 1, 0, [1]]]\n",
+      "geometric.yaml");
+  const std::vector<double> reward = model.graph.unit_reward();
+  Observations data = exact_observations(std::vector<double>{1, 2}, TimeKind::kDiscrete, "counts");
+  Posterior posterior(std::move(model), std::move(data), {{"p", Prior(PriorFamily::kBeta, 2, 2)}}, {}, reward);
+  EXPECT_THROW((void)plan_on_device(posterior, options_for(10), 1, {"H200", kH200Bytes}), DeviceError);
+}
+
+}  // namespace
+}  // namespace sojourn
