@@ -65,10 +65,15 @@ class StateGraph {
     return {terms_.data() + term_begin_[edge], terms_.data() + term_begin_[edge + 1]};
   }
   [[nodiscard]] bool is_absorbing(std::int32_t state) const { return edge_begin_[state] == edge_begin_[state + 1]; }
+  /// base + sum coefficient * phi; to the last digits also where its terms cancel.
   [[nodiscard]] double weight(std::int64_t edge, std::span<const double> phi) const {
-    double sum = base_[edge];
-    for (const RateTerm& term : terms(edge)) sum += term.coefficient * phi[term.rate];
-    return sum;
+    double sum = base_[edge], lowest = sum;
+    for (const RateTerm& term : terms(edge)) {
+      const double product = term.coefficient * phi[term.rate];
+      sum += product;
+      lowest = product < lowest ? product : lowest;
+    }
+    return lowest < 0 ? cancelling_weight(edge, phi) : sum;
   }
   [[nodiscard]] std::span<const InitialMass> initial() const { return initial_; }
   /// 1 - sum of the start probabilities: the mass that is absorbed at time zero.
@@ -94,6 +99,8 @@ class StateGraph {
  private:
   friend class StateGraphBuilder;
   friend struct LawParts;  // graph/law_parts.hpp
+  [[nodiscard]] double cancelling_weight(std::int64_t edge, std::span<const double> phi) const;
+
   static constexpr std::int64_t kZero[] = {0};
   TimeKind time_kind_ = TimeKind::kContinuous;
   std::int32_t num_rates_ = 0;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "common/contour_bound.hpp"
+#include "common/form_sum.hpp"
 #include "common/likelihood_terms.hpp"
 #include "common/transform_lane.hpp"
 
@@ -189,10 +190,11 @@ class PrepareLane {
 
   [[nodiscard]] SOJOURN_HD double edge_weight(std::int64_t edge) const {
     const LaneEdge& form = likelihood_.edges[edge];
-    double sum = form.base;
+    FormSum<double> sum;
+    sum.add(form.base, 1.0);
     for (std::int64_t t = form.term_begin; t < form.term_end; ++t)
-      sum += likelihood_.edge_terms[t].coefficient * rate_[1 + likelihood_.edge_terms[t].rate];
-    return sum;
+      sum.add(likelihood_.edge_terms[t].coefficient, rate_[1 + likelihood_.edge_terms[t].rate]);
+    return sum.value();
   }
 
   /// As `Spectrum::imaginary_bound`.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "common/form_sum.hpp"
 #include "common/host_device.hpp"
 #include "common/prc_number.hpp"
 #include "common/prc_supernode.hpp"
@@ -38,13 +39,15 @@ template <class PhiArray, class RateArray>
 SOJOURN_HD inline void extend_rates(const PrcView& prc, const PhiArray& phi, RateArray&& rate) {
   using Rate = std::remove_cvref_t<decltype(rate[0])>;
   rate[0] = Rate(1.0);
-  for (std::int32_t k = 0; k < prc.num_rates; ++k) rate[1 + k] = phi[k];
+  for (std::int32_t k = 0; k < prc.num_rates; ++k) rate[1 + k] = Rate(phi[k]);
   for (std::int32_t f = 0; f < prc.num_forms; ++f) {
-    Rate sum(0.0);
+    FormSum<Rate> sum;
     for (std::int64_t t = prc.forms[f].term_begin; t < prc.forms[f].term_end; ++t) {
-      add_product(sum, prc.form_terms[t].coefficient, rate[prc.form_terms[t].rate]);
+      using Value = std::remove_cvref_t<decltype(phi[0])>;
+      const PrcFormTerm& term = prc.form_terms[t];
+      sum.add(term.coefficient, term.rate == 0 ? Value(1.0) : phi[term.rate - 1]);
     }
-    rate[1 + prc.num_rates + f] = sum;
+    rate[1 + prc.num_rates + f] = Rate(sum.value());
   }
 }
 

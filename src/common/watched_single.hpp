@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "common/form_sum.hpp"
 #include "common/prc_number.hpp"
 
 namespace sojourn {
@@ -43,6 +44,9 @@ struct WatchedSingle {
     return a.value == 0 || b.value == 0 ? small : nothing();
   }
 };
+
+template <>
+class FormSum<WatchedSingle> : public LongSum<double> {};
 
 /// As `add_product` of doubles.
 SOJOURN_HD inline void add_product(WatchedSingle& acc, WatchedSingle a, WatchedSingle b) {

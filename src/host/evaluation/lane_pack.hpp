@@ -98,6 +98,12 @@ struct Pack {
   SOJOURN_INLINE explicit Pack(double a) {
     each([&](auto i) { v[i] = broadcast<Scalar>(a); });
   }
+  /// Each lane rounded to this pack's precision.
+  template <class Other>
+    requires(!std::is_same_v<Other, Scalar>)
+  explicit Pack(const Pack<Lanes, Other>& b) {
+    for (int i = 0; i < Lanes; ++i) lane(i) = static_cast<Scalar>(b.lane(i));
+  }
   Scalar& lane(int i) { return reinterpret_cast<Scalar*>(v)[i]; }
   Scalar lane(int i) const { return reinterpret_cast<const Scalar*>(v)[i]; }
 
@@ -134,6 +140,13 @@ SOJOURN_INLINE void add_product(Pack<L, S>& acc, const Pack<L, S>& a, const Pack
 template <int L, class S>
 SOJOURN_INLINE void add_product(Pack<L, S>& acc, double a, const Pack<L, S>& b) {
   Pack<L, S>::each([&](auto i) SOJOURN_INLINE_LAMBDA { acc.v[i] = fused(broadcast<S>(a), b.v[i], acc.v[i]); });
+}
+/// As `exact_product` of doubles.
+template <int L>
+Pack<L, double> exact_product(double a, const Pack<L, double>& b, Pack<L, double>& lost) {
+  Pack<L, double> product;
+  for (int i = 0; i < L; ++i) product.lane(i) = sojourn::exact_product(a, b.lane(i), lost.lane(i));
+  return product;
 }
 template <int L, class S>
 SOJOURN_INLINE void add_product(Pack<L, S>& acc, double a, double b) {
@@ -280,6 +293,12 @@ struct TileOfVectors {
 };
 
 }  // namespace SOJOURN_KERNEL_SET
+
+template <int L>
+class FormSum<Pack<L, double>> : public LongSum<Pack<L, double>> {};
+/// Numbers of single precision take a sum of doubles.
+template <int L>
+class FormSum<Pack<L, float>> : public LongSum<Pack<L, double>> {};
 
 template <int L, class S>
 struct FrontTile<Pack<L, S>> : TileOfVectors<Pack<L, S>::kVectors> {};

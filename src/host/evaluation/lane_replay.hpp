@@ -123,10 +123,10 @@ class LaneReplay {
   /// Loads rows `row_of_lane(0..W-1)` of phi [K, num_rates].
   template <class RowOfLane>
   void load_rows(MatrixView<const double> phi, RowOfLane&& row_of_lane) {
-    PackArray<Lanes> gathered(std::max(1, prc_.num_rates));
+    PackArray<Pack<W, double>> gathered(std::max(1, prc_.num_rates));
     for (int lane = 0; lane < W; ++lane) {
       const std::size_t k = row_of_lane(lane);
-      for (std::int32_t r = 0; r < prc_.num_rates; ++r) gathered[r].lane(lane) = static_cast<Scalar>(phi(k, r));
+      for (std::int32_t r = 0; r < prc_.num_rates; ++r) gathered[r].lane(lane) = phi(k, r);
     }
     extend_rates(prc_, gathered.data(), rate_.data());
     for (std::int32_t r = 0; r < num_extended_rates(); ++r) inverse_rate_[r] = reciprocal(rate_[r]);

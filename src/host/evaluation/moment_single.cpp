@@ -24,10 +24,8 @@ struct Roundings {
 
 Roundings count_roundings(const PrcArrays& prc) {
   const auto count = [](std::int64_t n) { return static_cast<double>(n); };
-  double longest_form = 0;
-  for (const PrcForm& form : prc.forms) longest_form = std::max(longest_form, count(form.term_end - form.term_begin));
-  // A rate: its own rounding, or a sum of products of rounded coefficients.
-  const double rate = 3 + longest_form;
+  // A rate: its own rounding. A form: that of its sum, which is exact but for the last digit of a double, and its own.
+  const double rate = 3, form = prc.forms.empty() ? 0 : 1;
   std::vector<double> forward(prc.components.size(), 0), backward(forward), behind(forward);
   std::vector<std::size_t> component_of(prc.rows.size());
   std::vector<double> terms_of_entry;  // of the component at hand: direct weights and products
@@ -67,7 +65,7 @@ Roundings count_roundings(const PrcArrays& prc) {
     }
     constexpr double kFew = 8;  // coefficients, products, reciprocal and scaling
     const double rows = component.row_end - component.row_begin;
-    const double few = kFew * rows + 2 * rate;
+    const double few = (kFew + 2 * form) * rows + 2 * rate;
     forward[c] = below + longest + few;
     backward[c] = longest_back + few;
     most_groups = std::max(most_groups, groups_here);
@@ -88,7 +86,7 @@ Roundings count_roundings(const PrcArrays& prc) {
     }
   }
   roundings.starts = count(std::count_if(prc.alpha.begin(), prc.alpha.end(), [](double a) { return a != 0; })) + 2;
-  roundings.gradient = most_terms + 2 * (static_cast<double>(kSummedGroups) + most_groups) + rate + 10;
+  roundings.gradient = most_terms + 2 * (static_cast<double>(kSummedGroups) + most_groups) + rate + form + 10;
   return roundings;
 }
 

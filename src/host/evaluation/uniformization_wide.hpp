@@ -13,7 +13,8 @@ struct Wide {
   double mantissa = 0;
   std::int64_t exponent = kZeroExponent;
 
-  static constexpr std::int64_t kZeroExponent = INT64_MIN / 4;
+  /// Below every other; 512 times it is still a number.
+  static constexpr std::int64_t kZeroExponent = INT64_MIN / 2048;
   static constexpr double kHigh = 0x1p256, kLow = 0x1p-256, kUnit = 0x1p512, kInverseUnit = 0x1p-512;
 
   Wide() = default;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "common/form_sum.hpp"
 #include "expects.hpp"
 #include "graph/edge_store.hpp"
 #include "graph/reachability.hpp"
@@ -55,6 +56,13 @@ std::int64_t StateGraph::num_bytes() const {
 std::int32_t StateGraph::edge_from(std::int64_t edge) const {
   const auto next = std::upper_bound(edge_begin_.begin(), edge_begin_.end(), edge);
   return static_cast<std::int32_t>(next - edge_begin_.begin()) - 1;
+}
+
+double StateGraph::cancelling_weight(std::int64_t edge, std::span<const double> phi) const {
+  FormSum<double> sum;
+  sum.add(base_[edge], 1.0);
+  for (const RateTerm& term : terms(edge)) sum.add(term.coefficient, phi[term.rate]);
+  return sum.value();
 }
 
 std::span<const double> StateGraph::reward(std::string_view name) const {

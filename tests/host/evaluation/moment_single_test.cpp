@@ -7,6 +7,7 @@
 
 #include "evaluation/moment_replay.hpp"
 #include "evaluation/multi_law.hpp"
+#include "oracle/cancelling_chain.hpp"
 #include "oracle/golden.hpp"
 #include "oracle/zoo.hpp"
 #include "sojourn/error.hpp"
@@ -92,6 +93,49 @@ TEST(MomentSingle, BoundsHoldOverRandomChains) {
   // A test that double precision answers tests nothing.
   EXPECT_GT(num_single, kNumChains / 2);
   EXPECT_GT(num_single_gradients, kNumChains / 4 / 5);
+}
+
+TEST(MomentSingle, BoundsHoldWhereWeightsCancel) {
+  constexpr int kNumChains = 400, kOrder = 2;
+  int num_single = 0;
+  for (const double digits : {4.0, 9.0, 13.0}) {
+    for (int seed = 0; seed < kNumChains; ++seed) {
+      const ZooChain chain = oracle::cancelling_chain(static_cast<std::uint64_t>(seed), digits);
+      const MultiAnswer truth =
+          multi_moments(chain.graph, eliminate(chain.graph), chain.phi, chain.reward, kOrder, 50, seed % 4 == 0);
+      for (const bool gradient : {false, true}) {
+        if (gradient && seed % 4 != 0) continue;
+        const Answer answer = single(chain, chain.phi, kOrder, gradient);
+        num_single += answer.known.single[0];
+        for (int j = 0; j < kOrder; ++j) {
+          const double error = std::fabs(answer.values[j] - truth.value[j]) / truth.value[j];
+          ASSERT_LE(error, answer.known.error_bound[j]) << chain.name << " digits " << digits << " order " << j + 1;
+        }
+        for (std::size_t i = 0; i < answer.gradient.size(); ++i) {
+          const double error = std::fabs(answer.gradient[i] - truth.gradient[i]);
+          ASSERT_LE(error, answer.known.gradient_error[i] * std::fabs(truth.gradient[i]) + 1e-300)
+              << chain.name << " digits " << digits << " derivative " << i;
+        }
+      }
+    }
+  }
+  EXPECT_GT(num_single, 2 * kNumChains);
+}
+
+/// 1 / (1 - p): the difference is exact in double, and nothing of it is left in single precision.
+TEST(MomentSingle, AWeightNearZeroIsTheDifferenceOfDoubles) {
+  StateGraphBuilder builder(TimeKind::kContinuous, 1);
+  builder.ensure_states(2);
+  oracle::edge(builder, 0, 1, 1, {{0, -1}});
+  builder.add_initial(0, 1.0);
+  const ZooChain chain = oracle::finish("one_minus_p", std::move(builder), {0.5}, false);
+  for (const double p : {0.3, 0.9999999, 1 - 0x1p-40}) {
+    const Answer answer = single(chain, {p}, 1, true);
+    EXPECT_NE(answer.known.single[0], 0);
+    EXPECT_LT(answer.known.error_bound[0], 1e-5);
+    EXPECT_NEAR(answer.values[0] * (1 - p), 1, answer.known.error_bound[0]);
+    EXPECT_NEAR(answer.gradient[0] * (1 - p) * (1 - p), 1, answer.known.gradient_error[0]);
+  }
 }
 
 TEST(MomentSingle, GoldenMomentsWithinTheirBounds) {
