@@ -2,8 +2,8 @@
 #include <chrono>
 #include <numeric>
 
-#include "elimination/component_factors.hpp"
 #include "concurrent.hpp"
+#include "elimination/component_factors.hpp"
 #include "elimination/entry_format.hpp"
 #include "expects.hpp"
 #include "sojourn/elimination.hpp"

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "common/watched_single.hpp"
+// Packs of this source stay in it, so that how a call would pass them does not matter.
+#pragma GCC diagnostic ignored "-Wpsabi"
 #include "evaluation/lane_pack.hpp"
 
 namespace sojourn {

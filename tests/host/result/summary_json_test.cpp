@@ -91,7 +91,8 @@ TEST(SummaryJson, NotFiniteBecomesNullWithAStatus) {
 TEST(SummaryJson, StagesAndResumes) {
   const auto run = made_up_run();
   EXPECT_FALSE(summary_json(run->facts).contains("stages"));
-  run->result.stages = {{50, 200, 0.1, 1e-6, DataCompression::kOff, 1.5, "coarse", "c0", "d0"}, {200, 500, 0.05, 1e-9}};
+  run->result.stages = {{50, 200, 0.1, 1e-6, DataCompression::kOff, 1.5, "coarse", "c0", "d0"},
+                        {200, 500, 0.05, 1e-9, DataCompression::kAuto, 0, "", "", ""}};
   run->result.resumed_at = {120, 640};
   const Json json = summary_json(run->facts);
   EXPECT_EQ(json["stages"].size(), 2u);
