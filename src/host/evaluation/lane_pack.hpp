@@ -100,8 +100,7 @@ struct Pack {
   }
   /// Each lane rounded to this pack's precision.
   template <class Other>
-    requires(!std::is_same_v<Other, Scalar>)
-  explicit Pack(const Pack<Lanes, Other>& b) {
+  requires(!std::is_same_v<Other, Scalar>) explicit Pack(const Pack<Lanes, Other>& b) {
     for (int i = 0; i < Lanes; ++i) lane(i) = static_cast<Scalar>(b.lane(i));
   }
   Scalar& lane(int i) { return reinterpret_cast<Scalar*>(v)[i]; }

@@ -304,8 +304,8 @@ inline constexpr int kWideLanes = kWideLanesOf<double>;
 inline constexpr int kNarrowLanes = kNarrowLanesOf<double>;
 /// Lanes of a replay with gradient, which keeps more arrays alive and more numbers in registers.
 inline constexpr int kGradientLanes = 4 * kVectorDoubles;
-/// Lanes of a replay with gradient from products. Twice as many take a tenth more time with AVX-512: solution and visits
-/// then leave less of the core's cache to the factors.
+/// Lanes of a replay with gradient from products. Twice as many take a tenth more time with AVX-512: solution and
+/// visits then leave less of the core's cache to the factors.
 inline constexpr int kProductLanes = std::min(8 * kVectorDoubles, 32);
 /// Lanes where most multiply-adds belong to fronts: their tiles leave registers for two vectors a number, and the
 /// entries of a large component leave the core's cache the later, the fewer lanes there are.

@@ -28,9 +28,9 @@ struct SingleMoments {
 /// the range of single precision anywhere, or whose bound is above the tolerance, is answered in double precision,
 /// and discrete time always is. Values are sums of positive terms without a subtraction, so their relative error is at
 /// most the roundings on the longest way through the program, which are counted. For a gradient, the difference of two
-/// such sums, that many roundings of what it was taken from. Rates that are forms with negative coefficients (1 - p) may
-/// cancel: they are summed up before anything is rounded to single precision (`FormSum`).
-/// The bits of a lane, and which precision answers it, depend on its own phi alone.
+/// such sums, that many roundings of what it was taken from. Rates that are forms with negative coefficients (1 - p)
+/// may cancel: they are summed up before anything is rounded to single precision (`FormSum`). The bits of a lane, and
+/// which precision answers it, depend on its own phi alone.
 SingleMoments replay_moments_single(const StateGraph& graph, const Prc& prc, MatrixView<const double> phi,
                                     std::span<const double> reward, int order, std::span<double> values,
                                     std::span<double> gradient, int num_threads);
