@@ -75,6 +75,36 @@ class CheckpointCase(ProgramCase):
         self.assertEqual(process.returncode, code, errors)
         return errors
 
+    def stop_anywhere_and_resume(self, num_stops, seed):
+        """Runs that are stopped and killed at random instants and then resumed end with the bits of a whole one; stages
+        that resumed runs went on in."""
+        begin = time.monotonic()
+        self.good("infer", "run.yaml", "--output", "whole")
+        duration = time.monotonic() - begin
+        whole = self.bits("whole")
+        chance = random.Random(seed)
+        stages = set()
+        for kill in range(num_stops):
+            folder = f"r{kill}"
+            process = self.start("infer", "run.yaml", "--output", folder)
+            process.stderr.readline()  # signals are handled by now
+            time.sleep(chance.uniform(0, 0.8) * duration)
+            process.send_signal(signal.SIGKILL if kill % 2 else signal.SIGUSR1)
+            _, errors = process.communicate(timeout=60)
+            self.assertIn(process.returncode, (-signal.SIGKILL, 75, 0), errors)
+            if kill % 2 == 0:
+                self.assertEqual(self.summary(folder)["status"], "interrupted" if process.returncode == 75 else "ok")
+            result = self.ended(0, "infer", "run.yaml", "--output", folder, "--resume")
+            stages.update(line.split()[-3] for line in result.stderr.splitlines() if line.startswith("going on after"))
+            self.assertEqual(self.bits(folder), whole, result.stderr)
+        return stages
+
+    def expect_gamma(self, marginal, shape, rate):
+        sd = shape ** 0.5 / rate
+        # The bar of the sampler's own calibration.
+        self.assertAlmostEqual(marginal["mean"], shape / rate, delta=0.05 * sd)
+        self.assertAlmostEqual(marginal["sd"], sd, delta=0.05 * sd)
+
 
 class Resume(CheckpointCase):
     def test_signals_stop_at_a_checkpoint_and_resume_goes_on(self):
@@ -215,9 +245,7 @@ class Stages(CheckpointCase):
         out = self.good_json("infer", "run.yaml", "--output", "r")
         shape, rate = 2 + 5, 1 + 4.6
         sd = shape ** 0.5 / rate
-        # The bar of the sampler's own calibration.
-        self.assertAlmostEqual(out["parameters"]["rate"]["mean"], shape / rate, delta=0.05 * sd)
-        self.assertAlmostEqual(out["parameters"]["rate"]["sd"], sd, delta=0.05 * sd)
+        self.expect_gamma(out["parameters"]["rate"], shape, rate)
         self.assertEqual([(stage["particles"], stage["iterations"], stage["tolerance"]) for stage in out["stages"]],
                          [(50, 200, 1e-5), (200, 300, 1e-9)])
         self.assertEqual((out["sampler"]["particles"], out["sampler"]["iterations"]), (200, 300))
@@ -238,25 +266,7 @@ class Stages(CheckpointCase):
             self.assertEqual(self.bits("ranks"), self.bits("t1"))
 
     def test_stopped_and_killed_in_any_stage(self):
-        begin = time.monotonic()
-        self.good("infer", "run.yaml", "--output", "whole")
-        duration = time.monotonic() - begin
-        chance = random.Random(6)
-        places = set()
-        for kill in range(4):
-            folder = f"r{kill}"
-            process = self.start("infer", "run.yaml", "--output", folder)
-            process.stderr.readline()  # signals are handled by now
-            time.sleep(chance.uniform(0, 0.8) * duration)
-            process.send_signal(signal.SIGKILL if kill % 2 else signal.SIGUSR1)
-            _, errors = process.communicate(timeout=60)
-            self.assertIn(process.returncode, (-signal.SIGKILL, 75, 0), errors)
-            if kill % 2 == 0:
-                self.assertEqual(self.summary(folder)["status"], "interrupted" if process.returncode == 75 else "ok")
-            result = self.ended(0, "infer", "run.yaml", "--output", folder, "--resume")
-            places.update(line.split()[-3] for line in result.stderr.splitlines() if line.startswith("going on after"))
-            self.assertEqual(self.bits(folder), self.bits("whole"), result.stderr)
-        self.assertTrue(places)
+        self.assertTrue(self.stop_anywhere_and_resume(4, seed=6))
 
     def test_resumed_from_every_checkpoint_around_a_change_of_stage(self):
         # The second stage begins after iteration 40; the run is stopped there by what its checkpoints say.

@@ -2,12 +2,9 @@
 
 import json
 import os
-import random
 import shlex
 import shutil
-import signal
 import subprocess
-import time
 import unittest
 
 from checkpoint_test import CheckpointCase
@@ -78,12 +75,6 @@ class ReducedModel(CheckpointCase):
         self.write("fewer.csv", "time\n1.5\n4\n2.5\n")
         self.write("run.yaml", MIX_STAGES)
 
-    def expect_gamma(self, marginal, shape, rate):
-        sd = shape ** 0.5 / rate
-        # The bar of the sampler's own calibration.
-        self.assertAlmostEqual(marginal["mean"], shape / rate, delta=0.05 * sd)
-        self.assertAlmostEqual(marginal["sd"], sd, delta=0.05 * sd)
-
     def test_each_stage_finds_the_posterior_of_its_own_model_and_data(self):
         self.write("two.yaml", TWO_STAGES)
         out = self.good_json("infer", "two.yaml", "--output", "r")
@@ -134,24 +125,7 @@ class ReducedModel(CheckpointCase):
         self.assertRegex(result.stderr, "data hash differs: rank 1")
 
     def test_stopped_and_killed_around_the_change_of_model(self):
-        begin = time.monotonic()
-        self.good("infer", "run.yaml", "--output", "whole")
-        duration = time.monotonic() - begin
-        whole = self.bits("whole")
-        chance = random.Random(47)
-        stages = set()
-        for kill in range(8):
-            folder = f"r{kill}"
-            process = self.start("infer", "run.yaml", "--output", folder)
-            process.stderr.readline()  # signals are handled by now
-            time.sleep(chance.uniform(0, 0.8) * duration)
-            process.send_signal(signal.SIGKILL if kill % 2 else signal.SIGUSR1)
-            _, errors = process.communicate(timeout=60)
-            self.assertIn(process.returncode, (-signal.SIGKILL, 75, 0), errors)
-            result = self.ended(0, "infer", "run.yaml", "--output", folder, "--resume")
-            stages.update(line.split()[-3] for line in result.stderr.splitlines() if line.startswith("going on after"))
-            self.assertEqual(self.bits(folder), whole, result.stderr)
-        self.assertTrue(stages)
+        self.assertTrue(self.stop_anywhere_and_resume(8, seed=47))
 
     def test_resumed_from_the_last_checkpoint_of_the_reduced_model(self):
         self.write("run.yaml", MIX_STAGES.replace("every_iterations: 1", "every_seconds: 1.0e9").replace(

@@ -78,7 +78,8 @@ void check_run(const std::string& text, const std::string& path, const ModelLimi
                   run.path);
   EvaluatorOptions options;
   options.num_threads = num_threads;
-  std::vector<StageProblem> problems = load_problems(run, stages_of(run), limits);
+  const std::vector<Stage> stages = stages_of(run);
+  std::vector<StageProblem> problems = load_problems(run, stages, limits);
   std::optional<Posterior> posterior;
   for (std::size_t k = 0; k < problems.size(); ++k) {
     posterior.emplace(std::move(problems[k].model), std::move(problems[k].observations), run.prior_map(),
@@ -89,7 +90,6 @@ void check_run(const std::string& text, const std::string& path, const ModelLimi
     read_start_particles(*posterior, run.particles_given, run);
     check_start_particles(*posterior, run);
   }
-  const std::vector<Stage> stages = stages_of(run);
   const SvgdOptions& sampler = stages.back().sampler;
   write_stdout(fmt::format(
       "ok: run {}, model {}, {} observations, {} free parameter{}, {} particles, {} iterations{}\n", run.name,
