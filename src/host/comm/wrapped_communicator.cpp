@@ -136,18 +136,21 @@ class MeasuredCommunicator final : public WrappedCommunicator {
 
 class FaultyCommunicator final : public WrappedCommunicator {
  public:
-  FaultyCommunicator(std::unique_ptr<Communicator> inner, std::int64_t sequence, std::function<void()> fault)
-      : WrappedCommunicator(std::move(inner)), sequence_(sequence), fault_(std::move(fault)) {}
-  [[nodiscard]] std::unique_ptr<Communicator> duplicate() override { return duplicate_inner(); }
+  FaultyCommunicator(std::unique_ptr<Communicator> inner, std::shared_ptr<std::int64_t> left,
+                     std::function<void()> fault)
+      : WrappedCommunicator(std::move(inner)), left_(std::move(left)), fault_(std::move(fault)) {}
+  [[nodiscard]] std::unique_ptr<Communicator> duplicate() override {
+    return std::make_unique<FaultyCommunicator>(duplicate_inner(), left_, fault_);
+  }
 
  protected:
-  void around(const CommCall& call, const std::function<void()>& work) override {
-    if (call.sequence == sequence_) fault_();
+  void around(const CommCall&, const std::function<void()>& work) override {
+    if (--*left_ == 0) fault_();
     work();
   }
 
  private:
-  std::int64_t sequence_;
+  std::shared_ptr<std::int64_t> left_;  ///< calls up to the fault, of duplicates too
   std::function<void()> fault_;
 };
 
@@ -225,7 +228,8 @@ std::unique_ptr<Communicator> make_measured_communicator(std::unique_ptr<Communi
 
 std::unique_ptr<Communicator> make_faulty_communicator(std::unique_ptr<Communicator> inner, std::int64_t sequence,
                                                        std::function<void()> fault) {
-  return std::make_unique<FaultyCommunicator>(std::move(inner), sequence, std::move(fault));
+  return std::make_unique<FaultyCommunicator>(std::move(inner), std::make_shared<std::int64_t>(sequence),
+                                              std::move(fault));
 }
 
 }  // namespace sojourn

@@ -63,8 +63,8 @@ std::unique_ptr<Communicator> make_watched_communicator(std::unique_ptr<Communic
 /// Adds every call to `cost`, which outlives the communicator and its duplicates.
 std::unique_ptr<Communicator> make_measured_communicator(std::unique_ptr<Communicator> inner, CommCost& cost);
 
-/// For tests: instead of call number `sequence` does `fault`, which may throw, wait or end the process, and then goes
-/// on.
+/// For tests: before call number `sequence`, from 1 and counted with those of duplicates, does `fault`, which may
+/// throw, wait or end the process. 0: never.
 std::unique_ptr<Communicator> make_faulty_communicator(std::unique_ptr<Communicator> inner, std::int64_t sequence,
                                                        std::function<void()> fault);
 

@@ -142,6 +142,38 @@ TEST_P(SharedProblem, HasTheBitsOfTheFirstRank) {
   }
 }
 
+/// A fault at any call of any rank leaves no rank waiting, and none with half a problem.
+TEST(SharedProblemFaults, AnErrorAtAnyCallEndsAllRanks) {
+  const std::unique_ptr<Posterior> first = posterior_of(kCases[0]);
+  for (int faulty_rank = 0; faulty_rank < 3; ++faulty_rank) {
+    bool came_through = false;
+    std::int64_t sequence = 0;
+    while (!came_through && sequence < 1000) {
+      ++sequence;
+      std::atomic<int> num_failed{0};
+      const auto share = [&](Communicator& comm) {
+        const auto ranks = make_faulty_communicator(comm.duplicate(), comm.rank() == faulty_rank ? sequence : 0,
+                                                    [] { throw CommError("the cable was pulled"); });
+        try {
+          (void)share_problem(*ranks, comm.rank() == 0 ? first.get() : nullptr);
+        } catch (const CommError&) {
+          ++num_failed;
+          throw;
+        }
+      };
+      try {
+        run_thread_ranks(3, share);
+        came_through = true;
+      } catch (const CommError& error) {
+        EXPECT_STREQ(error.what(), "the cable was pulled");
+      }
+      EXPECT_EQ(num_failed, came_through ? 0 : 3) << "call " << sequence << " of rank " << faulty_rank;
+    }
+    EXPECT_GT(sequence, 4) << "faults at fewer calls than it makes";
+    EXPECT_TRUE(came_through);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, SharedProblem, ::testing::Values(1, 2, 3));
 
 /// Changes one bit of a rank's broadcast number `call`, of none where that is negative.
