@@ -462,6 +462,73 @@ class ResumeOnRanks(CheckpointCase):
         errors = self.launch(2, "--iterations", str(done + 90), "--resume", "--seed", "5", code=3)
         self.assertEqual(errors.count("error: "), 1, errors)
 
+    def start_on_ranks(self, num_ranks, *arguments, **variables):
+        """A run without an end, that has a checkpoint by now; its launcher and the ranks' process ids."""
+        shutil.rmtree(self.folder / "r", ignore_errors=True)
+        for path in self.folder.glob("pid.*"):
+            path.unlink()
+        launcher = subprocess.Popen([MPIEXEC, "-n", str(num_ranks), "sh", "-c", f'echo $$ > pid.{RANK}; exec "$@"', "sh",
+                                     PROGRAM, "infer", "run.yaml", "--output", "r", "--threads", "1", "--iterations",
+                                     "100000000", *arguments], cwd=self.folder, text=True, stdin=subprocess.DEVNULL,
+                                    env={**os.environ, **LAUNCHER, "SOJOURN_DISABLE_CACHE": "1", **variables},
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(launcher.kill)
+        for _ in range(6000):
+            if (self.folder / "r/checkpoint").exists() or launcher.poll() is not None:
+                break
+            time.sleep(0.01)
+        self.assertIsNone(launcher.poll())
+        return launcher, [int((self.folder / f"pid.{rank}").read_text()) for rank in range(num_ranks)]
+
+    def expect_nothing_lost(self, num_ranks):
+        """What lies in r goes on to the bits of a run that nothing happened to; the ranks that are gone left nothing."""
+        self.assertEqual([name for name in os.listdir(self.folder) if ".tmp" in name], [])
+        self.assertTrue(1 <= len(self.checkpoints("r")) <= 3)
+        done = self.iteration("r")
+        errors = self.launch(num_ranks, "--iterations", str(done + 10), "--resume", code=0)
+        self.assertIn(f"going on after iteration {done}", errors)
+        shutil.rmtree(self.folder / "whole", ignore_errors=True)
+        self.good("infer", "run.yaml", "--output", "whole", "--iterations", str(done + 10))
+        self.assertEqual(self.bits("r"), self.bits("whole"))
+
+    def test_a_rank_that_stops_ends_all_with_one_message_and_nothing_is_lost(self):
+        deadline = 2.0
+        for num_ranks, stopped in ((2, 1), (4, 2), (4, 0)):
+            launcher, pids = self.start_on_ranks(num_ranks, SOJOURN_COMM_TIMEOUT=str(deadline))
+            begin = time.monotonic()
+            os.kill(pids[stopped], signal.SIGSTOP)
+            _, errors = launcher.communicate(timeout=120)
+            # The deadline, the turn of the lowest rank that is there, and what the launcher takes on a busy machine.
+            self.assertTrue(deadline <= time.monotonic() - begin + 0.1 < deadline + 8)
+            self.assertEqual(launcher.returncode, 6, errors)
+            said = [line for line in errors.splitlines() if line.startswith("error: ")]
+            self.assertEqual(len(said), 1, errors)
+            self.assertRegex(said[0], rf"^error: rank {0 if stopped else 1}: call \d+, \w+ of .*, has lasted 2 s; a rank has")
+            self.expect_nothing_lost(3)
+
+    def test_a_job_that_is_suspended_goes_on(self):
+        # As a scheduler does it: all ranks stop for longer than a call may last, and go on.
+        launcher, pids = self.start_on_ranks(2, SOJOURN_COMM_TIMEOUT="1")
+        for by, pause in ((signal.SIGSTOP, 3), (signal.SIGCONT, 1), (signal.SIGUSR1, 0)):
+            for pid in pids:
+                os.kill(pid, by)
+            time.sleep(pause)
+        _, errors = launcher.communicate(timeout=120)
+        self.assertEqual(launcher.returncode, 75, errors)
+        self.assertNotIn("error: ", errors)
+        self.expect_nothing_lost(1)
+
+    def test_a_rank_that_is_killed_ends_all_and_nothing_is_lost(self):
+        for num_ranks, killed, resumed_on in ((2, 1, 3), (3, 0, 2)):
+            launcher, pids = self.start_on_ranks(num_ranks)
+            begin = time.monotonic()
+            os.kill(pids[killed], signal.SIGKILL)
+            _, errors = launcher.communicate(timeout=120)
+            self.assertNotEqual(launcher.returncode, 0, errors)
+            self.assertLess(time.monotonic() - begin, 20)
+            self.assertNotIn("error: ", errors)
+            self.expect_nothing_lost(resumed_on)
+
     def test_a_signal_to_any_rank_stops_all(self):
         def signal_one():
             for _ in range(2000):

@@ -5,11 +5,13 @@
 #include <filesystem>
 #include <fstream>
 #include <string_view>
+#include <thread>
 
 #include "cli/doctor_facts.hpp"
 #include "cli/numbers.hpp"
 #include "cli/streams.hpp"
 #include "comm/launcher.hpp"
+#include "comm/node_flag.hpp"
 #include "comm/node_list.hpp"
 #include "comm/wrapped_communicator.hpp"
 #include "expects.hpp"
@@ -20,6 +22,21 @@ namespace sojourn::cli {
 namespace {
 
 RankBackEnd rank_back_end;
+
+/// Ranks of several nodes take turns to speak: a rank waits this long for each that is lower, at most ten times.
+constexpr std::chrono::seconds kTurn{1};
+constexpr int kMostTurns = 10;
+/// A launcher passes on what ranks write, and may end before it has done so: MPICH's lost a line on a busy machine.
+constexpr std::chrono::milliseconds kUntilHeard{300};
+/// How long a rank that leaves the word to another waits to be ended by it.
+constexpr std::chrono::seconds kPatience{10};
+
+/// Which of the ranks that see a failure speaks.
+struct Voice {
+  int rank = 0;
+  std::unique_ptr<NodeFlag> node;
+};
+Voice voice;
 
 /// Of a regular file's bytes; empty where there is none, or it cannot be read.
 std::string file_digest(const std::string& path) {
@@ -50,9 +67,16 @@ std::function<void(const std::string&)> log_of(const Environment& environment) {
   return [](const std::string& line) { write_stderr_of_any(line + '\n'); };
 }
 
+/// A failure that cannot be voted on, as the other ranks are inside a call: many see it at about the same time, one
+/// speaks. That is the lowest that is there, which ends all others before their turn; on one node no two ever speak.
 void end_all_ranks(const std::string& text) {
-  speak(true);
-  write_stderr("error: " + text + '\n');
+  std::this_thread::sleep_for(std::min(voice.rank, kMostTurns) * kTurn);
+  if (!voice.node || voice.node->claim()) {
+    write_stderr_of_any("error: " + text + '\n');
+    std::this_thread::sleep_for(kUntilHeard);
+  } else {
+    std::this_thread::sleep_for(kPatience);
+  }
   rank_back_end.abort(static_cast<int>(ExitCode::kDevice));
 }
 
@@ -90,6 +114,10 @@ std::unique_ptr<Communicator> open_ranks(CommCost* cost, const Environment& envi
       "launcher/MPI mismatch: {} says rank {} of {}, MPI says {} of {}; start with the mpirun of the MPI that "
       "the program is linked with, or try srun --mpi={}",
       launched.source, launched.rank, launched.size, ranks->rank(), ranks->size(), srun_mpi_of(mpi_library()));
+  voice.rank = ranks->rank();
+  voice.node = std::make_unique<NodeFlag>(*ranks);
+  if (!voice.node->fault().empty())
+    warn(fmt::format("{}; where a call between ranks hangs, more than one of them may say so", voice.node->fault()));
   return wrap(std::move(ranks), cost, environment);
 }
 

@@ -13,6 +13,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// How often the watchdog looks at the clock in the time that a call may last, and the longest time between.
+constexpr double kLooks = 20;
+constexpr std::chrono::duration<double> kLongestLook{1.0};
+
 class LoggedCommunicator final : public WrappedCommunicator {
  public:
   LoggedCommunicator(std::unique_ptr<Communicator> inner, std::function<void(const std::string&)> write)
@@ -74,6 +78,9 @@ class WatchedCommunicator final : public WrappedCommunicator {
   }
 
  private:
+  [[nodiscard]] Clock::duration between_looks() const {
+    return std::chrono::duration_cast<Clock::duration>(std::min(deadline_ / kLooks, kLongestLook));
+  }
   /// The call in work, or none.
   void set(std::string current) {
     {
@@ -92,7 +99,11 @@ class WatchedCommunicator final : public WrappedCommunicator {
       }
       const Clock::time_point limit = since_ + std::chrono::duration_cast<Clock::duration>(deadline_);
       if (Clock::now() < limit) {
-        changed_.wait_until(lock, limit);
+        const Clock::time_point look = std::min(limit, Clock::now() + between_looks());
+        changed_.wait_until(lock, look);
+        // Time in which this process was stopped, or got no core, says nothing of the others: it does not count.
+        const Clock::time_point now = Clock::now();
+        if (now - look > between_looks()) since_ = std::min(now, since_ + (now - look));
         continue;
       }
       told_ = true;

@@ -55,7 +55,9 @@ std::unique_ptr<Communicator> make_logged_communicator(std::unique_ptr<Communica
                                                        std::function<void(const std::string&)> write);
 
 /// Calls `on_stall` with the rank, call and sequence number of a call that lasts longer than the deadline, once, from a
-/// thread of its own; by default the caller ends all ranks there, since nothing can wake a rank that waits.
+/// thread of its own; by default the caller ends all ranks there, since nothing can wake a rank that waits. Time in
+/// which this process itself was stopped (a job that is suspended) does not count, so a rank that was stopped while the
+/// others waited for it never takes them for silent.
 std::unique_ptr<Communicator> make_watched_communicator(std::unique_ptr<Communicator> inner,
                                                         std::chrono::duration<double> deadline,
                                                         std::function<void(const std::string&)> on_stall);
