@@ -3,21 +3,23 @@
 Every run is a whole `mpirun -n K sojourn infer` with one thread a process; rows of one repetition alternate. What counts
 is the time of an iteration, from summary.json; start-up, which a long run pays once, has a column of its own.
 
-Usage: scaling.py PROGRAM REPOSITORY [--ranks 1,2,4] [--particles 64] [--iterations 12] [--repetitions 3] [--command TEXT]
+Usage: scaling.py PROGRAM REPOSITORY [--ranks 1,2,4] [--particles 64] [--iterations 12] [--repetitions 3] [--command TEXT] [--model]
 """
 
 import argparse
 import datetime
 import json
-import math
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
 
 from record import machine
+from scaling_model import Gpu, bytes_sent, fit, seconds_of
+from scaling_model import efficiency as efficiency_of
 from scaling_plot import scaling_plot
 
 MODEL = """schema: sojourn/model/1
@@ -35,6 +37,8 @@ priors:
 sampler: {{particles: {particles}, iterations: {iterations}, start: prior}}
 seed: 1
 """
+DIMENSION = 4  # of RUN
+GPUS = (1, 8, 64, 256, 1024)
 # As the sampler's efficiency classes.
 GOOD, FAIR = 0.8, 0.6
 ENVIRONMENT = {
@@ -83,40 +87,6 @@ def efficiency(case, alone):
     return [ideal * one / many for one, many in zip(alone.iteration, case.iteration)]
 
 
-def fit(cases):
-    """Seconds of an iteration = serial + each * ceil(n / K) + step * log2 K, by least squares without negative terms."""
-    rows = [(1.0, math.ceil(c.particles / c.ranks), math.log2(c.ranks), statistics.median(c.iteration)) for c in cases]
-    best = None
-    for used in ([0, 1, 2], [0, 1], [1, 2], [1]):
-        solution = least_squares([[row[k] for k in used] for row in rows], [row[3] for row in rows])
-        if solution is None or min(solution) < 0:
-            continue
-        terms = [0.0, 0.0, 0.0]
-        for k, value in zip(used, solution):
-            terms[k] = value
-        error = sum((sum(t * x for t, x in zip(terms, row)) / row[3] - 1) ** 2 for row in rows)
-        if best is None or error < best[0]:
-            best = (error, terms)
-    return best[1]
-
-
-def least_squares(matrix, right):
-    """Relative residuals; by the normal equations, which three columns bear."""
-    matrix = [[value / b for value in row] for row, b in zip(matrix, right)]
-    size = len(matrix[0])
-    a = [[sum(row[i] * row[j] for row in matrix) for j in range(size)] + [sum(row[i] for row in matrix)] for i in range(size)]
-    for k in range(size):
-        pivot = max(range(k, size), key=lambda i: abs(a[i][k]))
-        if abs(a[pivot][k]) < 1e-14:
-            return None
-        a[k], a[pivot] = a[pivot], a[k]
-        for i in range(size):
-            if i != k:
-                factor = a[i][k] / a[k][k]
-                a[i] = [x - factor * y for x, y in zip(a[i], a[k])]
-    return [a[k][size] / a[k][k] for k in range(size)]
-
-
 def spread(values, scale=1.0, digits=3):
     middle, low, high = (scale * f(values) for f in (statistics.median, min, max))
     return f"{middle:.{digits}g} ({low:.{digits}g} to {high:.{digits}g})"
@@ -159,26 +129,109 @@ def page(cases, arguments, cores, description):
                 f" {spread(shares)} | {spread(c.communication, 100, 2)} | {c.bytes:,} | {word} |"
             )
         lines.append("")
+    lines += ["![Time of an iteration over processes](scaling.svg)", ""]
+    return "\n".join(lines) + "\n" + model_section(cases, cores)
+
+
+MODEL_TITLE = "## Cost model"
+WORDS = {
+    "row": "{:.3g} ms for each of a rank's particles, ceil(n / K)",
+    "pair": "{:.3g} ms for each pair of directions, n ceil(n / K)",
+    "byte": "{:.3g} ms for each byte that a rank sends",
+    "doubling": "{:.3g} ms x log2 K of latency",
+}
+NAMES = {"row": "evaluation by rows", "pair": "directions by pairs", "byte": "bytes over bandwidth", "doubling": "latency x log2 K"}
+
+
+def model_section(cases, cores):
+    """Of cases with `iteration` in seconds and `bytes`."""
     own = [c for c in cases if c.ranks <= cores]
-    serial, each, step = fit(own)
+    found = fit([(c.particles, c.ranks, c.bytes, statistics.median(c.iteration)) for c in own])
+    terms = [WORDS[term].format(1e3 * value) for term, value in found.constants.items()]
+    settings = len({(c.particles, c.ranks) for c in own})
+    lines = [
+        MODEL_TITLE,
+        "An iteration of n particles on K ranks is taken to cost a time for each particle that a rank evaluates, for each pair",
+        "whose direction it sums (n^2 over all ranks), for each byte it sends, and for each doubling of the ranks; no time is",
+        f"negative. Fitted to the {len(own)} rows above that have cores of their own, which are {settings} different settings:",
+        "",
+        *[f"- {text}" for text in terms],
+        "",
+        f"The mean relative residual is {100 * found.error:.2g} %.",
+    ]
+    if found.left_out:
+        lines += [
+            f"Not felt in these rows, or not to be told from the others by them: {', '.join(NAMES[t] for t in found.left_out)};",
+            "their constants are 0 here, which is not a measurement of 0. More cores would tell them apart.",
+        ]
     lines += [
-        "![Time of an iteration over processes](scaling.svg)",
         "",
-        "## Cost model",
-        f"Fitted to the rows above that have cores of their own: an iteration takes {1e3 * serial:.3g} ms + {1e3 * each:.3g} ms x"
-        f" ceil(particles / K) + {1e3 * step:.3g} ms x log2 K on K processes. It knows this machine's messages, no network's.",
-        "",
-        "Predicted, **not measured**, for 100,000 particles:",
+        "Predicted by this, **not measured**, for 100,000 particles on processes of this machine's kind. No network is in it, and",
+        "no direction where pairs are not felt at the few particles above:",
         "",
         "| processes | iteration | efficiency |",
         "|---|---|---|",
     ]
     particles = 100_000
-    alone = serial + each * particles
+    alone = seconds_of(found.constants, particles, 1, 0)
     for ranks in (1, 8, 64, 256, 1024):
-        seconds = serial + each * math.ceil(particles / ranks) + step * math.log2(ranks)
-        lines.append(f"| {ranks:,} | {seconds:.3g} s | {alone / ranks / seconds:.2f} |")
-    return "\n".join(lines) + "\n"
+        seconds = seconds_of(found.constants, particles, ranks, bytes_sent(particles, DIMENSION, ranks))
+        lines.append(f"| {ranks:,} | {seconds:.3g} s | {efficiency_of(alone, seconds, ranks):.2f} |")
+    return "\n".join([*lines, *gpu_lines()]) + "\n"
+
+
+def gpu_lines():
+    gpu = Gpu()
+    full = gpu.lanes * GPUS[-1]
+    lines = [
+        "",
+        "## GPUs: predicted, not measured",
+        "No GPU has run this. The same four terms with constants that are **assumed**, for NVIDIA H200s and the same model:",
+        "",
+        f"- evaluation: {1e3 * gpu.wave:.3g} ms for up to {gpu.lanes:,} particles, which fill a GPU; fewer take as long. From the 46 and 11 ms",
+        "  for 10,000 particles of [device](device.md) and decision [0025](decisions/0025-levels.md), three waves of 132 processors x 32 lanes",
+        f"- directions: {1e12 * gpu.pair:.3g} ps a pair, 10 ms for 100,000 particles ([device](device.md)); {1e9 * gpu.repeated:.3g} ns a particle that every GPU repeats",
+        "  (decision [0031](decisions/0031-iterations-on-several-devices.md))",
+        f"- two exchanges of d and d + 4 numbers a particle: {1e6 * gpu.latency:.3g} us x log2 K each, {gpu.inside / 1e9:.3g} GB/s in a node of {gpu.per_node} (0031),",
+        f"  {gpu.between / 1e9:.3g} GB/s between nodes, which no document of the project bears out",
+        "- one iteration's kernels are within these figures (decision [0034](decisions/0034-planned-for-a-device.md): 2.5 us each)",
+        "",
+        f"| GPUs | iteration, 100,000 particles | efficiency | iteration, {full:,} particles | efficiency |",
+        "|---|---|---|---|---|",
+    ]
+    for gpus in GPUS:
+        row = f"| {gpus:,} |"
+        for particles in (100_000, full):
+            seconds = gpu.seconds(particles, gpus, DIMENSION)
+            share = efficiency_of(gpu.seconds(particles, 1, DIMENSION), seconds, gpus)
+            row += f" {seconds:.3g} s | {share:.2f} |"
+        lines.append(row)
+    return [
+        *lines,
+        "",
+        "A hundred thousand particles of so small a model fill 24 GPUs: beyond, each evaluates less than it could in the same time.",
+        f"{full:,} particles fill {GPUS[-1]:,}.",
+    ]
+
+
+def recorded(text):
+    """The rows of a page that this script wrote, medians alone, and the number of cores that it names."""
+    cases = []
+    kind = ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            kind = line[3:].split(":")[0].lower()
+        match = re.match(r"\| (\d+) \| (\d+) \| ([\d.]+) \(.*\| ([\d,]+) \| [\w :,]+ \|$", line)
+        if match and kind in ("strong", "weak"):
+            ranks, particles, milliseconds, sent = match.groups()
+            cases.append(Case(kind, int(ranks), int(particles), [float(milliseconds) / 1e3], bytes=int(sent.replace(",", ""))))
+    return cases, int(re.search(r"Rows with more than (\d+) processes", text).group(1))
+
+
+def rewrite_model(page_file):
+    """Fits again to what is recorded; runs nothing."""
+    text = page_file.read_text(encoding="utf-8")
+    page_file.write_text(text[: text.index(MODEL_TITLE)] + model_section(*recorded(text)), encoding="utf-8")
 
 
 def main():
@@ -190,7 +243,11 @@ def main():
     parser.add_argument("--iterations", type=int, default=12)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--command", default="scripts/scaling")
+    parser.add_argument("--model", action="store_true", help="run nothing, fit again to the rows that docs/scaling.md has")
     arguments = parser.parse_args()
+    if arguments.model:
+        rewrite_model(arguments.repository / "docs" / "scaling.md")
+        return
     program = str(arguments.program.resolve())
     ranks = sorted({int(text) for text in arguments.ranks.split(",")} | {1})
     cases = [Case("strong", k, arguments.particles) for k in ranks]
