@@ -4,8 +4,10 @@ A changed script is looked at and then accepted by SOJOURN_WRITE_GOLDEN=1."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import time
 import unittest
 from pathlib import Path
 
@@ -192,6 +194,53 @@ class Slurm(ProgramCase):
         self.assertIn("gone.yaml cannot be read in", result.stderr)
         self.assertIn("coordinator n1:12345", result.stdout)
 
+    def test_41_scontrol_that_is_missing_hangs_or_fails(self):
+        """The head of the script, with each kind of scontrol; its step says where the ranks find each other."""
+        tools = self.folder / "tools"
+        tools.mkdir()
+        for name in ("bash", "cat", "grep", "sleep", "timeout"):
+            (tools / name).symlink_to(shutil.which(name))
+        scontrol = tools / "scontrol"
+        (tools / "srun").write_text('#!/bin/bash\necho "step at $SOJOURN_COORDINATOR_ADDRESS:$SOJOURN_COORDINATOR_PORT"\n')
+        (tools / "srun").chmod(0o755)
+        (self.folder / "job.sh").write_text(self.script("--script", "run.yaml").replace("-k 5 10 ", "-k 0.2 0.3 "))
+
+        def run(answer, nodes="n[1-2]", count="2", **variables):
+            scontrol.unlink(missing_ok=True)
+            if answer is not None:
+                scontrol.write_text(f"#!/bin/bash\n{answer}\n")
+                scontrol.chmod(0o755)
+            environment = {"PATH": str(tools), "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "4", "SLURM_JOB_NODELIST": nodes,
+                           "SLURM_JOB_NUM_NODES": count, **variables}
+            begin = time.monotonic()
+            result = subprocess.run(["bash", "job.sh"], cwd=self.folder, env=environment, capture_output=True, text=True,
+                                    timeout=60, check=False)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertLess(time.monotonic() - begin, 20)
+            coordinator = re.findall(r"step at (.*):12345$", result.stdout, re.MULTILINE)
+            self.assertEqual(coordinator, 2 * coordinator[:1], result.stdout)
+            return coordinator[0], [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+
+        self.assertEqual(run("printf 'a1\\na2\\n'"), ("a1", []))
+        for answer, said in ((None, "0 hosts and status 127"), ("exit 1", "0 hosts and status 1"),
+                             ("sleep 600", "0 hosts and status 124"), ("trap '' TERM; while :; do sleep 1; done", "0 hosts and status 137"),
+                             ("echo n9; exit 1", "1 hosts and status 1"), ("echo localhost", "1 hosts and status 0"),
+                             ("printf 'x\\ny\\nz\\n'", "3 hosts and status 0"), ("true", "0 hosts and status 0"),
+                             ("printf '\\nn1\\nn2\\n'", "2 hosts and status 0")):
+            first, warnings = run(answer)
+            self.assertEqual(first, "n1", answer)
+            self.assertEqual(warnings, [f"warning: scontrol show hostnames gave {said}; the first host of n[1-2] is taken to be n1"])
+        # Every form that the program reads, read the same way by the shell.
+        for nodes, first in (("n1", "n1"), ("node[001-004,007]", "node001"), ("gpu-[1-2]-x[3-4]", "gpu-1-x3"), ("b,a[1-2]", "b"),
+                             ("a[7]x,b[1-2]", "a7x"), ("rack[2,1]n[08-09].cluster,c", "rack2n08.cluster")):
+            self.assertEqual(run("exit 1", nodes)[0], first, nodes)
+            found = json.loads(self.run_program("doctor", "--json", env={"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": nodes,
+                                                                         "PATH": str(tools)}).stdout)
+            coordinator = next(check for check in found["checks"] if check["name"] == "coordinator")
+            self.assertIn(f"is taken to be {first}", coordinator["found"])
+        # What is set wins.
+        self.assertEqual(run(None, SOJOURN_COORDINATOR_ADDRESS="ib-n1")[0], "ib-n1")
+
     def refused(self, code, pattern, config):
         self.write("bad.yaml", config)
         self.bad(code, pattern, "slurm", "--config", "bad.yaml")
@@ -278,6 +327,11 @@ class Slurm(ProgramCase):
         asked, said = run("75", "100")
         self.assertEqual(asked, "show hostnames n1")
         self.assertIn("go on with: sojourn infer run.yaml --output run-7 --resume", said)
+        # A controller that does not answer: the job ends with its status, and says how to go on.
+        job = self.folder / "job.sh"
+        job.write_text(job.read_text().replace("-k 5 60 ", "-k 0.2 0.3 "))
+        (tools / "scontrol").write_text('#!/bin/sh\n[ "$1" = show ] && echo n1 && exit\necho "$@" >> scontrol.log\nsleep 600\n')
+        self.assertIn("go on with: sojourn infer", run("75", "0")[1])
 
 
 if __name__ == "__main__":

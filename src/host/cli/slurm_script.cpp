@@ -80,9 +80,21 @@ std::string environment(const SlurmConfig& config) {
 }
 
 constexpr char kCoordinator[] =
-    "# The first node is where ranks find each other.\n"
-    "nodes=$(scontrol show hostnames \"$SLURM_JOB_NODELIST\")\n"
-    "export SOJOURN_COORDINATOR_ADDRESS=\"${SOJOURN_COORDINATOR_ADDRESS:-${nodes%%$'\\n'*}}\"\n"
+    "# The first node is where ranks find each other. Where scontrol does not name as many as there are, the list\n"
+    "# is read: the first number of every bracket before the first comma.\n"
+    "status=0\n"
+    "nodes=$(timeout -k 5 10 scontrol show hostnames \"$SLURM_JOB_NODELIST\") || status=$?\n"
+    "count=$(grep -c . <<<\"$nodes\") || true\n"
+    "node=${nodes%%$'\\n'*}\n"
+    "if [ \"$status\" -ne 0 ] || [ \"$count\" -ne \"${SLURM_JOB_NUM_NODES:-$count}\" ] || [ -z \"$node\" ]; then\n"
+    "  node=$SLURM_JOB_NODELIST\n"
+    "  bracket='^([^],[]*)\\[([0-9]+)[^]]*\\](.*)'\n"
+    "  while [[ $node =~ $bracket ]]; do node=${BASH_REMATCH[1]}${BASH_REMATCH[2]}${BASH_REMATCH[3]}; done\n"
+    "  node=${node%%,*}\n"
+    "  echo \"warning: scontrol show hostnames gave $count hosts and status $status; the first host of\" \\\n"
+    "    \"$SLURM_JOB_NODELIST is taken to be $node\" >&2\n"
+    "fi\n"
+    "export SOJOURN_COORDINATOR_ADDRESS=\"${SOJOURN_COORDINATOR_ADDRESS:-$node}\"\n"
     "export SOJOURN_COORDINATOR_PORT=\"${SOJOURN_COORDINATOR_PORT:-12345}\"\n"
     "echo \"job $SLURM_JOB_ID on $SLURM_JOB_NODELIST, restart ${SLURM_RESTART_COUNT:-0}, coordinator \\\n"
     "$SOJOURN_COORDINATOR_ADDRESS:$SOJOURN_COORDINATOR_PORT\"\n\n";
@@ -100,7 +112,7 @@ constexpr char kRequeue[] =
     "if [ \"$status\" -eq 75 ]; then\n"
     "  if [ \"${{SLURM_RESTART_COUNT:-0}}\" -lt {} ]; then\n"
     "    echo \"job $SLURM_JOB_ID goes back into the queue\"\n"
-    "    scontrol requeue \"$SLURM_JOB_ID\" && exit 75\n"
+    "    timeout -k 5 60 scontrol requeue \"$SLURM_JOB_ID\" && exit 75\n"
     "  fi\n"
     "  echo \"job $SLURM_JOB_ID was not put back into the queue\" >&2{}\n"
     "fi\n";

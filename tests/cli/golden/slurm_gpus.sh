@@ -15,9 +15,21 @@
 set -euo pipefail
 export OMP_NUM_THREADS="$SLURM_CPUS_PER_TASK"
 
-# The first node is where ranks find each other.
-nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
-export SOJOURN_COORDINATOR_ADDRESS="${SOJOURN_COORDINATOR_ADDRESS:-${nodes%%$'\n'*}}"
+# The first node is where ranks find each other. Where scontrol does not name as many as there are, the list
+# is read: the first number of every bracket before the first comma.
+status=0
+nodes=$(timeout -k 5 10 scontrol show hostnames "$SLURM_JOB_NODELIST") || status=$?
+count=$(grep -c . <<<"$nodes") || true
+node=${nodes%%$'\n'*}
+if [ "$status" -ne 0 ] || [ "$count" -ne "${SLURM_JOB_NUM_NODES:-$count}" ] || [ -z "$node" ]; then
+  node=$SLURM_JOB_NODELIST
+  bracket='^([^],[]*)\[([0-9]+)[^]]*\](.*)'
+  while [[ $node =~ $bracket ]]; do node=${BASH_REMATCH[1]}${BASH_REMATCH[2]}${BASH_REMATCH[3]}; done
+  node=${node%%,*}
+  echo "warning: scontrol show hostnames gave $count hosts and status $status; the first host of" \
+    "$SLURM_JOB_NODELIST is taken to be $node" >&2
+fi
+export SOJOURN_COORDINATOR_ADDRESS="${SOJOURN_COORDINATOR_ADDRESS:-$node}"
 export SOJOURN_COORDINATOR_PORT="${SOJOURN_COORDINATOR_PORT:-12345}"
 echo "job $SLURM_JOB_ID on $SLURM_JOB_NODELIST, restart ${SLURM_RESTART_COUNT:-0}, coordinator \
 $SOJOURN_COORDINATOR_ADDRESS:$SOJOURN_COORDINATOR_PORT"
@@ -39,7 +51,7 @@ srun --mpi=pmix --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=0 --wa
 if [ "$status" -eq 75 ]; then
   if [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ]; then
     echo "job $SLURM_JOB_ID goes back into the queue"
-    scontrol requeue "$SLURM_JOB_ID" && exit 75
+    timeout -k 5 60 scontrol requeue "$SLURM_JOB_ID" && exit 75
   fi
   echo "job $SLURM_JOB_ID was not put back into the queue" >&2
   echo "go on with:" sojourn infer run.yaml --output "$results" --resume >&2
