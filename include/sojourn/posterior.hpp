@@ -161,8 +161,10 @@ class DataLikelihood {
 
   /// Value [K] and gradient [K, P] (may be empty) at theta [K, P], natural scale. A theta at which a row has zero
   /// density gives -inf and a status that names the row; one that cannot be evaluated gives NaN and the reason.
+  /// `error_bound` [K] (may be empty): how far each value may be off, absolute: what the error bounds of the law add up
+  /// to, its sum's roundings, and data compression's estimate; NaN where there is no value.
   void evaluate(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
-                std::vector<std::string>& status) const;
+                std::vector<std::string>& status, std::span<double> error_bound = {}) const;
   /// As `Posterior::use_device`.
   void use_device(std::shared_ptr<LikelihoodDevice> device);
   [[nodiscard]] DeviceReport device_report() const;

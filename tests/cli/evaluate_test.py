@@ -151,6 +151,28 @@ absorbing: d == 1
             self.close(out["log_likelihood"][k], events * math.log(rate) - rate * total, 1e-9)
             self.close(out["gradient"]["log_likelihood"][k][0], events / rate - total, 1e-8)
 
+    def test_the_error_bound_of_a_log_likelihood_holds_where_it_is_near_zero(self):
+        # Of n exponential times that add up to s the log likelihood is n log a - a s, here about zero at a = e.
+        count = 400
+        times = [(i + 0.5) / count * 2 / math.e for i in range(count)]
+        self.write("many.csv", "time\n" + "".join(f"{t:.17g}\n" for t in times))
+        total = math.fsum(float(f"{t:.17g}") for t in times)
+        rates = [math.e, math.e * (1 + 1e-3), 1.5]
+        asked = [part for rate in rates for part in ("--theta", repr(rate))]
+        for mode in ("auto", "off"):
+            out = self.good_json("evaluate", "exponential.yaml", *asked, "--loglik", "many.csv", "--data-compression", mode)
+            for k, rate in enumerate(rates):
+                value, bound = out["log_likelihood"][k], out["error_bound"]["log_likelihood"][k]
+                truth = math.fsum([count * math.log(rate), -rate * total])
+                # The truth itself is rounded to some 1e-13 here.
+                self.assertLessEqual(abs(value - truth), bound * abs(value) + 2e-13)
+                self.assertLess(bound * abs(value), 1e-6)
+            self.assertEqual(out["data_compression"]["mode"], mode)
+            self.assertEqual(out["data_compression"]["points"], count)
+            self.assertEqual(out["data_compression"]["exact_evaluations"], 0 if mode == "auto" else 3)
+        # A bound of the densities alone would be far below what the sum is off, relative to a sum near zero.
+        self.assertGreater(out["error_bound"]["log_likelihood"][0], 10 * out["error_bound"]["log_likelihood"][2])
+
     def test_log_likelihood_needs_no_parameters_and_judges_each_theta_alone(self):
         # A chain of rate 2 without parameters: log likelihood n log 2 - 2 sum.
         self.write("known.yaml", "schema: sojourn/model/1\nname: known\nparameters: []\nstates: 2\ninitial: [[0, 1]]\n"

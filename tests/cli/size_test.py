@@ -37,6 +37,13 @@ class Size(ProgramCase):
             self.assertGreater(found["bytes_left"], predicted["elimination_bytes"])
         self.assertEqual(self.good_json("inspect", "queue.yaml")["predicted"]["factor_multiply_adds"], 19999)
 
+    def test_inspect_takes_no_look_that_is_not_quick(self):
+        self.write("large.yaml", QUEUE.replace("CAPACITY", "1000000"))
+        seen = self.good_json("inspect", "large.yaml")["identifiability"]
+        self.assertFalse(seen["assessed"])
+        self.assertIn("too large for a quick look", seen["reason"])
+        self.assertTrue(self.good_json("inspect", "queue.yaml")["identifiability"]["assessed"])
+
     def test_same_model_whatever_the_threads(self):
         for model in ("coalescent.yaml", "demes.yaml"):
             digests = {self.good_json("inspect", model, "--threads", threads)["digest"] for threads in ("1", "2", "3")}

@@ -13,6 +13,7 @@
 #include "expects.hpp"
 #include "model/suggest.hpp"
 #include "sojourn/posterior.hpp"
+#include "sojourn/result.hpp"
 
 namespace sojourn::cli {
 namespace {
@@ -24,7 +25,7 @@ struct EvaluateOptions {
   CommonOptions common;
   std::string model, theta_file, moments, pdf, cdf, pmf, logpdf, laplace, quantile, loglik, state_probability;
   std::vector<std::string> thetas, rewards;
-  std::string method = "auto", rtol = "1e-9", precision = "fp64", digits = "20";
+  std::string method = "auto", rtol = "1e-9", precision = "fp64", digits = "20", data_compression = "auto";
   bool covariance = false, sojourn = false, gradient = false, json = false;
 
   [[nodiscard]] bool asks_others_than_moments() const {
@@ -163,21 +164,26 @@ class EvaluationBuilder {
   void add_log_likelihood(const std::shared_ptr<LikelihoodDevice>& device) {
     if (options_.loglik.empty()) return;
     DataLikelihood likelihood(model(), load_observations(options_.loglik, model().graph.time_kind()), reward(),
-                              evaluator_.options());
+                              evaluator_.options(), data_compression_from(options_.data_compression));
     if (device) likelihood.use_device(device);
     const std::size_t num_thetas = result_.thetas.num_rows(), num_parameters = model().parameters.size();
     Quantity quantity;
     quantity.values = Matrix<double>(num_thetas, 1);
     Matrix<double> gradient(options_.gradient ? num_thetas : 0, options_.gradient ? num_parameters : 0);
-    likelihood.evaluate(thetas(), quantity.values.values(), gradient.view(), quantity.status);
+    std::vector<double> error(num_thetas);
+    likelihood.evaluate(thetas(), quantity.values.values(), gradient.view(), quantity.status, error);
     for (std::string& status : quantity.status) {
       if (status.empty()) status = "ok";
     }
     quantity.gradient = std::move(gradient.values());
     if (const std::string text = device_text(likelihood.device_report()); !text.empty()) write_stderr(text + '\n');
     const RouteCounts counts = likelihood.route_counts();
-    // Of the densities and probabilities that enter the sum, whichever theta and row has the largest.
-    quantity.error_bound = Matrix<double>(num_thetas, 1, counts.worst_error_bound);
+    quantity.error_bound = Matrix<double>(num_thetas, 1);
+    for (std::size_t k = 0; k < num_thetas; ++k)
+      quantity.error_bound(k, 0) = error[k] == 0 ? 0 : error[k] / std::abs(quantity.values(k, 0));
+    result_.compression = likelihood.compression();
+    if (const std::string text = compression_text(*result_.compression); !text.empty())
+      write_stderr("data compression: " + text + '\n');
     add("log_likelihood", {}, {options_.loglik}, std::move(quantity));
     result_.blocks.back().route_counts = {counts.contour, counts.saddlepoint, counts.uniformization, counts.stepping,
                                           counts.closed};
@@ -306,6 +312,12 @@ Action add_evaluate(CLI::App& app) {
   add("--method", options->method, "NAME", "auto, contour, saddlepoint or uniformization", "Accuracy")
       ->default_str("auto");
   add("--rtol", options->rtol, "X", "Relative accuracy that densities must certify", "Accuracy")->default_str("1e-9");
+  add("--data-compression", options->data_compression, "MODE",
+      "Of --loglik. auto: read large data sets at interpolation nodes where the error is estimated below --rtol; off: "
+      "at every observation",
+      "Accuracy")
+      ->check(CLI::IsMember({"auto", "off"}))
+      ->default_str("auto");
   add("--precision", options->precision, "NAME",
       "fp64, or multi: moments, laplace, pdf, cdf, pmf and logpdf to --digits; fp32: moments, twice as fast, within "
       "1e-3 or answered in fp64",

@@ -89,6 +89,22 @@ void write_precision(JsonWriter& json, const Model& model, const Evaluation& eva
       [&](const EvaluatedBlock& block) { names(block.quantity.gradient_digits); });
 }
 
+/// As in summary.json.
+void write_compression(JsonWriter& json, const CompressionReport& report) {
+  json.key("data_compression").begin_object();
+  json.member("mode", to_string(report.mode));
+  json.member("points", report.num_points);
+  json.key("levels").begin_array();
+  for (std::size_t i = 0; i < report.level_points.size(); ++i) {
+    json.begin_object().member("points", report.level_points[i]);
+    json.member("evaluations", report.level_count[i]).end_object();
+  }
+  json.end_array();
+  json.member("exact_evaluations", report.num_exact);
+  json.member("worst_error", report.worst_error);
+  json.end_object();
+}
+
 }  // namespace
 
 std::string evaluation_json(const Model& model, const Evaluation& evaluation) {
@@ -126,6 +142,7 @@ std::string evaluation_json(const Model& model, const Evaluation& evaluation) {
   }
   json.end_object();
   write_precision(json, model, evaluation);
+  if (evaluation.compression) write_compression(json, *evaluation.compression);
   json.key("status").values(evaluation.status);
   return json.end_object().take();
 }

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sojourn/evaluator.hpp"
 #include "sojourn/model.hpp"
+#include "sojourn/posterior.hpp"
 
 namespace sojourn::cli {
 
@@ -25,7 +27,8 @@ struct Evaluation {
   std::vector<std::pair<std::string, std::vector<double>>> points;  ///< evaluation points by quantity
   Matrix<double> thetas;                                            ///< [K, P]
   std::vector<EvaluatedBlock> blocks;
-  std::vector<std::string> status;  ///< [K] "ok", or what is missing and why
+  std::optional<CompressionReport> compression;  ///< of the log-likelihood, where it was asked for
+  std::vector<std::string> status;               ///< [K] "ok", or what is missing and why
 };
 
 std::string evaluation_json(const Model& model, const Evaluation& evaluation);

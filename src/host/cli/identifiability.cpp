@@ -14,6 +14,8 @@ namespace {
 /// Rounding leaves 1e-16 to 1e-17 of the largest singular value where the exact one is zero.
 constexpr double kRankTolerance = 1e-14;
 constexpr double kMaxMultiplyAdds = 1e10;
+/// Beyond, the pages of a replay take longer to come than the look is worth.
+constexpr double kMaxBytes = 512 << 20;
 constexpr int kNumVectors = 3;
 constexpr int kMaxOrder = 24;
 constexpr std::uint64_t kSeed = 1;
@@ -98,7 +100,11 @@ Identifiability identifiability(const Evaluator& evaluator, const std::vector<Na
   const double multiply_adds = kNumVectors * (static_cast<double>(cost.factor_multiply_adds) +
                                               2.0 * result.order * static_cast<double>(rewards.size()) *
                                                   static_cast<double>(cost.solve_multiply_adds));
-  if (multiply_adds > kMaxMultiplyAdds) {
+  // A replay is eight vectors wide, and its gradient keeps what each order solved for and its adjoint.
+  const double bytes =
+      8 * sizeof(double) *
+      (static_cast<double>(cost.num_slots) + 2.0 * result.order * evaluator.model().graph.num_states());
+  if (multiply_adds > kMaxMultiplyAdds || bytes > kMaxBytes) {
     result.reason = "the model is too large for a quick look";
     return result;
   }

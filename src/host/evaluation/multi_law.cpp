@@ -14,10 +14,23 @@ namespace {
 
 constexpr double kLargestCount = 2000;
 constexpr int kDigitsForTheTop = 100;
-/// Nodes of the Talbot contour per digit; it gives 0.6 digits a node and takes up less than a node each.
-constexpr double kNodesPerDigit = 0.8;
-/// What aliases may leave in a discrete law, as a part of the digits.
-constexpr double kAliasPart = 0.45;
+
+/// How finely a law is inverted with numbers of D digits. Inversions that differ in it have different errors of both
+/// kinds, so where they agree they tell how many digits are true; the finer one keeps a fifth of the digits for
+/// roundings.
+struct Inversion {
+  /// Nodes of the Talbot contour per digit. A node gives 0.6 digits, and roundings take up 0.17 digits a node.
+  double nodes_per_digit;
+  /// What aliases may leave in a discrete law, as a part of the digits, and nodes a count; roundings take up
+  /// alias_part / nodes_per_count.
+  double alias_part;
+  int nodes_per_count;
+  /// The transform's argument for a value at zero, as a power of ten and part of the digits.
+  double zero_part;
+};
+constexpr Inversion kCoarse{0.85, 0.5, 2, 0.45}, kFine{1.05, 0.6, 3, 0.5};
+/// Digits that the coarse inversion can give, as a part of the working digits.
+constexpr double kGivenPart = 0.5;
 
 /// One law at one parameter vector with numbers of D digits.
 template <unsigned D>
@@ -45,6 +58,7 @@ class MultiReplay {
     for (const Number& rate : phi) rates.emplace_back(rate);
     extend_rates(prc_, rates, rate_);
   }
+  void set_inversion(const Inversion& inversion) { inversion_ = inversion; }
 
   std::vector<Number> moments(int order) const {
     Factors<Real> factors(*this, [](std::int32_t) { return Real(0.0); });
@@ -142,20 +156,25 @@ class MultiReplay {
 
   [[nodiscard]] Number law_at_zero(bool density, bool survival) const {
     if (!density) return survival ? Number(1 - atom()) : atom();
-    const int power = static_cast<int>(D) / 3;  // f(0+) = lim s D(s), to about 10^-power
+    const int power = static_cast<int>(inversion_.zero_part * D);  // f(0+) = lim s D(s), to about 10^-power
     return pow(Number(10), power) * (laplace_at(power) - atom());
   }
 
-  /// Fixed Talbot contour s = r theta (cot theta + i), r = 2 N / (5 t).
+  /// Fixed Talbot contour s = r theta (cot theta + i), r = 2 N / (5 t). Angles go on by rotations, as functions of a
+  /// thousand digits take milliseconds; r t theta, by which exp(s t) turns, is a fifth of a turn a node.
   [[nodiscard]] Number time_law(bool density, bool survival, double t) const {
-    const int num_nodes = static_cast<int>(kNodesPerDigit * D);
-    const Number r = Number(2 * num_nodes) / (5 * Number(t));
-    const Number step = boost::math::constants::pi<Number>() / num_nodes, rest = density ? atom() : Number(0);
+    const int num_nodes = static_cast<int>(inversion_.nodes_per_digit * D);
+    const Number pi = boost::math::constants::pi<Number>(), step = pi / num_nodes;
+    const Number r = Number(2 * num_nodes) / (5 * Number(t)), rest = density ? atom() : Number(0);
+    const Complex rotation(cos(step), sin(step)), fifth(cos(2 * pi / 5), sin(2 * pi / 5));
+    Complex at(1.0), turn(1.0);
     Number sum = 0;
     for (int k = 0; k < num_nodes; ++k) {
       Complex s(r, Number(0)), weight(Number(0.5), Number(0));
       if (k > 0) {
-        const Number theta = k * step, cotangent = 1 / tan(theta);
+        at = at * rotation;
+        turn = k % 5 == 0 ? Complex(1.0) : turn * fifth;
+        const Number theta = k * step, cotangent = at.re / at.im;
         s = {r * theta * cotangent, r * theta};
         weight = {Number(1), theta + (theta * cotangent - 1) * cotangent};
       }
@@ -163,21 +182,25 @@ class MultiReplay {
       value.re -= rest;
       if (survival) value = Complex(1.0) - value;
       if (!density) value = value * reciprocal(s);
-      const Number size = exp(s.re * t), turn = s.im * t;
-      sum += (weight * value * Complex(size * cos(turn), size * sin(turn))).re;
+      sum += exp(s.re * t) * (weight * value * turn).re;
     }
     return sum * r / num_nodes;
   }
 
-  /// Coefficient of z^n by the trapezoid rule on |z| = radius, radius^N = 10^-(kAliasPart D).
+  /// Coefficient of z^n by the trapezoid rule on |z| = radius, radius^N = 10^-(alias_part D).
   [[nodiscard]] Number count_law(bool density, bool survival, double point) const {
-    const int n = static_cast<int>(point), num_nodes = 2 * n + 32;
-    const Number radius = exp(-log(Number(10)) * (kAliasPart * D) / num_nodes);
+    const int n = static_cast<int>(point), num_nodes = 2 * ((inversion_.nodes_per_count * n + 33) / 2);
+    const Number radius = exp(-log(Number(10)) * (inversion_.alias_part * D) / num_nodes);
     const Number step = 2 * boost::math::constants::pi<Number>() / num_nodes;
+    const Complex rotation(cos(step), sin(step)), back(cos(n * step), -sin(n * step));
+    Complex at(1.0), turn(1.0);
     Number sum = 0;
     for (int k = 0; k <= num_nodes / 2; ++k) {  // conjugate nodes in pairs
-      const Number angle = k * step;
-      const Complex z(radius * cos(angle), radius * sin(angle)), inverse = reciprocal(z);
+      if (k > 0) {
+        at = at * rotation;
+        turn = turn * back;
+      }
+      const Complex z(radius * at.re, radius * at.im), inverse = reciprocal(z);
       Complex value = transform([&](std::int32_t v) {
         Complex shift(1.0);
         for (int i = 0; i < static_cast<int>(reward_[v]); ++i) shift = shift * inverse;
@@ -185,12 +208,13 @@ class MultiReplay {
       });
       if (survival) value = Complex(1.0) - value;
       if (!density) value = value * reciprocal(Complex(1.0) - z);
-      const Number turn = -n * angle, part = cos(turn) * value.re - sin(turn) * value.im;
+      const Number part = (turn * value).re;
       sum += k == 0 || k == num_nodes / 2 ? part : Number(2 * part);
     }
     return sum / (num_nodes * pow(radius, n));
   }
 
+  Inversion inversion_ = kCoarse;
   bool discrete_, passes_ = false;
   double defect_ = 0;
   PrcView prc_;
@@ -205,6 +229,7 @@ struct Problem {
   std::span<const double> phi, reward;
   int digits;
   bool gradient;
+  bool inverts;  ///< the values come from an inversion
 };
 
 /// Gradient [N, num_rates] of what `compute(replay)` gives, by a step of a third of the digits.
@@ -228,48 +253,71 @@ void central_differences(MultiReplay<D>& replay, std::vector<typename Multi<D>::
   }
 }
 
-/// Climbs the ladder. `compute(replay)` gives the N values at the replay's phi.
+template <unsigned D, class Compute>
+void differentiate(const Problem& problem, MultiReplay<D>& replay, std::vector<typename Multi<D>::Value>& phi,
+                   Compute&& compute, MultiAnswer& answer) {
+  if (!problem.gradient) return;
+  answer.gradient.resize(answer.value.size() * phi.size());
+  central_differences(replay, phi, compute, answer.gradient);
+}
+
+/// Values that two computations agree on to `digits`. @return whether they do on all of them.
+template <class Here>
+bool take_agreed(const std::vector<Here>& one, const std::vector<Here>& other, int digits, MultiAnswer& answer) {
+  answer.value.assign(other.size(), std::numeric_limits<double>::quiet_NaN());
+  answer.text.assign(other.size(), "nan");
+  answer.agreement.assign(other.size(), std::numeric_limits<double>::infinity());
+  if (one.size() != other.size()) return false;
+  const Here goal = pow(Here(10), -digits);
+  bool settled = true;
+  for (std::size_t i = 0; i < other.size(); ++i) {
+    const Here gap = abs(one[i] - other[i]);
+    answer.agreement[i] = gap == 0 ? 0 : static_cast<double>(Here(gap / abs(other[i])));
+    if (!(gap <= goal * abs(other[i]))) {
+      settled = false;
+      continue;
+    }
+    answer.value[i] = static_cast<double>(other[i]);
+    answer.text[i] = other[i].str(digits, std::ios_base::scientific);
+  }
+  return settled;
+}
+
+/// Climbs the ladder. `compute(replay)` gives the N values at the replay's phi. They are settled where two computations
+/// agree: with fewer working digits and with these, or, of laws, by two inversions.
 template <unsigned D, class Number, class Compute>
 void climb(const Problem& problem, const std::vector<Number>& before, Compute&& compute, MultiAnswer& answer) {
   using Here = typename Multi<D>::Value;
   MultiReplay<D> replay(problem.graph, problem.prc, problem.reward);
   std::vector<Here> phi(problem.phi.begin(), problem.phi.end());
   replay.set_phi(phi);
-  const std::vector<Here> values = compute(replay);
-  const std::size_t size = values.size();
-  bool settled = before.size() == size;
-  answer.value.assign(size, std::numeric_limits<double>::quiet_NaN());
-  answer.text.assign(size, "nan");
-  answer.agreement.assign(size, std::numeric_limits<double>::infinity());
-  const Here goal = pow(Here(10), -problem.digits);
-  for (std::size_t i = 0; i < before.size() && i < size; ++i) {
-    const Here old(before[i]), gap = abs(old - values[i]);
-    answer.agreement[i] = values[i] == old ? 0 : static_cast<double>(Here(gap / abs(values[i])));
-    if (!(gap <= goal * abs(values[i]))) {
-      settled = false;
-      continue;
+  std::vector<Here> values;
+  if (static_cast<int>(D) > problem.digits) {  // else it could not tell
+    values = compute(replay);
+    bool settled = take_agreed(std::vector<Here>(before.begin(), before.end()), values, problem.digits, answer);
+    if (!settled && problem.inverts && kGivenPart * D >= problem.digits) {
+      replay.set_inversion(kFine);
+      std::vector<Here> finer = compute(replay);
+      settled = take_agreed(values, finer, problem.digits, answer);
+      values = std::move(finer);
     }
-    answer.value[i] = static_cast<double>(values[i]);
-    answer.text[i] = values[i].str(problem.digits, std::ios_base::scientific);
+    if (settled) return differentiate(problem, replay, phi, compute, answer);
   }
-  if (!settled) {
-    if constexpr (D < 150) {
-      return climb<150>(problem, values, compute, answer);
-    } else if constexpr (D < 400) {
-      return climb<400>(problem, values, compute, answer);
-    } else if constexpr (D < 1000) {
-      // Exponentials of 1,000 digits take milliseconds each: only for those who ask for many digits.
-      if (problem.digits > kDigitsForTheTop) return climb<1000>(problem, values, compute, answer);
-    }
-    answer.message = fmt::format(
-        "multi: some values do not settle to {} digits at {} working digits; a far tail or a fast oscillation wants "
-        "more "
-        "nodes than that (above {} digits asked for there are 1000)",
-        problem.digits, D, kDigitsForTheTop);
+  if constexpr (D < 150) {
+    return climb<150>(problem, values, compute, answer);
+  } else if constexpr (D < 400) {
+    return climb<400>(problem, values, compute, answer);
+  } else if constexpr (D < 600) {
+    // Exponentials of 1,000 digits take milliseconds each: only for those who ask for many digits.
+    if (problem.digits > kDigitsForTheTop) return climb<600>(problem, values, compute, answer);
+  } else if constexpr (D < 1000) {
+    return climb<1000>(problem, values, compute, answer);
   }
-  if (!problem.gradient) return;
-  answer.gradient.resize(size * phi.size());
-  central_differences(replay, phi, compute, answer.gradient);
+  answer.message = fmt::format(
+      "multi: some values do not settle to {} digits at {} working digits; a far tail or a fast oscillation wants more "
+      "nodes than that (above {} digits asked for there are 1000)",
+      problem.digits, D, kDigitsForTheTop);
+  differentiate(problem, replay, phi, compute, answer);
 }
 
 template <class Compute>
@@ -285,7 +333,7 @@ MultiAnswer settle(const Problem& problem, Compute&& compute) {
 
 MultiAnswer multi_moments(const StateGraph& graph, const Prc& prc, std::span<const double> phi,
                           std::span<const double> reward, int order, int digits, bool gradient) {
-  return settle(Problem{graph, prc, phi, reward, digits, gradient},
+  return settle(Problem{graph, prc, phi, reward, digits, gradient, false},
                 [order](const auto& replay) { return replay.moments(order); });
 }
 
@@ -307,7 +355,7 @@ void multi_laplace_gradient(const StateGraph& graph, const Prc& prc, std::span<c
 
 MultiAnswer multi_laplace(const StateGraph& graph, const Prc& prc, std::span<const double> phi,
                           std::span<const double> reward, std::span<const double> s, int digits, bool gradient) {
-  return settle(Problem{graph, prc, phi, reward, digits, gradient}, [s](const auto& replay) {
+  return settle(Problem{graph, prc, phi, reward, digits, gradient, false}, [s](const auto& replay) {
     std::vector<typename std::remove_cvref_t<decltype(replay)>::Number> values;
     for (const double point : s) values.push_back(replay.laplace(point));
     return values;
@@ -329,7 +377,7 @@ MultiAnswer multi_law(const StateGraph& graph, const Prc& prc, std::span<const d
                     "multi: reward {} of state {} must be a whole number up to {} in discrete time", reward[i], i,
                     kLargestCount);
   }
-  return settle(Problem{graph, prc, phi, reward, digits, gradient}, [&](const auto& replay) {
+  return settle(Problem{graph, prc, phi, reward, digits, gradient, true}, [&](const auto& replay) {
     std::vector<typename std::remove_cvref_t<decltype(replay)>::Number> values;
     for (const double point : points) values.push_back(replay.law(kind, point));
     return values;

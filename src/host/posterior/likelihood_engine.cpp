@@ -176,6 +176,20 @@ double LikelihoodEngine::Reading::operator()(std::span<const double> log_density
                                              std::span<double> by_survival, std::span<double> by_cdf) {
   const Likelihood& likelihood = compressed != nullptr ? compressed->likelihood() : *exact;
   const double value = likelihood.evaluate(log_density, log_survival, log_cdf, by_density, by_survival, by_cdf, report);
+  if (wants_error) {
+    num_relative = num_rounded = 0;
+    const auto add = [&](std::span<const double> log_values, std::span<const double> by) {
+      for (std::size_t p = 0; p < by.size(); ++p) {
+        if (by[p] == 0) continue;  // its log value may be -inf
+        num_relative += std::abs(by[p]);
+        num_rounded += std::abs(by[p]) * (1 + std::abs(log_values[p]));
+      }
+    };
+    add(log_density, by_density);
+    add(log_survival, by_survival);
+    add(log_cdf, by_cdf);
+    num_rounded += std::abs(likelihood.constant());
+  }
   if (compressed == nullptr) return value;
   if (value == -std::numeric_limits<double>::infinity()) {
     const auto zero = compressed->where_zero(log_density, log_survival, log_cdf);
@@ -186,6 +200,15 @@ double LikelihoodEngine::Reading::operator()(std::span<const double> log_density
   return value;
 }
 
+double LikelihoodEngine::Reading::error(double value, double law_error) const {
+  if (value == -std::numeric_limits<double>::infinity()) return 0;
+  // Derivatives by log values are those at the values found; an interval's difference magnifies how they change.
+  const double slack = 1 - law_error * (1 + report.amplification);
+  if (!(slack > 0)) return std::numeric_limits<double>::infinity();
+  return compression_error + law_error * num_relative / slack +
+         kRoundings * kUnitRoundoff * (num_rounded + std::abs(value));
+}
+
 double LikelihoodEngine::exact_at(std::int64_t first, std::int64_t last, std::span<double> by_phi, Workspace& workspace,
                                   Outcome& outcome, LikelihoodReport& report) const {
   double sum = 0;
@@ -193,7 +216,7 @@ double LikelihoodEngine::exact_at(std::int64_t first, std::int64_t last, std::sp
     const Part& part = *parts_[k];
     LawPlan::Workspace* law = nullptr;
     const LawPlan& plan = this->plan(levels_.size() + static_cast<std::size_t>(k), workspace, law);
-    Reading reading{this, nullptr, part.own ? &*part.own : &whole(), {}};
+    Reading reading{this, nullptr, part.own ? &*part.own : &whole(), outcome.wants_error, {}};
     double value = kNan;
     // The first part's derivatives come to their place at once; a data set that is not cut has no other.
     workspace.by_phi_part.resize(k == first ? 0 : by_phi.size());
@@ -203,6 +226,7 @@ double LikelihoodEngine::exact_at(std::int64_t first, std::int64_t last, std::sp
          {&reading.report.impossible_item, &reading.report.unresolved_item, &reading.report.amplified_item}) {
       if (*item >= 0 && !part.items.empty()) *item = part.items[*item];
     }
+    if (outcome.wants_error) outcome.error = (k == first ? 0 : outcome.error) + reading.error(value, found.error_bound);
     if (k == first) {
       outcome.law = found;
       report = reading.report;
@@ -239,12 +263,13 @@ double LikelihoodEngine::likelihood_at(std::int64_t first, std::int64_t last, st
   for (std::size_t level = 0;; ++level) {
     outcome.level = static_cast<std::int32_t>(level);
     if (level == levels_.size()) return exact_at(first, last, by_phi, workspace, outcome, report);
-    Reading reading{this, &levels_[level].data, nullptr, {}};
+    Reading reading{this, &levels_[level].data, nullptr, outcome.wants_error, {}};
     LawPlan::Workspace* law = nullptr;
     double value = kNan;
     // By reference, which needs no memory of its own.
     outcome.law = plan(level, workspace, law).objective(workspace.phi, std::ref(reading), value, by_phi, *law);
     report = reading.report;
+    if (outcome.wants_error) outcome.error = reading.error(value, outcome.law.error_bound);
     // What a compressed likelihood cannot answer, or not surely, goes on, and the exact plan finds the words for it.
     if (!outcome.law.ok) continue;
     if (value == -std::numeric_limits<double>::infinity() && report.impossible_item >= 0) return value;
@@ -307,7 +332,9 @@ double LikelihoodEngine::at(std::span<const double> theta, std::int64_t first, s
                             std::span<double> gradient, Workspace& workspace, Outcome& outcome,
                             std::string& status) const {
   std::fill(gradient.begin(), gradient.end(), kNan);
+  const bool wants_error = outcome.wants_error;
   outcome = {};
+  outcome.wants_error = wants_error;
   const auto at_theta = [&] { return describe_theta(model, theta); };
   try {
     const std::span<double> phi = workspace.phi;
@@ -394,8 +421,10 @@ void LikelihoodEngine::for_particles(std::size_t num_particles, const Body& body
 }
 
 void LikelihoodEngine::evaluate(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
-                                std::vector<std::string>& status) const {
+                                std::vector<std::string>& status, std::span<double> error) const {
   const std::size_t num_thetas = theta.num_rows(), num_parameters = model.parameters.size();
+  SOJOURN_EXPECTS(error.empty() || error.size() == num_thetas, ShapeError, "log_likelihood: {} errors of {} values",
+                  error.size(), num_thetas);
   SOJOURN_EXPECTS(
       theta.num_cols() == num_parameters && value.size() == num_thetas &&
           (gradient.empty() || (gradient.num_rows() == num_thetas && gradient.num_cols() == num_parameters)),
@@ -407,9 +436,8 @@ void LikelihoodEngine::evaluate(MatrixView<const double> theta, std::span<double
   status.assign(num_thetas, {});
   std::vector<std::size_t> open;
   if (has_device()) {
-    std::vector<double> compression_error(num_thetas);
     std::vector<char> answered(num_thetas, 0);
-    answer_on_device(theta, value, gradient, compression_error, answered);
+    answer_on_device(theta, value, gradient, {}, error, answered);
     for (std::size_t k = 0; k < num_thetas; ++k)
       if (answered[k] == 0) open.push_back(k);
   } else {
@@ -419,7 +447,9 @@ void LikelihoodEngine::evaluate(MatrixView<const double> theta, std::span<double
   for_particles(open.size(), [&](std::size_t place, Workspace& workspace, Outcome& outcome) {
     const std::size_t k = open[place];
     const std::span<double> row = gradient.empty() ? std::span<double>{} : gradient.row(k);
+    outcome.wants_error = !error.empty();
     value[k] = at(theta.row(k), row, workspace, outcome, status[k]);
+    if (!error.empty()) error[k] = std::isnan(value[k]) ? kNan : outcome.error;
   });
 }
 
@@ -440,8 +470,8 @@ DataLikelihood::DataLikelihood(Model model, Observations observations, std::span
 DataLikelihood::~DataLikelihood() = default;
 
 void DataLikelihood::evaluate(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
-                              std::vector<std::string>& status) const {
-  engine_->evaluate(theta, value, gradient, status);
+                              std::vector<std::string>& status, std::span<double> error_bound) const {
+  engine_->evaluate(theta, value, gradient, status, error_bound);
 }
 
 void DataLikelihood::use_device(std::shared_ptr<LikelihoodDevice> device) { engine_->use_device(std::move(device)); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -45,6 +46,8 @@ class LikelihoodEngine {
     LawOutcome law;
     std::int32_t level = kNotEvaluated;  ///< the level that served it; the number of levels: the exact plan
     double compression_error = 0;        ///< relative
+    bool wants_error = false;            ///< set before the evaluation, which then bounds its error
+    double error = std::numeric_limits<double>::quiet_NaN();  ///< absolute, of the log likelihood
   };
   static constexpr std::int32_t kNotEvaluated = -1;
 
@@ -94,7 +97,7 @@ class LikelihoodEngine {
             Workspace& workspace, Outcome& outcome, std::string& status) const;
   /// `at` for the rows of theta [K, P]; gradient [K, P] may be empty. @throws ShapeError.
   void evaluate(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
-                std::vector<std::string>& status) const;
+                std::vector<std::string>& status, std::span<double> error = {}) const;
   /// possible[i] = 1 where observation i has positive probability at phi; false where the law cannot be computed.
   bool mark_possible(std::span<const double> phi, std::span<char> possible, Workspace& workspace) const;
   [[nodiscard]] RouteCounts route_counts() const;
@@ -111,10 +114,11 @@ class LikelihoodEngine {
   [[nodiscard]] bool has_device() const { return device_ != nullptr; }
   [[nodiscard]] DeviceReport device_report() const;
   /// Value and gradient [K, P] (may be empty) of those rows of theta [K, P] that the device can answer, with
-  /// `answered` 1, and their compression errors; other rows are left as they are. Needs a device.
+  /// `answered` 1, with their compression errors, relative, and what the values may be off in all, absolute [K] each
+  /// (may be empty); other rows are left as they are. Needs a device.
   /// @throws DeviceError.
   void answer_on_device(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
-                        std::span<double> compression_error, std::span<char> answered) const;
+                        std::span<double> compression_error, std::span<double> error, std::span<char> answered) const;
 
   Model model;
   Observations observations;
@@ -123,6 +127,10 @@ class LikelihoodEngine {
   Prc prc;
 
  private:
+  static constexpr double kUnitRoundoff = 0x1p-53;
+  /// Of a log value, its weight and their product, at most; interpolation weights are rounded sums themselves.
+  static constexpr double kRoundings = 16;
+
   struct Level {
     CompressedLikelihood data;
     LawPlan plan;
@@ -141,11 +149,15 @@ class LikelihoodEngine {
     const LikelihoodEngine* engine;
     const CompressedLikelihood* compressed;  ///< null: exact
     const Likelihood* exact;                 ///< of the part; null: compressed
+    bool wants_error = false;
     LikelihoodReport report;
-    double compression_error = 0;  ///< absolute
+    double compression_error = 0;              ///< absolute
+    double num_relative = 0, num_rounded = 0;  ///< what one relative error of the law, and one rounding, add up to
     double operator()(std::span<const double> log_density, std::span<const double> log_survival,
                       std::span<const double> log_cdf, std::span<double> by_density, std::span<double> by_survival,
                       std::span<double> by_cdf);
+    /// Of the log likelihood `value`, absolute, where the law's values err by `law_error` at most, relative.
+    [[nodiscard]] double error(double value, double law_error) const;
   };
   [[nodiscard]] std::unique_ptr<Workspace> make_workspace() const;
   void make_parts();
@@ -168,6 +180,9 @@ class LikelihoodEngine {
   /// may be off.
   void check_device(MatrixView<const double> theta, std::span<const double> value, MatrixView<double> gradient,
                     std::span<const char> answered) const;
+  /// Absolute error of a device's log likelihood, from above: it does not tell which intervals magnify what.
+  [[nodiscard]] double error_on_device(std::size_t level, double value, double law_error,
+                                       double compression_error) const;
   /// Level number `level` on the device, uploaded when first asked for; null where it is too large.
   DeviceLevel* device_level(std::size_t level) const;
 

@@ -83,9 +83,25 @@ DeviceLevel* LikelihoodEngine::device_level(std::size_t level) const {
   return loaded.get();
 }
 
+double LikelihoodEngine::error_on_device(std::size_t level, double value, double law_error,
+                                         double compression_error) const {
+  constexpr double kLargestLog = 745;  // of what is not zero in double precision
+  const bool compressed = level < levels_.size();
+  const Likelihood& likelihood = compressed ? levels_[level].data.likelihood() : whole();
+  double linear = 0, intervals = 0;
+  for (const std::span<const double> weights : likelihood.weights())
+    for (const double weight : weights) linear += std::abs(weight);
+  for (const Likelihood::Interval& interval : likelihood.intervals()) intervals += interval.weight;
+  const double of_compression =
+      compressed ? compression_error * std::max(std::abs(value), kLeastScale * levels_[level].data.total_weight()) : 0;
+  return of_compression + (law_error * linear + kIntervalTolerance * intervals) / (1 - kIntervalTolerance) +
+         kRoundings * kUnitRoundoff *
+             (kLargestLog * (linear + intervals) + std::abs(likelihood.constant()) + std::abs(value));
+}
+
 void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::span<double> value,
                                         MatrixView<double> gradient, std::span<double> compression_error,
-                                        std::span<char> answered) const {
+                                        std::span<double> error, std::span<char> answered) const {
   const std::size_t num_thetas = theta.num_rows(), num_rates = static_cast<std::size_t>(model.graph.num_rates());
   const std::scoped_lock device_lock(device_mutex_);
   Matrix<double> phi(num_thetas, num_rates);
@@ -143,7 +159,9 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
       ++count_of(outcome, device_report_);
       if (outcome != LaneOutcome::kDone) continue;
       value[k] = values.value[i];
-      compression_error[k] = values.compression_error[i];
+      if (!compression_error.empty()) compression_error[k] = values.compression_error[i];
+      if (!error.empty())
+        error[k] = error_on_device(level, value[k], values.error_bound[i], values.compression_error[i]);
       answered[k] = 1;
       const bool by_steps = values.by_steps[i] != 0;
       (by_steps ? routes_.uniformization : routes_.contour) += num_points;

@@ -197,7 +197,7 @@ std::vector<std::size_t> Posterior::Impl::answer_on_device(MatrixView<const doub
   for (std::int64_t i = 0; i < size; ++i) to_theta(z.row(places[i]), theta.row(i));
   std::vector<double> value(count), compression_error(count);
   std::vector<char> answered(count, 0);
-  engine.answer_on_device(theta.view(), value, gradient ? by_theta.view() : MatrixView<double>(), compression_error,
+  engine.answer_on_device(theta.view(), value, gradient ? by_theta.view() : MatrixView<double>(), compression_error, {},
                           answered);
 #pragma omp parallel if (size > kManyParticles)
   {

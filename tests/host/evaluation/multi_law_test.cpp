@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/multiprecision/cpp_bin_float.hpp>
 #include <cmath>
 
 #include "oracle/golden.hpp"
@@ -27,6 +28,49 @@ TEST(MultiLaw, ExponentialToFiftyDigits) {
   EXPECT_DOUBLE_EQ(density.gradient[0], -0.5 * std::exp(-1.5));
   const MultiAnswer tail = law(chain, LawKind::kLogSurvival, {100}, 40);
   EXPECT_EQ(tail.value[0], -75);
+}
+
+/// Every number of digits that may be asked for, also just below and above what a step of the ladder gives.
+TEST(MultiLaw, AnyNumberOfDigits) {
+  using Reference = boost::multiprecision::number<boost::multiprecision::cpp_bin_float<560>>;
+  const Reference density = Reference(0.75) * exp(-Reference(1.5));
+  // The same as above, by mpmath.
+  ASSERT_EQ(density.str(50, std::ios_base::scientific).substr(0, 50),
+            "1.673476201113223716999603530730093910066287220208");
+  for (const int digits : {1, 20, 30, 31, 75, 76, 90, 100, 101, 200, 201, 500}) {
+    const MultiAnswer answer = law(oracle::zoo_exponential(), LawKind::kPdf, {2}, digits);
+    EXPECT_EQ(answer.message, "") << digits;
+    const Reference error = abs(Reference(answer.text[0]) - density) / density;
+    EXPECT_LE(error, 6 * pow(Reference(10), -digits)) << digits;
+  }
+  // The third success at trial 12: C(11, 2) p^3 (1 - p)^9, by products alone.
+  const oracle::ZooChain trials = oracle::zoo_negative_binomial();
+  const Reference p(trials.phi[0]);
+  Reference mass = 55 * p * p * p;
+  for (int n = 0; n < 9; ++n) mass *= 1 - p;
+  for (const int digits : {30, 90, 120, 300}) {
+    const MultiAnswer answer = law(trials, LawKind::kPdf, {12}, digits);
+    EXPECT_EQ(answer.message, "") << digits;
+    EXPECT_LE(abs(Reference(answer.text[0]) - mass) / mass, 6 * pow(Reference(10), -digits)) << digits;
+  }
+  for (const int digits : {90, 380, 420, 500}) {
+    const MultiAnswer mean =
+        multi_moments(oracle::zoo_exponential().graph, eliminate(oracle::zoo_exponential().graph),
+                      oracle::zoo_exponential().phi, oracle::zoo_exponential().reward, 1, digits, false);
+    EXPECT_EQ(mean.message, "") << digits;
+    EXPECT_LE(abs(Reference(mean.text[0]) * 3 / 4 - 1), 6 * pow(Reference(10), -digits)) << digits;
+  }
+}
+
+/// Tails that a contour of 60 or 150 digits does not see: log f(300) of an Erlang law.
+TEST(MultiLaw, FarTails) {
+  const oracle::ZooChain chain = oracle::zoo_exponential();
+  // log(3/4) - 3/4 t.
+  for (const double t : {40.0, 150.0, 300.0}) {
+    const MultiAnswer answer = law(chain, LawKind::kLogPdf, {t}, 20);
+    EXPECT_EQ(answer.message, "") << t;
+    EXPECT_EQ(answer.value[0], std::log(0.75) - 0.75 * t) << t;
+  }
 }
 
 TEST(MultiLaw, ComplexPolesAndStiffChainsAgainstGoldenValues) {
