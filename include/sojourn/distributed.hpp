@@ -18,7 +18,10 @@ struct SlurmEnvironment {
   std::int64_t cpus_per_task = 1;  ///< SLURM_CPUS_PER_TASK
   std::int64_t node_count = 1;     ///< SLURM_JOB_NUM_NODES, else SLURM_NNODES
   std::string nodelist;            ///< SLURM_JOB_NODELIST, else SLURM_NODELIST, in its short form
+  std::string step_nodelist;       ///< SLURM_STEP_NODELIST: of this step, which may be smaller than the job
   std::int64_t gpus_on_node = 0;   ///< SLURM_GPUS_ON_NODE
+  std::string step_gpus;           ///< SLURM_STEP_GPUS: numbers of the step's GPUs on this node, "0,1"
+  std::string gpus;                ///< SLURM_GPUS: how many the job asked for, "8" or "a100:8"
   std::int64_t restart_count = 0;  ///< SLURM_RESTART_COUNT: how often the job was put back into the queue
   bool in_step = false;            ///< started by srun rather than in a batch script or a shell of salloc
 };

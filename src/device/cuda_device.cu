@@ -8,6 +8,7 @@
 #include "device/evaluation/moment_kernel.hpp"
 #include "device/graph/sample_batch.hpp"
 #include "device/posterior/routed_likelihood.hpp"
+#include "device/support/architecture.hpp"
 #include "device/support/array_layout.hpp"
 #include "device/support/device_ceiling.hpp"
 #include "device/support/device_list.hpp"
@@ -94,6 +95,10 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
       throw DeviceError("cuda:" + std::to_string(index) + ": there are " + std::to_string(devices.size()) +
                         " CUDA devices here; use --device cpu, or a number below that");
     name_ = devices[static_cast<std::size_t>(index)];
+    int major = 0, minor = 0;
+    SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index));
+    SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index));
+    expect_code_for(name_, 10 * major + minor, SOJOURN_CUDA_ARCHITECTURES);
     SOJOURN_CUDA_TRY(cudaSetDevice(index));
     // Wakes the device, so that one that cannot be used is found out here.
     SOJOURN_CUDA_TRY(cudaFree(nullptr));

@@ -303,12 +303,29 @@ class Runs(ProgramCase):
         self.assertIn(state["reason"], replay.stderr)
 
     def test_44_gpu_asked_for(self):
-        result = self.run_program("infer", "run.yaml", "--output", "r", "--device", "cuda")
-        if result.returncode != 0:
-            self.bad(6, "--device cpu", "infer", "run.yaml", "--output", "r", "--device", "cuda")
-            self.bad(6, "--device cpu", "evaluate", "exponential.yaml", "--theta", "1", "--moments", "1", "--device", "cuda:0")
-            self.bad(6, "SOJOURN_DEVICE", "infer", "run.yaml", "--output", "r", env={"SOJOURN_DEVICE": "cuda"})
+        # Where there is one, it is hidden.
+        hidden = {"CUDA_VISIBLE_DEVICES": "-1"}
+        for device in ("cuda", "cuda:0"):
+            self.bad(6, f"--device {device}: .*use --device cpu", "infer", "run.yaml", "--output", "r", "--device", device, env=hidden)
+            self.bad(6, "use --device cpu", "evaluate", "exponential.yaml", "--theta", "1", "--moments", "1", "--device", device,
+                     env=hidden)
+        self.bad(6, "SOJOURN_DEVICE", "infer", "run.yaml", "--output", "r", env={"SOJOURN_DEVICE": "cuda", **hidden})
         self.bad(2, "unknown device", "infer", "run.yaml", "--output", "r", "--device", "gpu")
+
+    def test_44_no_gpu_found_for_auto(self):
+        def warned(output, *arguments, **variables):
+            result = self.run_program("infer", "run.yaml", "--output", output, "--iterations", "2", *arguments,
+                                      env={"CUDA_VISIBLE_DEVICES": "-1", **variables})
+            self.assertEqual(result.returncode, 0, result.stderr)
+            lines = [line for line in result.stderr.splitlines() if "the CPU is used" in line]
+            kept = json.loads((self.folder / output / "summary.json").read_text(encoding="utf-8"))["warnings"]
+            self.assertEqual([line.removeprefix("warning: ") for line in lines], [text for text in kept if "the CPU is used" in text])
+            return lines
+
+        self.assertEqual(len(warned("flag", "--device", "auto")), 1)
+        self.assertEqual(len(warned("variable", SOJOURN_DEVICE="auto")), 1)
+        self.assertEqual(warned("cpu", "--device", "cpu", SOJOURN_DEVICE="auto"), [])
+        self.assertEqual(warned("nothing"), [])
 
     def test_47_threads(self):
         for threads in ("0", "abc", "1000000", "-1"):

@@ -426,13 +426,44 @@ class BadCheckpoints(CheckpointCase):
         self.bad(2, "thesis.tex", "infer", "run.yaml", "--output", "r", "--resume", "--iterations", "9", "--seed", "8")
 
 
-    def test_62_times_and_names_of_machines_decide_nothing(self):
-        # The older file is the newer one by the clock, and both come from the future.
+    def test_62_times_of_files_and_the_name_of_the_machine_decide_nothing(self):
+        # The older file is the newer one by the clock, as after a clock that was set back, and both come from elsewhen.
         os.utime(self.path(149), (4e9, 4e9))
         os.utime(self.path(150), (0, 0))
-        result = self.ended(0, *self.arguments, env={"HOSTNAME": "elsewhere", "SLURMD_NODENAME": "n17"})
+        # A machine of another name, where the test may give it one.
+        renamed = ["unshare", "--user", "--map-root-user", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh"]
+        if not shutil.which("unshare") or subprocess.run([*renamed, "true"], capture_output=True, check=False).returncode:
+            print("the machine's name cannot be changed here: the times of files alone are tested")
+            renamed = []
+        else:
+            self.assertEqual(subprocess.run([*renamed, "hostname"], capture_output=True, text=True, check=True).stdout, "elsewhere\n")
+        result = subprocess.run([*renamed, PROGRAM, *self.arguments], cwd=self.folder, env=self.environment(), check=False,
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("going on after iteration 150 of 160", result.stderr)
         self.assertEqual(self.bits("r"), self.whole())
+
+    def test_62_leftovers_of_a_process_that_had_the_same_id(self):
+        """A shell learns its id, leaves what a killed process of that id would have left, and becomes the program."""
+        def as_the_same_process(leave, *arguments):
+            script = leave + '; exec "$@"'
+            result = subprocess.run(["sh", "-c", script, "sh", PROGRAM, *arguments], cwd=self.folder, env=self.environment(),
+                                    stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return result
+
+        # Halves of checkpoints, of one that this process will write among them, and of results.
+        as_the_same_process("for k in 151 160; do echo half > r/checkpoint/.step-0000000$k.sojourn.tmp-$$; done; "
+                            "mkdir .r.tmp-$$ && echo half > .r.tmp-$$/summary.json; echo half > .r.summary.json.tmp-$$",
+                            *self.arguments)
+        self.assertEqual(self.bits("r"), self.whole())
+        self.assertEqual([name for name in os.listdir(self.folder / "r/checkpoint") if ".tmp" in name], [])
+        # A single file; the half stays, as another machine may write it now.
+        simulate = ["simulate", "run.yaml", "--theta", "2,1", "--rows", "3", "--output"]
+        self.good(*simulate, "first.csv")
+        as_the_same_process("echo half > again.csv.part-$$", *simulate, "again.csv")
+        self.assertEqual((self.folder / "again.csv").read_bytes(), (self.folder / "first.csv").read_bytes())
+        self.assertEqual([path.read_text() for path in self.folder.glob("again.csv.part-*")], ["half\n"])
 
 
 @unittest.skipUnless(MPIEXEC and built_with_mpi(), "needs MPI and its launcher")

@@ -97,6 +97,21 @@ class Doctor(ProgramCase):
         self.assertEqual(checks["time_limit"]["verdict"], "warn")
         self.assertIn("3 min 00 s left", checks["time_limit"]["found"])
 
+    def test_what_slurm_says_of_job_and_step(self):
+        job = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_STEP_NODELIST": "n1",
+               "SLURM_STEP_GPUS": "0,1", "SLURM_GPUS": "a100:4", "SLURM_CPUS_PER_TASK": "2"}
+        self.assertEqual(self.checks(**job)["slurm"]["found"],
+                         "Running under SLURM: True, job 7, 2 nodes, 4 tasks, 2 cpus a task, job on n[1-2], step on n1, GPUs "
+                         "of the job a100:4, of the step on this node 0,1, not started by srun")
+
+    @unittest.skipUnless(MPIEXEC and built_with_mpi(), "needs MPI and its launcher")
+    def test_job_and_step_are_said_by_the_first_rank_alone(self):
+        script = f'SLURM_JOB_ID=7 SLURM_STEP_NODELIST=n1 SLURM_STEP_GPUS="{RANK}" exec {PROGRAM} doctor'
+        result = subprocess.run([MPIEXEC, "-n", "3", "sh", "-c", script], cwd=self.folder, timeout=120, text=True,
+                                env={**self.environment(SOJOURN_NUM_THREADS="1"), **LAUNCHER}, capture_output=True, check=False)
+        self.assertEqual(result.stdout.count("step on n1"), 1, result.stdout + result.stderr)
+        self.assertIn("step on n1, of the step on this node 0", result.stdout)
+
     def test_results(self):
         self.good("infer", "run.yaml", "--output", "results")
         self.assertIn("convergence", self.checks("results"))

@@ -280,6 +280,52 @@ class Ranks(ProgramCase):
         # A batch script has it too, and runs once.
         self.good("infer", "run.yaml", "--output", "batch", env={"SLURM_NTASKS": "4"})
 
+    def test_cuda_aware_mpi_that_is_asked_for_and_not_there(self):
+        # On any rank, on a run without devices too: the same as `doctor` says.
+        for value, where, status, message in (("1", "", 6, "SOJOURN_CUDA_AWARE_MPI=1, but mpi takes no device memory or does"),
+                                              ("1", "2", 6, "SOJOURN_CUDA_AWARE_MPI=1, but mpi takes no device memory or does"),
+                                              ("yes", "", 2, "SOJOURN_CUDA_AWARE_MPI='yes' must be 0, 1 or auto"),
+                                              ("yes", "1", 2, "SOJOURN_CUDA_AWARE_MPI='yes' must be 0, 1 or auto")):
+            set_there = f'export SOJOURN_CUDA_AWARE_MPI={value}'
+            script = (f'[ -n "{where}" ] && [ "{RANK}" != "{where}" ] || {set_there}; '
+                      f'exec {PROGRAM} infer run.yaml --output aware')
+            result = self.launch(3, "sh", "-c", script)
+            self.assertEqual(result.returncode, status, result.stderr)
+            self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+            self.assertIn(message, result.stderr)
+            self.assertFalse((self.folder / "aware").exists())
+        for value in ("0", "auto", ""):
+            result = self.launch(2, PROGRAM, "infer", "run.yaml", "--output", f"aware{value}", "--iterations", "2",
+                                 SOJOURN_CUDA_AWARE_MPI=value)
+            self.assertEqual(result.returncode, 0, result.stderr)
+        # One process sends no messages, but a slip is told.
+        self.good("infer", "run.yaml", "--output", "one", "--iterations", "2", env={"SOJOURN_CUDA_AWARE_MPI": "1"})
+        self.bad(2, "SOJOURN_CUDA_AWARE_MPI='yes' must be 0, 1 or auto", "infer", "run.yaml", "--output", "r",
+                 env={"SOJOURN_CUDA_AWARE_MPI": "yes"})
+
+    def test_variables_of_slurm_that_cannot_be_are_told_once(self):
+        for where in ("", "1"):
+            script = (f'[ -n "{where}" ] && [ "{RANK}" != "{where}" ] || export SLURM_JOB_NODELIST="a,,b"; '
+                      f'exec {PROGRAM} infer run.yaml --output r')
+            result = self.launch(3, "sh", "-c", script)
+            self.assertEqual(result.returncode, 6, result.stderr)
+            self.assertEqual(result.stderr.count("error: "), 1, result.stderr)
+            self.assertIn("position 3: ", result.stderr)
+
+    @unittest.skipUnless(os.environ.get("SOJOURN_WITHOUT_MPI"), "needs a program that is built without MPI")
+    def test_a_program_without_mpi_under_a_launcher(self):
+        result = self.launch(3, os.environ["SOJOURN_WITHOUT_MPI"], "infer", "run.yaml", "--output", "r")
+        self.assertEqual(result.returncode, 6, result.stderr)
+        said = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+        self.assertEqual(len(said), 1, result.stderr)
+        self.assertRegex(said[0], r"^error: started as 3 processes \((OMPI_COMM_WORLD|PMI)_RANK\), but this program is built without "
+                                  r"MPI; build it where MPI is found, or start one process$")
+        self.assertEqual(result.stdout.count("rate"), 0)
+        self.assertFalse((self.folder / "r").exists())
+        alone = subprocess.run([os.environ["SOJOURN_WITHOUT_MPI"], "infer", "run.yaml", "--output", "r"], cwd=self.folder,
+                               env=self.environment(), capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual(alone.returncode, 0, alone.stderr)
+
     def test_standard_input_reaches_one_rank_alone(self):
         result = self.launch(2, PROGRAM, "infer", "-", "--output", "r")
         self.assertEqual(result.returncode, 2, result.stderr)

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "comm/cuda_aware_mpi.hpp"
 #include "device/comm/device_communicator.hpp"
 
 namespace sojourn {
@@ -16,14 +17,8 @@ std::unique_ptr<DeviceCommunicator> make_direct_device_communicator(Communicator
 std::unique_ptr<DeviceCommunicator> make_staged_device_communicator(Communicator& host, DeviceMemory& memory,
                                                                     std::size_t chunk_bytes = std::size_t{64} << 20);
 
-/// What the environment says of messages from device memory by MPI.
-enum class CudaAwareMpi : std::uint8_t { kOff, kOn, kAuto };
-/// SOJOURN_CUDA_AWARE_MPI: 0, 1 or auto; empty counts as auto. @throws UsageError naming the value.
-CudaAwareMpi cuda_aware_mpi_from(std::string_view text);
-
 /// Direct where the library takes device memory, unless `kOff`; else staged.
-/// @throws CommError for `kOn` where the library does not take device memory, or does not say that it does: it would
-/// read the device's address as one of the host and crash.
+/// @throws CommError as `expect_cuda_aware` does.
 std::unique_ptr<DeviceCommunicator> make_host_route(Communicator& host, DeviceMemory& memory, CudaAwareMpi wish);
 
 }  // namespace sojourn

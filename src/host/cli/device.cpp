@@ -62,7 +62,10 @@ void set_device_opener(DeviceOpener opener) { device_opener = opener; }
 
 Device open_device(const std::string& requested, const Environment& environment) {
   const DeviceRequest request = expect_there(read_request(requested, environment));
-  if (request.index == kCpu) return {};
+  if (request.index == kCpu) {
+    if (const std::string text = auto_device_text(requested, environment); !text.empty()) warn(text);
+    return {};
+  }
   const DeviceOpener opener = device_opener;
   SOJOURN_EXPECTS(opener != nullptr, DeviceError, "{} {}: this program is linked without device code; use --device cpu",
                   request.source, request.name);
@@ -73,6 +76,16 @@ Device open_device(const std::string& requested, const Environment& environment)
     index = static_cast<int>(here.rank % num_devices);
   }
   return opener(index, [](const std::string& text) { warn(text); });
+}
+
+std::string auto_device_text(const std::string& requested, const Environment& environment) {
+  const DeviceRequest request = read_request(requested, environment);
+  if (request.name != "auto") return {};
+  const BuildInfo info = build_info();
+  const std::string said = fmt::format("{} auto: the CPU is used", request.source);
+  if (!info.cuda) return said + ", as this build has no CUDA";
+  if (info.devices.empty()) return said + ", as no CUDA device is visible";
+  return fmt::format("{}; --device cuda takes {}", said, info.devices.front());
 }
 
 bool asks_for_cuda(const std::string& requested, const Environment& environment) {

@@ -162,6 +162,7 @@ ExitCode run_doctor(const DoctorOptions& options) {
   std::unique_ptr<Communicator> ranks;
   try {
     ranks = open_ranks();
+    expect_slurm_variables();
     facts.ranks.value = ranks->size();
   } catch (const CommError& error) {
     facts.ranks.fault = error.what();

@@ -239,10 +239,14 @@ Check check_slurm(const MachineFacts& facts) {
     return failure("slurm", facts.slurm.fault, "see the variables of the job: env | grep SLURM_");
   const SlurmEnvironment& slurm = facts.slurm.value;
   if (!slurm.is_slurm) return absent("slurm", "Running under SLURM: False", "");
-  const std::string found = fmt::format(
-      "Running under SLURM: True, job {}, {}, {}, {} a task{}", slurm.job_id, count(slurm.node_count, "node"),
-      count(slurm.num_processes, "task"), count(slurm.cpus_per_task, "cpu"),
-      slurm.restart_count > 0 ? fmt::format(", restart {}", slurm.restart_count) : "");
+  std::string found = fmt::format("Running under SLURM: True, job {}, {}, {}, {} a task{}", slurm.job_id,
+                                  count(slurm.node_count, "node"), count(slurm.num_processes, "task"),
+                                  count(slurm.cpus_per_task, "cpu"),
+                                  slurm.restart_count > 0 ? fmt::format(", restart {}", slurm.restart_count) : "");
+  for (const auto& [what, text] :
+       {std::pair{"job on", &slurm.nodelist}, std::pair{"step on", &slurm.step_nodelist},
+        std::pair{"GPUs of the job", &slurm.gpus}, std::pair{"of the step on this node", &slurm.step_gpus}})
+    if (!text->empty()) found += fmt::format(", {} {}", what, *text);
   if (!slurm.in_step && slurm.num_processes > 1)
     return warning("slurm", found + ", not started by srun",
                    fmt::format("start the ranks by srun --mpi={}", srun_mpi_of(facts.mpi_library)));

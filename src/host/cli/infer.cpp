@@ -217,6 +217,8 @@ class Inference {
       return;
     }
     device_ = open_device(requested);
+    if (const std::string text = auto_device_text(requested); !text.empty())
+      result_.warnings.push_back(text);  // printed
     if (options_.plan && device_) planned_device_ = {device_.name(), device_.free_bytes, false};
   }
 
@@ -494,7 +496,10 @@ ExitCode infer(const InferOptions& options) {
                   "RUN is standard input, which a launcher gives to the first of {} ranks alone; give a file",
                   ranks->size());
   std::optional<Inference> inference;
-  on_all_ranks(*ranks, [&] { inference.emplace(options, *ranks, communication); });
+  on_all_ranks(*ranks, [&] {
+    expect_variables(*ranks);
+    inference.emplace(options, *ranks, communication);
+  });
   on_all_ranks(*ranks, [&] { inference->share(); });
   on_all_ranks(*ranks, [&] { inference->prepare(); });
   on_all_ranks(*ranks, [&] { inference->expect_agreement(); });

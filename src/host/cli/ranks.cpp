@@ -10,6 +10,7 @@
 #include "cli/doctor_facts.hpp"
 #include "cli/numbers.hpp"
 #include "cli/streams.hpp"
+#include "comm/cuda_aware_mpi.hpp"
 #include "comm/launcher.hpp"
 #include "comm/node_flag.hpp"
 #include "comm/node_list.hpp"
@@ -98,15 +99,15 @@ void set_rank_back_end(RankBackEnd back_end) { rank_back_end = back_end; }
 
 std::unique_ptr<Communicator> open_ranks(CommCost* cost, const Environment& environment) {
   const LauncherRank launched = launcher_rank(environment, "start the program without a launcher");
-  // Variables that cannot be, or disagree, are told before anything needs them.
-  if (const auto nodes = environment("SLURM_JOB_NODELIST")) (void)count_nodes(*nodes);
-  (void)detect_slurm_environment(environment);
   if (launched.size == 1) return make_serial_communicator();
-  SOJOURN_EXPECTS(
-      rank_back_end.open != nullptr, CommError,
-      "started as {} processes ({}), but this program is built without MPI; build it where MPI is found, or "
-      "start one process",
-      launched.size, launched.source);
+  if (rank_back_end.open == nullptr) {
+    // No rank can be asked what it sees: all see this.
+    if (launched.rank != 0) speak(false);
+    throw CommError(
+        fmt::format("started as {} processes ({}), but this program is built without MPI; build it where MPI is found, "
+                    "or start one process",
+                    launched.size, launched.source));
+  }
   std::unique_ptr<Communicator> ranks = rank_back_end.open();
   if (ranks->rank() != 0) speak(false);
   SOJOURN_EXPECTS(
@@ -119,6 +120,17 @@ std::unique_ptr<Communicator> open_ranks(CommCost* cost, const Environment& envi
   if (!voice.node->fault().empty())
     warn(fmt::format("{}; where a call between ranks hangs, more than one of them may say so", voice.node->fault()));
   return wrap(std::move(ranks), cost, environment);
+}
+
+void expect_slurm_variables(const Environment& environment) {
+  if (const auto nodes = environment("SLURM_JOB_NODELIST")) (void)count_nodes(*nodes);
+  (void)detect_slurm_environment(environment);
+}
+
+void expect_variables(const Communicator& ranks, const Environment& environment) {
+  expect_slurm_variables(environment);
+  const CudaAwareMpi wish = cuda_aware_mpi_from(variable_text(environment, "SOJOURN_CUDA_AWARE_MPI"));
+  if (ranks.size() > 1) expect_cuda_aware(ranks, wish);
 }
 
 DeviceMessages device_messages(const Environment& environment) {

@@ -24,6 +24,12 @@ void set_rank_back_end(RankBackEnd back_end);
 std::unique_ptr<Communicator> open_ranks(CommCost* cost = nullptr,
                                          const Environment& environment = process_environment());
 
+/// Before anything needs them. @throws CommError for variables of SLURM that cannot be, or disagree.
+void expect_slurm_variables(const Environment& environment = process_environment());
+/// For a run, inside `on_all_ranks`: also @throws UsageError for a value of SOJOURN_CUDA_AWARE_MPI that is none, and
+/// CommError where it is asked for on several ranks and this MPI does not have it, with or without devices.
+void expect_variables(const Communicator& ranks, const Environment& environment = process_environment());
+
 /// How the devices of these ranks reach each other: SOJOURN_CUDA_AWARE_MPI, and the log and deadline of above.
 /// @throws UsageError naming variable and value.
 DeviceMessages device_messages(const Environment& environment = process_environment());

@@ -80,8 +80,15 @@ void write_file(const std::string& path, std::string_view text, bool overwrite) 
   SOJOURN_EXPECTS(overwrite || ::lstat(path.c_str(), &status) != 0, UsageError,
                   "--output {}: the file exists; give --overwrite to replace it, or another name", path);
   const UninterruptedSection section;
-  const std::string temporary = path + ".part-" + std::to_string(::getpid());
-  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  // A killed process that had our id, or one of another machine that has it now, may have taken a name.
+  constexpr int kMostNames = 1000;
+  const std::string first = path + ".part-" + std::to_string(::getpid());
+  std::string temporary = first;
+  int descriptor = -1;
+  for (int attempt = 0; descriptor < 0 && attempt < kMostNames && (attempt == 0 || errno == EEXIST); ++attempt) {
+    if (attempt > 0) temporary = first + '-' + std::to_string(attempt);
+    descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  }
   SOJOURN_EXPECTS(descriptor >= 0, IoError, "--output {}: cannot create {}: {}; check the folder", path, temporary,
                   std::strerror(errno));
   int error = write_all(descriptor, text);

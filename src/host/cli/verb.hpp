@@ -58,9 +58,11 @@ using DeviceOpener = Device (*)(int index, LikelihoodDevice::Report report);
 void set_device_opener(DeviceOpener opener);
 
 /// The device to work on, from `--device` or SOJOURN_DEVICE; none for the CPU. "cuda" without a
-/// number is the first device, or the next ones for further ranks on this node.
+/// number is the first device, or the next ones for further ranks on this node. Warns with `auto_device_text`.
 /// @throws UsageError for a name that is none, DeviceError where the device asked for cannot be used.
 Device open_device(const std::string& requested, const Environment& environment = process_environment());
+/// What there is to say where `auto` is asked for by name: it takes no GPU, and why. Empty otherwise.
+std::string auto_device_text(const std::string& requested, const Environment& environment = process_environment());
 /// Whether that is a CUDA device, be it there or not. @throws UsageError for a name that is none.
 bool asks_for_cuda(const std::string& requested, const Environment& environment = process_environment());
 /// For a verb, or a quantity, that devices do not compute. @throws as above, and DeviceError for every device but the

@@ -36,6 +36,10 @@ SlurmEnvironment detect_slurm_environment(const Environment& environment) {
   slurm.restart_count = number("SLURM_RESTART_COUNT", 0).value_or(0);
   const auto of_job = environment("SLURM_JOB_NODELIST");
   slurm.nodelist = of_job ? *of_job : environment("SLURM_NODELIST").value_or("");
+  slurm.step_nodelist = environment("SLURM_STEP_NODELIST").value_or("");
+  if (!slurm.step_nodelist.empty()) (void)count_nodes(slurm.step_nodelist);
+  slurm.step_gpus = environment("SLURM_STEP_GPUS").value_or("");
+  slurm.gpus = environment("SLURM_GPUS").value_or("");
   const auto job_nodes = number("SLURM_JOB_NUM_NODES", 1), nodes = number("SLURM_NNODES", 1);
   const std::int64_t listed = slurm.nodelist.empty() ? 0 : count_nodes(slurm.nodelist);
   SOJOURN_EXPECTS(!of_job || !job_nodes || *job_nodes == listed, CommError,
@@ -51,6 +55,9 @@ std::string to_text(const SlurmEnvironment& slurm) {
   text += fmt::format("Job ID: {}\nProcess ID: {}\nTotal processes: {}\nCPUs per task: {}\nNodes: {}\n", slurm.job_id,
                       slurm.process_id, slurm.num_processes, slurm.cpus_per_task, slurm.node_count);
   if (!slurm.nodelist.empty()) text += fmt::format("Node list: {}\n", slurm.nodelist);
+  if (!slurm.step_nodelist.empty()) text += fmt::format("Node list of the step: {}\n", slurm.step_nodelist);
+  if (!slurm.gpus.empty()) text += fmt::format("GPUs of the job: {}\n", slurm.gpus);
+  if (!slurm.step_gpus.empty()) text += fmt::format("GPUs of the step on this node: {}\n", slurm.step_gpus);
   if (slurm.gpus_on_node > 0) text += fmt::format("GPUs on this node: {}\n", slurm.gpus_on_node);
   if (slurm.restart_count > 0) text += fmt::format("Restarts: {}\n", slurm.restart_count);
   return text;

@@ -9,6 +9,7 @@
 #include "cli/command_line.hpp"
 #include "cli/verb.hpp"
 #include "comm/launcher.hpp"
+#include "device/support/architecture.hpp"
 #include "expects.hpp"
 #include "host/evaluation/host_loop_moments.hpp"
 #include "host/posterior/host_loop_device.hpp"
@@ -45,6 +46,24 @@ TEST(OpenDevice, IsNoneOnTheCpu) {
   EXPECT_THROW((void)open_device(""), UsageError);
   EXPECT_FALSE(open_device("cpu"));
   unsetenv("SOJOURN_DEVICE");
+}
+
+TEST(OpenDevice, AutoByNameSaysThatItIsTheCpu) {
+  const auto text = [](const char* requested, const char* variable) {
+    return auto_device_text(requested, fixed_environment({{"SOJOURN_DEVICE", variable}}));
+  };
+  set_device_lister([] { return std::vector<std::string>{}; });
+  const std::string why = build_info().cuda ? "no CUDA device is visible" : "this build has no CUDA";
+  EXPECT_EQ(text("auto", ""), "--device auto: the CPU is used, as " + why);
+  EXPECT_EQ(text("", "auto"), "SOJOURN_DEVICE auto: the CPU is used, as " + why);
+  // Who did not ask, or asked for the CPU, is told nothing.
+  EXPECT_EQ(text("", ""), "");
+  EXPECT_EQ(text("cpu", "auto"), "");
+  set_device_lister([] { return std::vector<std::string>{"cuda:0 X, 1 GiB"}; });
+  if (build_info().cuda) {
+    EXPECT_EQ(text("auto", ""), "--device auto: the CPU is used; --device cuda takes cuda:0 X, 1 GiB");
+  }
+  set_device_lister(nullptr);
 }
 
 TEST(OpenDevice, ReadsTheEnvironmentThatItIsGiven) {
@@ -190,6 +209,24 @@ TEST(ThroughTheProgram, OutOfDeviceMemory) {
                         "particles stay on the device; about [0-9]+ fit: give --particles that many, or "
                         "use --device cpu\n$"));
   EXPECT_FALSE(std::filesystem::exists(program.folder / "many"));
+}
+
+/// Row 44, from a device of an architecture that the program was not compiled for to the line on standard error.
+TEST(ThroughTheProgram, ADeviceThatThereIsNoCodeFor) {
+  if (!build_info().cuda) GTEST_SKIP() << "this build has no CUDA and refuses every device";
+  if (launcher_rank("").size > 1) GTEST_SKIP() << "a run on several ranks needs the program, which has MPI";
+  const HostLoopAsDevice device;
+  const ProgramWithRun program("no_code");
+  program.write_run("particles: 10, iterations: 2, start: prior");
+  set_device_opener([](int, LikelihoodDevice::Report) -> Device {
+    expect_code_for("cuda:0 Tesla T4, 14 GiB", 75, "80,90");
+    return {};
+  });
+  EXPECT_EQ(
+      program.infer_there("none", 6),
+      "error: cuda:0 Tesla T4, 14 GiB: its compute capability is 7.5, and this program has code for 80,90 only; use "
+      "--device cpu, or build with -DCMAKE_CUDA_ARCHITECTURES=75\n");
+  EXPECT_FALSE(std::filesystem::exists(program.folder / "none"));
 }
 
 /// The verbs with `--device cuda`, through the whole program, where it was built to ask for a device.

@@ -61,6 +61,9 @@ TEST(SlurmEnvironment, OutsideOfSlurm) {
 TEST(SlurmEnvironment, EveryFieldOfAStep) {
   Variables variables = task_of_a_step();
   variables["SLURM_GPUS_ON_NODE"] = "4";
+  variables["SLURM_STEP_NODELIST"] = "node07";
+  variables["SLURM_STEP_GPUS"] = "0,1";
+  variables["SLURM_GPUS"] = "a100:8";
   variables["SLURM_RESTART_COUNT"] = "2";
   const SlurmEnvironment slurm = detect_slurm_environment(fixed_environment(variables));
   EXPECT_TRUE(slurm.is_slurm);
@@ -71,11 +74,17 @@ TEST(SlurmEnvironment, EveryFieldOfAStep) {
   EXPECT_EQ(slurm.node_count, 2);
   EXPECT_EQ(slurm.nodelist, "node[07-08]");
   EXPECT_EQ(slurm.gpus_on_node, 4);
+  EXPECT_EQ(slurm.step_nodelist, "node07");
+  EXPECT_EQ(slurm.step_gpus, "0,1");
+  EXPECT_EQ(slurm.gpus, "a100:8");
   EXPECT_EQ(slurm.restart_count, 2);
   EXPECT_TRUE(slurm.in_step);
   EXPECT_EQ(to_text(slurm),
             "Running under SLURM: True\nJob ID: 4711\nProcess ID: 1\nTotal processes: 4\nCPUs per task: 8\nNodes: 2\n"
-            "Node list: node[07-08]\nGPUs on this node: 4\nRestarts: 2\n");
+            "Node list: node[07-08]\nNode list of the step: node07\nGPUs of the job: a100:8\n"
+            "GPUs of the step on this node: 0,1\nGPUs on this node: 4\nRestarts: 2\n");
+  variables["SLURM_STEP_NODELIST"] = "node[07";
+  EXPECT_THROW((void)detect_slurm_environment(fixed_environment(variables)), CommError);
 }
 
 TEST(SlurmEnvironment, WhatTheGuideSetsIsEnough) {
