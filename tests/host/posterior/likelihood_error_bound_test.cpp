@@ -161,5 +161,69 @@ TEST(LikelihoodErrorBound, OfPartsAndOfNothing) {
   EXPECT_LT(bound[1], 1e-8);
 }
 
+/// The bound of one log likelihood that is not compressed, at one rate.
+double bound_of(const Model& model, const Observations& data, double rate) {
+  const DataLikelihood likelihood(model, data, model.graph.unit_reward(), {.num_threads = 1}, DataCompression::kOff);
+  const Matrix<double> theta(1, 1, rate);
+  std::vector<double> values(1), bound(1);
+  std::vector<std::string> status;
+  likelihood.evaluate(theta.view(), values, {}, status, bound);
+  return bound[0];
+}
+
+/// Bounds are far above most errors, so that one that left something out would hardly be exceeded: what each part adds
+/// shows when it alone changes.
+TEST(LikelihoodErrorBound, EachPartCounts) {
+  const Model erlang = sojourn::erlang(3);
+  // Data compression's estimate, beside what the law adds: one exponential in 50 lasts 40 times as long as the others.
+  const Model mixture = parse_model(
+      "schema: sojourn/model/1\nparameters: [a]\nstates: 3\ninitial: [[0, 0.98], [1, 0.02]]\n"
+      "edges: [[0, 2, 0, [40]], [1, 2, 0, [1]]]\n",
+      "mixture.yaml");
+  const Observations many = times(times_csv(1, 2000, false));
+  double total = 0;
+  for (const Observation& item : many.items) total += item.weight;
+  {
+    const DataLikelihood likelihood(mixture, many, mixture.graph.unit_reward(), {.num_threads = 1});
+    const Matrix<double> theta(1, 1, 0.5);
+    std::vector<double> values(1), bound(1);
+    std::vector<std::string> status;
+    likelihood.evaluate(theta.view(), values, {}, status, bound);
+    const double of_compression = likelihood.compression().worst_error * std::abs(values[0]),
+                 of_law = likelihood.route_counts().worst_error_bound * total;
+    ASSERT_GT(of_compression, 10 * of_law);
+    EXPECT_GE(bound[0], of_compression + of_law);
+    EXPECT_LT(bound[0] - of_compression, 0.5 * of_compression + 2 * of_law);
+  }
+  // Late entry takes weight away from the sum, and adds to its error.
+  std::string plain = "time,entry\n", late = plain;
+  for (int i = 0; i < 50; ++i) {
+    plain += fmt::format("{},\n", 1 + 0.01 * i);
+    late += fmt::format("{},{}\n", 1 + 0.01 * i, 0.9 + 0.001 * i);
+  }
+  EXPECT_GT(bound_of(erlang, times(late), 2), 1.5 * bound_of(erlang, times(plain), 2));
+  // Parts of a large data set.
+  std::string part = "time\n", all = part;
+  for (int i = 0; i < 39'000; ++i) {
+    const std::string row = fmt::format("{:.17g}\n", 0.25 + 1e-6 * i);
+    all += row;
+    if (i >= 26'000) part += row;
+  }
+  EXPECT_GT(bound_of(erlang, times(all), 2), 2.5 * bound_of(erlang, times(part), 2));
+  // Roundings where the law itself is exact: an atom at zero, of which nothing is inverted.
+  const Model atom = parse_model(
+      "schema: sojourn/model/1\nparameters: [a]\nstates: 3\ninitial: [[0, 0.1], [1, 0.9]]\n"
+      "edges: [[0, 2, 0, [1]], [1, 2, 0, [1]]]\nrewards: {second: [0, 1, 0]}\n",
+      "atom.yaml");
+  const DataLikelihood likelihood(atom, times("time,weight\n0,3000\n"), atom.graph.reward("second"));
+  const Matrix<double> theta(1, 1, 2);
+  std::vector<double> values(1), bound(1);
+  std::vector<std::string> status;
+  likelihood.evaluate(theta.view(), values, {}, status, bound);
+  EXPECT_LE(std::abs(values[0] - 3000 * std::log(0.1)), bound[0]);
+  EXPECT_GT(bound[0], 1e-15 * std::abs(values[0]));
+  EXPECT_LT(bound[0], 1e-8);
+}
+
 }  // namespace
 }  // namespace sojourn
