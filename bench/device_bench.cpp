@@ -1,6 +1,8 @@
 // Moments and log likelihoods on the current CUDA device beside the same on one CPU thread, as shares of what shared
-// memory allows. Usage: device_bench [--lanes N] [--repetitions N]    prints one JSON object
-//                       device_bench --plan                          what is predicted; needs no GPU
+// memory allows. Usage: device_bench [--lanes N] [--repetitions N] [--only moments|likelihoods|iterations] [--profile]
+//                                        prints one JSON object, with the rows of one kind alone or of all
+//                       device_bench --plan    what is predicted; needs no GPU
+// --profile: each kernel once and nothing on the CPU beside it, for ncu.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -33,6 +35,8 @@ struct Case {
   bool single = false;
 };
 
+constexpr int kWarmUp = 3;
+
 struct Row {
   double microseconds = 0, low = 0, high = 0;  ///< of all lanes on the device, kernel alone
   double host_microseconds = 0;                ///< the same on one CPU thread
@@ -51,7 +55,7 @@ Matrix<double> scattered(std::size_t num_lanes, std::size_t num_rates) {
 }
 
 /// Both mappings of one case, beside each other.
-std::vector<Row> measure(const Case& one, std::size_t num_lanes, int repetitions) {
+std::vector<Row> measure(const Case& one, std::size_t num_lanes, int repetitions, bool profile) {
   const Prc prc = eliminate(one.model.graph);
   const PrcArrays& arrays = prc.arrays();
   const DeviceProgram program(arrays);
@@ -71,7 +75,8 @@ std::vector<Row> measure(const Case& one, std::size_t num_lanes, int repetitions
   device_phi.upload(lane_phi, stream.get());
   std::vector<double> host(num_lanes * one.order), by_rate(one.gradient ? host.size() * num_rates : 0);
   const auto start = std::chrono::steady_clock::now();
-  replay_moments(one.model.graph, prc, phi.view(), one.model.graph.unit_reward(), one.order, host, by_rate, 1);
+  if (!profile)
+    replay_moments(one.model.graph, prc, phi.view(), one.model.graph.unit_reward(), one.order, host, by_rate, 1);
   const double host_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   struct Contender {
@@ -99,8 +104,7 @@ std::vector<Row> measure(const Case& one, std::size_t num_lanes, int repetitions
                     {values.data(), gradient.data(), in_doubt.data()}},
                    contender.way, stream.get());
   };
-  constexpr int kWarmUp = 3;
-  for (int repetition = -kWarmUp; repetition < repetitions; ++repetition) {
+  for (int repetition = profile ? 0 : -kWarmUp; repetition < repetitions; ++repetition) {
     for (Contender& contender : contenders) {
       SOJOURN_CUDA_TRY(cudaEventRecord(begin, stream.get()));
       launch(contender);
@@ -128,6 +132,7 @@ std::vector<Row> measure(const Case& one, std::size_t num_lanes, int repetitions
                         solves * static_cast<double>(arrays.cost.solve_multiply_adds);
     row.mapping = contender.way.mapping;
     row.chosen = row.mapping.to_string() == chosen;
+    if (profile) continue;
     launch(contender);
     std::vector<double> got(host.size());
     values.download(got, stream.get());
@@ -154,12 +159,13 @@ std::vector<Case> make_cases() {
   return cases;
 }
 
-int run(std::size_t num_lanes, int repetitions) {
+int run(std::size_t num_lanes, int repetitions, const std::string& only, bool profile) {
+  const auto wanted = [&](const char* kind) { return only.empty() || only == kind; };
   cudaDeviceProp properties{};
   int device = 0;
   SOJOURN_CUDA_TRY(cudaGetDevice(&device));
   SOJOURN_CUDA_TRY(cudaGetDeviceProperties(&properties, device));
-  const DeviceLimits limits = measure_device_limits();
+  const DeviceLimits limits = profile ? DeviceLimits{1, 1, 1, 1} : measure_device_limits();
   const double ceiling = limits.shared_dot;
   std::printf("{\"device\": \"%s\", \"lanes\": %zu, \"repetitions\": %d,\n", properties.name, num_lanes, repetitions);
   std::printf(
@@ -167,8 +173,8 @@ int run(std::size_t num_lanes, int repetitions) {
       " \"cache_bytes_per_second\": %.4g, \"memory_bytes_per_second\": %.4g,\n \"rows\": [",
       ceiling, limits.multiply_adds, limits.cache_bytes, limits.memory_bytes);
   const char* separator = "\n";
-  for (const Case& one : make_cases()) {
-    for (const Row& row : measure(one, num_lanes, repetitions)) {
+  for (const Case& one : wanted("moments") ? make_cases() : std::vector<Case>()) {
+    for (const Row& row : measure(one, num_lanes, repetitions, profile)) {
       const double rate = row.multiply_adds * static_cast<double>(num_lanes) / (1e-6 * row.microseconds);
       std::printf(
           "%s  {\"case\": \"%s\", \"order\": %d, \"gradient\": %s, \"precision\": \"%s\", \"mapping\": \"%s\", "
@@ -186,7 +192,9 @@ int run(std::size_t num_lanes, int repetitions) {
   }
   std::printf("],\n \"likelihood_rows\": [");
   separator = "\n";
-  for (const DeviceLikelihoodRow& row : measure_device_likelihoods(num_lanes, repetitions)) {
+  for (const DeviceLikelihoodRow& row : wanted("likelihoods")
+                                            ? measure_device_likelihoods(num_lanes, repetitions, profile)
+                                            : std::vector<DeviceLikelihoodRow>()) {
     const double rate = row.multiply_adds * static_cast<double>(row.num_particles) / (1e-6 * row.microseconds);
     // A complex dot product does four multiply-adds where a real one, of half the bytes, does one.
     std::printf(
@@ -202,7 +210,8 @@ int run(std::size_t num_lanes, int repetitions) {
   }
   std::printf("],\n \"iteration_rows\": [");
   separator = "\n";
-  for (const DeviceIterationRow& row : measure_device_iterations(repetitions)) {
+  for (const DeviceIterationRow& row : wanted("iterations") ? measure_device_iterations(repetitions, profile)
+                                                             : std::vector<DeviceIterationRow>()) {
     std::printf(
         "%s  {\"case\": \"%s\", \"seconds\": %.6g, \"low\": %.6g, \"high\": %.6g, \"cpu_seconds\": %.6g,"
         " \"cpu_threads\": %d, \"resident_iterations\": %lld, \"halts\": %lld, \"worst_difference\": %.2g}",
@@ -221,21 +230,31 @@ int run(std::size_t num_lanes, int repetitions) {
 int main(int argc, char** argv) {
   std::size_t num_lanes = 10'000;
   int repetitions = 20;
+  std::string only;
+  bool profile = false;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--lanes") == 0 && i + 1 < argc) {
       num_lanes = std::stoul(argv[++i]);
     } else if (std::strcmp(argv[i], "--repetitions") == 0 && i + 1 < argc) {
       repetitions = std::stoi(argv[++i]);
+    } else if (std::strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+      only = argv[++i];
+      if (only != "moments" && only != "likelihoods" && only != "iterations") {
+        std::fprintf(stderr, "--only %s: give moments, likelihoods or iterations\n", only.c_str());
+        return 2;
+      }
+    } else if (std::strcmp(argv[i], "--profile") == 0) {
+      profile = true;
     } else if (std::strcmp(argv[i], "--plan") == 0) {
       sojourn::bench::print_device_plans();
       return 0;
     } else {
-      std::fprintf(stderr, "usage: device_bench [--lanes N] [--repetitions N] | --plan\n");
+      std::fprintf(stderr, "usage: device_bench [--lanes N] [--repetitions N] [--only KIND] [--profile] | --plan\n");
       return 2;
     }
   }
   try {
-    return sojourn::bench::run(num_lanes, repetitions);
+    return sojourn::bench::run(num_lanes, repetitions, only, profile);
   } catch (const sojourn::Error& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return static_cast<int>(error.exit_code());

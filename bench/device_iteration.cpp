@@ -98,7 +98,7 @@ DeviceIterationRow measure_run(const std::string& name, const Device& device, co
 
 }  // namespace
 
-std::vector<DeviceIterationRow> measure_device_iterations(int repetitions) {
+std::vector<DeviceIterationRow> measure_device_iterations(int repetitions, bool profile) {
   const Device device = open_cuda_device(0, [](const std::string&) {});
   const std::int32_t ten[] = {5, 5};
   SvgdOptions whole, guide;
@@ -108,6 +108,7 @@ std::vector<DeviceIterationRow> measure_device_iterations(int repetitions) {
   guide.num_iterations = 1000;
   std::vector<DeviceIterationRow> rows;
   for (const bool mixed : {false, true}) rows.push_back(measure_direction(*device.svgd, mixed, repetitions));
+  if (profile) return rows;
   const Model two_demes = structured_coalescent_blocks(ten);
   rows.push_back(measure_run("SVGD run, 1,000 particles, two_deme_blocks_10, 1,000 times, 100 iterations", device,
                              two_demes, std::vector<double>(two_demes.parameters.size(), 1.0), 1000, whole,

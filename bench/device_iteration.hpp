@@ -17,7 +17,7 @@ struct DeviceIterationRow {
 };
 
 /// One direction of 100,000 particles and 4 parameters, a whole run of 1,000 particles on two demes of 5 samples with
-/// 1,000 observations, and the load the parallel guide names. @throws DeviceError.
-std::vector<DeviceIterationRow> measure_device_iterations(int repetitions);
+/// 1,000 observations, and the load the parallel guide names. @param profile  Directions alone. @throws DeviceError.
+std::vector<DeviceIterationRow> measure_device_iterations(int repetitions, bool profile);
 
 }  // namespace sojourn::bench

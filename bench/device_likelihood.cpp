@@ -80,7 +80,8 @@ double microseconds_of(Work&& work) {
 
 /// Both mappings beside each other, or uniformization, which has one.
 std::vector<DeviceLikelihoodRow> measure(const std::string& name, const Model& model, double middle, bool gradient,
-                                         std::size_t num_particles, int repetitions, bool by_steps = false) {
+                                         std::size_t num_particles, int repetitions, bool profile,
+                                         bool by_steps = false) {
   const Observations data = some_times(middle);
   EvaluatorOptions options;
   options.num_threads = 1;
@@ -92,7 +93,8 @@ std::vector<DeviceLikelihoodRow> measure(const std::string& name, const Model& m
   for (double& value : theta.values()) value = factor(random);
   std::vector<double> wanted(num_particles);
   std::vector<std::string> status;
-  const double host_microseconds = microseconds_of([&] { host.evaluate(theta.view(), wanted, slopes.view(), status); });
+  const double host_microseconds =
+      profile ? 0 : microseconds_of([&] { host.evaluate(theta.view(), wanted, slopes.view(), status); });
 
   struct Contender {
     const char* mapping;
@@ -109,8 +111,8 @@ std::vector<DeviceLikelihoodRow> measure(const std::string& name, const Model& m
                           {}});
     contenders.back().likelihood->use_device(open_cuda_device_by(choice, 0, {}).likelihood);
   }
-  constexpr int kWarmUp = 3;
-  for (int repetition = -kWarmUp; repetition < repetitions; ++repetition) {
+  const int num_warm_up = profile ? 0 : 3;
+  for (int repetition = -num_warm_up; repetition < repetitions; ++repetition) {
     for (Contender& one : contenders) {
       const double microseconds =
           microseconds_of([&] { one.likelihood->evaluate(theta.view(), one.got, slopes.view(), status); });
@@ -128,11 +130,11 @@ std::vector<DeviceLikelihoodRow> measure(const std::string& name, const Model& m
     row.microseconds = one.times[one.times.size() / 2];
     row.low = one.times.front();
     row.high = one.times.back();
-    row.num_on_cpu = one.likelihood->device_report().num_on_cpu() / (repetitions + kWarmUp);
+    row.num_on_cpu = one.likelihood->device_report().num_on_cpu() / (repetitions + num_warm_up);
     row.multiply_adds = by_steps ? step_multiply_adds(model, data, options, gradient)
                                  : multiply_adds(eliminate(model.graph), data, options.rtol, gradient);
     row.host_microseconds = host_microseconds;
-    for (std::size_t k = 0; k < num_particles; ++k)
+    for (std::size_t k = 0; !profile && k < num_particles; ++k)
       row.worst_difference = std::max(row.worst_difference, std::abs(one.got[k] / wanted[k] - 1));
   }
   return rows;
@@ -140,17 +142,17 @@ std::vector<DeviceLikelihoodRow> measure(const std::string& name, const Model& m
 
 }  // namespace
 
-std::vector<DeviceLikelihoodRow> measure_device_likelihoods(std::size_t num_particles, int repetitions) {
+std::vector<DeviceLikelihoodRow> measure_device_likelihoods(std::size_t num_particles, int repetitions, bool profile) {
   const std::int32_t ten[] = {5, 5};
   std::vector<DeviceLikelihoodRow> rows;
   for (const bool gradient : {false, true}) {
     for (const auto& [name, model, middle] : {std::tuple{"coalescent_blocks_20", coalescent_blocks(20), 1.8},
                                               {"two_deme_blocks_10", structured_coalescent_blocks(ten), 3.0}}) {
-      for (DeviceLikelihoodRow& row : measure(name, model, middle, gradient, num_particles, repetitions))
+      for (DeviceLikelihoodRow& row : measure(name, model, middle, gradient, num_particles, repetitions, profile))
         rows.push_back(std::move(row));
     }
     for (DeviceLikelihoodRow& row :
-         measure("one_way_ring_60", one_way_ring(60), 90.0, gradient, num_particles, repetitions, true))
+         measure("one_way_ring_60", one_way_ring(60), 90.0, gradient, num_particles, repetitions, profile, true))
       rows.push_back(std::move(row));
   }
   return rows;

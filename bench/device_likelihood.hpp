@@ -19,7 +19,7 @@ struct DeviceLikelihoodRow {
   std::int64_t num_on_cpu = 0;                 ///< particles that the device left to the CPU
 };
 
-/// @throws DeviceError.
-std::vector<DeviceLikelihoodRow> measure_device_likelihoods(std::size_t num_particles, int repetitions);
+/// @param profile  Each kernel once and nothing on the CPU beside it: for a profiler. @throws DeviceError.
+std::vector<DeviceLikelihoodRow> measure_device_likelihoods(std::size_t num_particles, int repetitions, bool profile);
 
 }  // namespace sojourn::bench

@@ -14,6 +14,15 @@ endif()
 target_link_libraries(test_device_comm PRIVATE sojourn_device_comm sojourn_settings GTest::gmock GTest::gtest GTest::gtest_main)
 gtest_discover_tests(test_device_comm TEST_PREFIX device_comm. DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600 LABELS unit)
 
+# The scripts that a machine with a GPU runs, on made-up reports and records.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  foreach(case kernel_report_test device_record_test device_check_test)
+    add_test(NAME device.${case} COMMAND ${Python3_EXECUTABLE} -B -m unittest -v ${case} WORKING_DIRECTORY ${CMAKE_CURRENT_LIST_DIR})
+    set_tests_properties(device.${case} PROPERTIES LABELS unit TIMEOUT 120)
+  endforeach()
+endif()
+
 # Device results against the host's on the same inputs. Built wherever CUDA is; without a device a test is skipped and says so.
 if(TARGET sojourn_device)
   file(GLOB device_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*/*_test.cpp)
@@ -32,7 +41,6 @@ if(TARGET sojourn_device)
     target_link_libraries(test_device PRIVATE sojourn_device sojourn_settings GTest::gtest GTest::gtest_main)
     gtest_discover_tests(test_device TEST_PREFIX device. DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600 LABELS gpu)
   endif()
-  find_package(Python3 COMPONENTS Interpreter)
   if(Python3_FOUND)
     add_test(NAME device.kernel_report
              COMMAND ${Python3_EXECUTABLE} -B ${PROJECT_SOURCE_DIR}/scripts/kernel-report ${CMAKE_BINARY_DIR}/src/device --check)
