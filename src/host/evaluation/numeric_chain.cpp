@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <queue>
 #include <utility>
 
+#include "common/row_remainder.hpp"
 #include "evaluation/numeric_chain_eliminate.hpp"
 #include "evaluation/stepping.hpp"
 #include "expects.hpp"
@@ -84,6 +84,7 @@ NumericChain numeric_chain(const StateGraph& graph, std::span<const double> phi,
                     "state {}: reward {} in discrete time, where a law needs rewards of 0 or 1", from, reward[from]);
     if (reward[from] == 0) zero.push_back(i);
     double total = 0;
+    RowRemainder left;
     const Jet stay = chain.stay(i);
     for (std::int64_t e = graph.edge_begin(from); e < graph.edge_end(from); ++e) {
       const std::int32_t to = graph.edge_to(e);
@@ -97,6 +98,10 @@ NumericChain numeric_chain(const StateGraph& graph, std::span<const double> phi,
       }
       if (to == from) continue;
       total += jet[0];
+      if (discrete) {
+        left.take(graph.base(e), 1);
+        for (const RateTerm& term : graph.terms(e)) left.take(term.coefficient, phi[term.rate]);
+      }
       const bool absorbed = graph.is_absorbing(to);
       const Jet out = absorbed ? chain.exit(i) : chain.edge(i, index[to]);
       for (std::int32_t k = 0; k < length; ++k) {
@@ -105,13 +110,10 @@ NumericChain numeric_chain(const StateGraph& graph, std::span<const double> phi,
       }
     }
     if (discrete) {
-      // What the sum's rounding leaves of 1 is no probability to stay.
-      const double rounding = 4 * std::numeric_limits<double>::epsilon() *
-                              static_cast<double>(1 + graph.edge_end(from) - graph.edge_begin(from));
       SOJOURN_EXPECTS(total <= 1 + 1e-12, NumericalError,
                       "state {}: its probabilities sum to {:.17g} at rates ({:.17g}), at most 1 is allowed", from,
                       total, fmt::join(phi, ", "));
-      stay[0] = 1 - total > rounding ? 1 - total : 0;
+      stay[0] = RowRemainder::stay(left.value(), graph.edge_end(from) - graph.edge_begin(from));
     }
   }
   chain.atom[0] = graph.defect();

@@ -5,6 +5,7 @@
 
 #include "evaluation/law.hpp"
 #include "oracle/dense.hpp"
+#include "oracle/quad_counts.hpp"
 
 namespace sojourn {
 namespace {
@@ -97,6 +98,36 @@ TEST(LawDiscrete, NegativeEigenvaluesAreNotTheContours) {
 TEST(LawDiscrete, RowsAboveOneAreRefusedOnEveryRoute) {
   for (const LawMethod method : {LawMethod::kAuto, LawMethod::kContour})
     EXPECT_FALSE(evaluate(negative_binomial(1.25), {{1e6, true, false, false}}, method).outcome.ok);
+}
+
+/// The probability to stay is what is left of 1 to its last digit; what rounding alone may have left is none.
+TEST(LawDiscrete, SteppingKeepsEveryDigitOfARemainder) {
+  const double p = 1 - 1e-10;
+  const Answer answer = evaluate(negative_binomial(p), {{9, true, true, false}}, LawMethod::kAuto, true);
+  const double log_q = std::log(1 - p);
+  EXPECT_NEAR(answer.law.log_density[0], std::log(28) + 3 * std::log(p) + 6 * log_q, answer.law.error_bound[0]);
+  EXPECT_NEAR(answer.law.density_gradient[0] * (1 - p), -6, 1e-9);
+  int num_asked = 0;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    const oracle::ZooChain chain = oracle::random_counts(seed);
+    const oracle::QuadCounts truth(chain.graph, chain.phi, 400);
+    std::vector<LawPoint> points;
+    for (const double n : {0.0, 1.0, 2.0, 5.0, 11.0, 60.0, 400.0}) points.push_back({n, true, true, true});
+    const LawValues law = evaluate(chain, points, LawMethod::kStepping).law;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const auto n = static_cast<std::int64_t>(points[i].value);
+      const auto expect_bounded = [&](double log_value, double exact) {
+        if (exact < 1e-290) return;
+        ++num_asked;
+        EXPECT_LE(std::abs(log_value - std::log(exact)), law.error_bound[i] + 1e-15 * (1 - std::log(exact)))
+            << chain.name << " " << n;
+      };
+      expect_bounded(law.log_density[i], truth.mass(n));
+      expect_bounded(law.log_survival[i], truth.survival(n));
+      expect_bounded(law.log_cdf[i], truth.cdf(n));
+    }
+  }
+  EXPECT_GT(num_asked, 1200);
 }
 
 /// Acyclic, or birth-death with small steps; rates span up to 1e3.
