@@ -24,7 +24,7 @@ struct DeviceValues {
   std::vector<double> compression_error;  ///< [K] relative; 0 at the exact level
   std::vector<double> by_rate;            ///< [K, num_rates], or empty
   std::vector<std::int32_t> outcome;      ///< [K] `LaneOutcome`: where it is not kDone the numbers hold nothing
-  std::vector<char> by_steps;             ///< [K] 1 where uniformization answered, 0: the shared contour
+  std::vector<char> by_steps;             ///< [K] 1 where steps answered, 0: the shared contour
 
   /// Room for K vectors; `num_rates` 0: without gradient.
   void resize(std::size_t count, std::size_t num_rates) {
@@ -73,7 +73,7 @@ class LikelihoodDevice {
 struct DeviceReport {
   std::string name;               ///< empty: no device
   std::int64_t num_served = 0;    ///< evaluations of the likelihood on the device
-  std::int64_t num_by_steps = 0;  ///< of these, by uniformization
+  std::int64_t num_by_steps = 0;  ///< of these, by steps: of uniformization, or of counts
   /// Evaluations that the device could not answer, which the CPU then did; they sum to `num_on_cpu`.
   std::int64_t num_bad_rates = 0, num_not_real = 0, num_uncertified = 0, num_narrow = 0, num_in_doubt = 0,
                num_coarse = 0, num_many_steps = 0;

@@ -268,10 +268,10 @@ class Posterior final : public PartedTarget {
   void log_likelihood(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
                       std::vector<std::string>& status) const;
   /// Evaluates likelihoods on `device` from now on, whole batches at a time. What the device cannot answer for one
-  /// parameter vector (poles that are not proved real, values the shared contour does not certify, gradients in doubt)
-  /// the CPU does; `device_report` counts both. Values agree with the CPU's to about 1e-12 where both take the contour.
-  /// @throws DeviceError where nothing of this likelihood can be evaluated there, with the reason: discrete time,
-  /// states without reward, observations at zero, a method other than auto and contour, one-way cycles.
+  /// parameter vector (values not certified there, gradients in doubt, too many steps) the CPU does; `device_report`
+  /// counts both. Values agree with the CPU's to about 1e-12 where both take one route; laws of counts go by steps.
+  /// @throws DeviceError where nothing of this likelihood can be evaluated there, with the reason: states without
+  /// reward (in discrete time other than 1 a step), continuous observations at zero, a method that is the CPU's alone.
   void use_device(std::shared_ptr<LikelihoodDevice> device);
   [[nodiscard]] DeviceReport device_report() const;
   /// This posterior for up to `most_particles` particles that are in the memory of the device it uses, by the first

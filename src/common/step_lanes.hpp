@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "common/prc_replay.hpp"
+#include "common/row_remainder.hpp"
 #include "common/step_view.hpp"
 #include "common/strided.hpp"
 
@@ -121,11 +122,17 @@ class StepThread {
 
   SOJOURN_HD void start() {
     const Strided<double> stay = slot_.from(slots_.stay), exit = slot_.from(slots_.exit), now = walk(0);
-    double alive = 0, absorbed = 0;
+    double alive = 0, absorbed = 0, excess = 0;
     for (std::int32_t v = stream_; v < prc_.num_rows; v += kStepStreams) {
-      // The rung's rate is at least the largest exit rate, as the host rounds it.
-      const double left = 1 - view_.inverse_reward[v] * leaving_weight(prc_, v, rate_);
-      stay[v] = left > 0 ? left : 0;
+      if (view_.counts) {
+        const double left = remainder(v), missed = absolute(left);
+        stay[v] = RowRemainder::stay(left, view_.exits[v].num_edges);
+        if (stay[v] == 0 && missed > excess) excess = missed;
+      } else {
+        // The rung's rate is at least the largest exit rate, as the host rounds it.
+        const double left = 1 - view_.inverse_reward[v] * leaving_weight(prc_, v, rate_);
+        stay[v] = left > 0 ? left : 0;
+      }
       exit[v] = view_.inverse_reward[v] * absorbing_weight<double>(prc_, prc_.rows[v], rate_);
       now[v] = prc_.alpha[v];
       alive += now[v];
@@ -133,6 +140,14 @@ class StepThread {
     }
     parts(0)[stream_] = alive;
     parts(0)[kStepStreams + stream_] = absorbed;
+    slot_[slots_.excess + stream_] = excess;
+  }
+  /// What the edges of row v leave of 1, by the rates themselves: forms are rounded.
+  [[nodiscard]] SOJOURN_HD double remainder(std::int32_t v) const {
+    RowRemainder left;
+    for (std::int64_t t = view_.exits[v].term_begin; t < view_.exits[v].term_end; ++t)
+      left.take(view_.exit_terms[t].coefficient, rate_[view_.exit_terms[t].rate]);
+    return left.value();
   }
 
   SOJOURN_HD void clear_results() {
@@ -175,8 +190,19 @@ class StepThread {
     const std::int64_t stride = batch_.likelihood.n, place = n * stride + lane_;
     batch_.survival[place] = alive;
     batch_.absorption[place] = absorption;
-    if (n == 0) batch_.absorbed[place] = 0;
+    if (n == 0) {
+      batch_.absorbed[place] = 0;
+      find_excess();
+    }
     if (n < batch_.num_steps) batch_.absorbed[place + stride] = batch_.absorbed[place] + absorption;
+  }
+
+  SOJOURN_HD void find_excess() {
+    const Strided<double> part = slot_.from(slots_.excess);
+    double most = 0;
+    for (std::int32_t s = 0; s < kStepStreams; ++s)
+      if (part[s] > most) most = part[s];
+    batch_.excess[lane_] = most;
   }
 
   SOJOURN_HD void clear_sums(std::int64_t num_steps) {
@@ -288,10 +314,18 @@ SOJOURN_HD inline void invert_step(const StepView& view, const LikelihoodView& l
   const double* const weight = view.weights + window.weight_begin;
   const std::int64_t begin = window.first * n + i, last = window.first + window.count - 1;
   double density = 0, survival = 0, absorbed = 0;
-  for (std::int64_t k = 0; k < window.count; ++k) {
-    add_product(density, weight[k], steps.absorption[begin + k * n]);
-    add_product(survival, weight[k], steps.survival[begin + k * n]);
-    add_product(absorbed, weight[k], steps.absorbed[begin + k * n]);
+  if (view.counts) {
+    // A count is absorbed in the step before it; none of it is P(Y = 0).
+    for (std::int64_t k = window.first; k <= last; ++k)
+      density += k == 0 ? view.atom : steps.absorption[(k - 1) * n + i];
+    survival = steps.survival[last * n + i];
+    absorbed = steps.absorbed[last * n + i];
+  } else {
+    for (std::int64_t k = 0; k < window.count; ++k) {
+      add_product(density, weight[k], steps.absorption[begin + k * n]);
+      add_product(survival, weight[k], steps.survival[begin + k * n]);
+      add_product(absorbed, weight[k], steps.absorbed[begin + k * n]);
+    }
   }
   const double cdf = view.atom + absorbed, alive_last = steps.survival[last * n + i];
   // Nothing later survives or is absorbed that is not alive at the window's end.
@@ -316,8 +350,10 @@ SOJOURN_HD inline void invert_step(const StepView& view, const LikelihoodView& l
     const bool from_cdf = cdf < survival;
     steps.from_cdf[j * n + i] = from_cdf ? 1 : 0;
     const double small = from_cdf ? cdf : survival, large = 1 - small;
-    const double error = rounded + (from_cdf ? rest_of_cdf : rest) / small;
-    const double error_of_large = error * small / large + 2 * kUnit;
+    const double left_out = from_cdf ? rest_of_cdf : rest, error = rounded + left_out / small;
+    // Both sum to 1 as closely as the rows do. The smaller may be 0, as before the first count there is.
+    const double missed = steps.excess[i] * static_cast<double>(last);
+    const double error_of_large = (rounded * small + left_out + missed) / large + 2 * kUnit;
     const double log_small = std::log(small), log_large = std::log1p(-small);
     if (time.asked[kSurvival])
       settle(kSurvival, from_cdf ? log_large : log_small, 1 / (from_cdf ? large : small),
@@ -347,10 +383,16 @@ SOJOURN_HD inline void weigh_step(const StepView& view, const LikelihoodView& li
     }
   }
   double by_density = 0, by_survival = 0, by_absorbed = 0;
-  for (; place < num_times && windows[place].first <= k; ++place) {
-    const double weight = view.weights[windows[place].weight_begin + k - windows[place].first];
+  for (; place < num_times; ++place) {
+    // A count is absorbed in the step before it. In discrete time windows end one after the other, but may begin
+    // anywhere.
+    if (windows[place].least_first > (view.counts ? k + 1 : k)) break;
+    const std::int64_t first = windows[place].first, last = first + windows[place].count - 1;
     const std::int64_t j = view.time_order[place], at = j * n + i;
-    if (likelihood.density) add_product(by_density, batch.adjoints[at], weight);
+    const double weight = view.counts ? 1 : view.weights[windows[place].weight_begin + k - first];
+    const bool has_density = !view.counts || (first <= k + 1 && k + 1 <= last);
+    if (likelihood.density && has_density) add_product(by_density, batch.adjoints[at], weight);
+    if (view.counts && k != last) continue;
     if (!likelihood.survival || !(likelihood.times[j].asked[kSurvival] || likelihood.times[j].asked[kCdf])) continue;
     const double adjoint = batch.adjoints[(likelihood.density ? num_times : 0) * n + at];
     if (steps.from_cdf[at] != 0) {

@@ -75,8 +75,9 @@ class PlannedLevel final : public DeviceLevel {
     } else {
       plan_.result->batch = routed_->steps().largest_batch();
       plan_.result->notes.emplace_back(
-          "likelihoods go by uniformization, whose steps were taken from draws of the prior and whose time is not "
-          "predicted");
+          tables_.counts ? "likelihoods go step by step to the largest count, whose time is not predicted"
+                         : "likelihoods go by uniformization, whose steps were taken from draws of the prior and whose "
+                           "time is not predicted");
     }
     values.resize(phi.num_rows(), gradient ? phi.num_cols() : 0);
     std::ranges::fill(values.outcome, static_cast<std::int32_t>(LaneOutcome::kUncertified));

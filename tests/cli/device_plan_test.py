@@ -52,10 +52,17 @@ class DevicePlan(ProgramCase):
         self.bad(2, "--assume-device 'v100' is neither a device that is known", "infer", "run.yaml", "--plan", "--assume-device", "v100")
         self.bad(2, "only --plan is for a device that is not here", "infer", "run.yaml", "--assume-device", "h200")
         # A law that devices do not know.
+        self.write("run.yaml", RUN.replace("model: exponential.yaml", "model: mix.yaml\nrewards: first").replace(
+            "{rate: {gamma: {shape: 2, rate: 1}}}", "{a: {gamma: {shape: 2, rate: 1}}, b: {gamma: {shape: 2, rate: 1}}}"))
+        self.bad(6, "not evaluated on a device", "infer", "run.yaml", "--plan", "--assume-device", "h200")
+
+    def test_counts_go_step_by_step(self):
         self.write("counts.csv", "count\n1\n3\n")
         self.write("run.yaml", RUN.replace("exponential.yaml", "geometric.yaml").replace("times.csv", "counts.csv").replace(
             "{rate: {gamma: {shape: 2, rate: 1}}}", "{p: {beta: {a: 2, b: 2}}}"))
-        self.bad(6, "discrete time", "infer", "run.yaml", "--plan", "--assume-device", "h200")
+        text = self.good("infer", "run.yaml", "--plan", "--assume-device", "h200")
+        self.assertRegex(text, "100 of a device's 100 particles at once; to the host in each iteration: .*step by step")
+        self.assertIn("step by step to the largest count, whose time is not predicted", text)
 
 
 if __name__ == "__main__":

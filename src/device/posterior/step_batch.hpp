@@ -135,7 +135,12 @@ class StepBatch {
         outcome = static_cast<std::int32_t>(largest[i] == 0 ? LaneOutcome::kUncertified : LaneOutcome::kBadRates);
         continue;
       }
-      const std::int32_t rung = tables_.find(StepTables::rung_code(largest[i]));
+      const bool counts = tables_.numbers.counts;
+      if (counts && largest[i] > 1 + StepTables::kRowTolerance) {
+        outcome = static_cast<std::int32_t>(LaneOutcome::kBadRates);
+        continue;
+      }
+      const std::int32_t rung = tables_.find(counts ? StepTables::kCounts : StepTables::rung_code(largest[i]));
       if (rung == StepTables::kTooLong) {
         outcome = static_cast<std::int32_t>(LaneOutcome::kManySteps);
       } else {
@@ -181,7 +186,7 @@ class StepBatch {
   /// Numbers of one lane of a batch.
   [[nodiscard]] std::int64_t doubles(std::int64_t num_steps) const {
     return 2 * std::int64_t{prc_.num_rates} + 3 * (num_steps + 1) +
-           (8 + likelihood_.num_transforms()) * std::int64_t{likelihood_.num_times} + 3;
+           (8 + likelihood_.num_transforms()) * std::int64_t{likelihood_.num_times} + 4;
   }
   /// Of a lane in work.
   [[nodiscard]] double bytes(std::int64_t num_steps, bool gradient) const {
@@ -217,6 +222,7 @@ class StepBatch {
     batch.survival = take(steps + 1);
     batch.absorbed = take(steps + 1);
     batch.from_cdf = take(num_times);
+    batch.excess = take(1);
     LikelihoodBatchView& numbers = batch.likelihood;
     numbers.n = n;
     numbers.phi = device_phi;

@@ -102,7 +102,7 @@ void expect_cpu(const std::string& requested, const std::string& what, const Env
 std::string device_text(const DeviceReport& report) {
   if (report.name.empty()) return {};
   std::string text = fmt::format("{} likelihoods on {}", format_count(report.num_served), report.name);
-  if (report.num_by_steps > 0) text += fmt::format(" ({} by uniformization)", format_count(report.num_by_steps));
+  if (report.num_by_steps > 0) text += fmt::format(" ({} by steps)", format_count(report.num_by_steps));
   if (report.num_on_cpu() == 0) return text;
   text += fmt::format(", {} on the CPU instead:", format_count(report.num_on_cpu()));
   const char* separator = " ";
@@ -114,7 +114,7 @@ std::string device_text(const DeviceReport& report) {
   add(report.num_uncertified, "with values that are not certified there");
   add(report.num_in_doubt, "with a gradient in doubt");
   add(report.num_not_real, "with poles that are not proved real");
-  add(report.num_many_steps, "with too many steps of uniformization");
+  add(report.num_many_steps, "with too many steps");
   add(report.num_bad_rates, "with rates that are negative or not finite");
   add(report.num_narrow, "with an interval too narrow");
   add(report.num_coarse, "beyond the finest level of data compression there");

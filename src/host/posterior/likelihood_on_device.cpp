@@ -118,6 +118,7 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
       // The CPU finds the words for it.
     }
   }
+  const bool is_discrete = model.graph.time_kind() == TimeKind::kDiscrete;
   std::vector<std::size_t> open, next;
   for (std::size_t k = 0; k < num_thetas; ++k) {
     if (usable[k] != 0) {
@@ -164,7 +165,7 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
         error[k] = error_on_device(level, value[k], values.error_bound[i], values.compression_error[i]);
       answered[k] = 1;
       const bool by_steps = values.by_steps[i] != 0;
-      (by_steps ? routes_.uniformization : routes_.contour) += num_points;
+      (!by_steps ? routes_.contour : is_discrete ? routes_.stepping : routes_.uniformization) += num_points;
       device_report_.num_by_steps += by_steps ? 1 : 0;
       routes_.worst_error_bound = std::max(routes_.worst_error_bound, values.error_bound[i]);
       if (level < levels_.size()) {
@@ -261,7 +262,9 @@ std::unique_ptr<DeviceCloud> LikelihoodEngine::make_cloud(const ParameterTables&
                                                           std::string& why_not) const {
   const std::scoped_lock lock(device_mutex_);
   if (!device_by_contour_) {
-    why_not = "its likelihoods are evaluated by uniformization, whose steps depend on the particles";
+    why_not = model.graph.time_kind() == TimeKind::kDiscrete
+                  ? "its likelihoods are evaluated step by step, which iterations that stay there do not do"
+                  : "its likelihoods are evaluated by uniformization, whose steps depend on the particles";
     return nullptr;
   }
   std::unique_ptr<DeviceCloud> cloud = device_level(0)->make_cloud(parameters, options, device_->name());
@@ -276,9 +279,10 @@ std::unique_ptr<DevicePosterior> LikelihoodEngine::make_posterior(const Paramete
                                                                   std::int64_t most_particles) const {
   const std::scoped_lock lock(device_mutex_);
   SOJOURN_EXPECTS(device_by_contour_, DeviceError,
-                  "{}: likelihoods of this model are evaluated by uniformization, which takes its rates from the host; "
-                  "evaluate particles in host memory",
-                  device_->name());
+                  "{}: likelihoods of this model are evaluated {}, which takes its rates from the host; evaluate "
+                  "particles in host memory",
+                  device_->name(),
+                  model.graph.time_kind() == TimeKind::kDiscrete ? "step by step" : "by uniformization");
   std::unique_ptr<DevicePosterior> posterior = device_level(0)->make_posterior(parameters, most_particles);
   SOJOURN_EXPECTS(posterior != nullptr, DeviceError, "{}: it takes no particles from its own memory", device_->name());
   return posterior;

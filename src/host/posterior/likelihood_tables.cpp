@@ -26,10 +26,24 @@ bool has_one_way_cycle(const StateGraph& graph, std::span<const double> reward) 
   return std::ranges::any_of(spectrum.components(), &Spectrum::Component::one_way);
 }
 
+/// The same of a law of counts.
+std::string why_no_counts(const StateGraph& graph, std::span<const double> reward, const EvaluatorOptions& options) {
+  if (options.method != LawMethod::kAuto && options.method != LawMethod::kStepping)
+    return fmt::format("method {} of a law in discrete time is for the CPU alone; use auto or stepping",
+                       to_string(options.method));
+  for (std::int32_t state = 0; state < graph.num_states(); ++state) {
+    if (!graph.is_absorbing(state) && reward[state] != 1)
+      return fmt::format("state {} earns a reward of {} a step; in discrete time only steps are counted there", state,
+                         reward[state]);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string LikelihoodTables::why_not(const StateGraph& graph, std::span<const double> reward,
                                       const Likelihood& likelihood, const EvaluatorOptions& options) {
+  if (graph.time_kind() == TimeKind::kDiscrete) return why_no_counts(graph, reward, options);
   if (std::string why = why_no_transform_lanes(graph, reward); !why.empty()) return why;
   if (options.method != LawMethod::kAuto && options.method != LawMethod::kContour &&
       options.method != LawMethod::kUniformization)
@@ -48,7 +62,8 @@ std::string LikelihoodTables::why_not(const StateGraph& graph, std::span<const d
 
 bool LikelihoodTables::contour_may_hold(const StateGraph& graph, std::span<const double> reward,
                                         const EvaluatorOptions& options) {
-  return options.method != LawMethod::kUniformization && !has_one_way_cycle(graph, reward);
+  return graph.time_kind() == TimeKind::kContinuous && options.method != LawMethod::kUniformization &&
+         !has_one_way_cycle(graph, reward);
 }
 
 LikelihoodTables::LikelihoodTables(const StateGraph& graph, const Prc& prc, std::span<const double> reward_by_state,
@@ -58,10 +73,20 @@ LikelihoodTables::LikelihoodTables(const StateGraph& graph, const Prc& prc, std:
   reward = arrays.by_row(reward_by_state);
   by_contour = contour_may_hold(graph, reward_by_state, options);
   by_steps = options.method != LawMethod::kContour;
+  counts = graph.time_kind() == TimeKind::kDiscrete;
   most_terms = static_cast<double>(options.max_terms);
   atom = graph.defect();
   for (const InitialMass& mass : graph.initial())
     if (graph.is_absorbing(mass.state)) atom += mass.probability;
+  numbers.rtol = options.rtol;
+  numbers.gradient_tolerance = kGradientTolerance;
+  numbers.negligible_elasticity = kNegligibleElasticity;
+  if (counts) {
+    add_counts(likelihood);
+    add_exits(graph, arrays);
+    shape = transform_lane_shape(arrays, numbers.density, numbers.survival, false);
+    return;
+  }
   const std::vector<LawPoint>& points = likelihood.points();
   std::vector<double> values;
   std::vector<std::int32_t> time_of(points.size(), -1);
@@ -74,13 +99,10 @@ LikelihoodTables::LikelihoodTables(const StateGraph& graph, const Prc& prc, std:
     values.push_back(points[p].value);
   }
   shape = transform_lane_shape(arrays, numbers.density, numbers.survival, false);
-  numbers.rtol = options.rtol;
   numbers.transform_roundings = 0.5 * static_cast<double>(prc.cost().num_levels + prc.cost().largest_component);
   numbers.largest_turn = kLargestTurn;
   numbers.largest_miss = Spectrum::kLargestMiss;
   numbers.gradient_share = GradientJudge(arrays, 1).share();
-  numbers.gradient_tolerance = kGradientTolerance;
-  numbers.negligible_elasticity = kNegligibleElasticity;
   add_contour(values, options.rtol);
   add_data(likelihood, compressed, time_of);
   add_cycles(graph, arrays, reward_by_state);
@@ -116,6 +138,52 @@ void LikelihoodTables::add_contour(std::span<const double> values, double rtol) 
     weights.insert(weights.end(), window.weights.begin(), window.weights.end());
     sizes.insert(sizes.end(), window.sizes.begin(), window.sizes.end());
     check_sizes.insert(check_sizes.end(), window.check_sizes.begin(), window.check_sizes.end());
+  }
+}
+
+void LikelihoodTables::add_counts(const Likelihood& likelihood) {
+  numbers.constant = likelihood.constant();
+  double total = 0;
+  const std::vector<LawPoint>& points = likelihood.points();
+  for (std::size_t p = 0; p < points.size(); ++p) {
+    LaneTime time{};
+    time.place.time = points[p].value;
+    for (int kind = 0; kind < 3; ++kind) {
+      time.linear[kind] = likelihood.weights()[kind][p];
+      time.asked[kind] = time.linear[kind] != 0;
+      total += std::abs(time.linear[kind]);
+    }
+    // A point that intervals alone read is none here.
+    if (!time.asked[kDensity] && !time.asked[kSurvival] && !time.asked[kCdf]) continue;
+    numbers.density |= time.asked[kDensity];
+    numbers.survival |= time.asked[kSurvival] || time.asked[kCdf];
+    times.push_back(time);
+    first_count.push_back(time.place.time);
+  }
+  for (const Likelihood::Interval& interval : likelihood.intervals()) {
+    LaneTime time{};
+    time.place.time = points[interval.upper].value;
+    time.linear[kDensity] = interval.weight;
+    time.asked[kDensity] = true;
+    numbers.density = true;
+    total += interval.weight;
+    times.push_back(time);
+    first_count.push_back(points[interval.lower].value + 1);
+  }
+  numbers.total_weight = total;
+}
+
+void LikelihoodTables::add_exits(const StateGraph& graph, const PrcArrays& arrays) {
+  for (const std::int32_t state : arrays.state_of_row) {
+    const std::int64_t first = graph.edge_begin(state), end = graph.edge_end(state);
+    StepExit& exit = exits.emplace_back();
+    exit.num_edges = as<std::int32_t>(end - first);
+    exit.term_begin = std::ssize(exit_terms);
+    for (std::int64_t edge = first; edge < end; ++edge) {
+      if (graph.base(edge) != 0) exit_terms.push_back({0, graph.base(edge)});
+      for (const RateTerm& term : graph.terms(edge)) exit_terms.push_back({1 + term.rate, term.coefficient});
+    }
+    exit.term_end = std::ssize(exit_terms);
   }
 }
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "common/likelihood_lanes.hpp"
+#include "common/step_view.hpp"
 #include "elimination/prc_arrays.hpp"
 #include "posterior/compression.hpp"
 #include "posterior/likelihood.hpp"
@@ -60,6 +60,7 @@ struct LikelihoodTables {
   TransformLaneShape shape;  ///< without gradient
   bool by_contour = false;   ///< the shared contour may hold; without it all particles go by uniformization
   bool by_steps = false;     ///< uniformization is allowed
+  bool counts = false;       ///< discrete time: all particles go by steps, of the chain itself
   double atom = 0;           ///< P(Y = 0)
   double most_terms = 0;     ///< `EvaluatorOptions::max_terms`
   std::vector<double> reward, weights, sizes, check_sizes, offsets, tail;
@@ -67,6 +68,12 @@ struct LikelihoodTables {
   std::vector<std::int32_t> window_of_node, window_of_check, window_times, cycle_rows;
   std::vector<LaneWindow> windows;
   std::vector<LaneTime> times;
+  /// [times] in discrete time: the density asked for is the mass of all counts from here to the time's. An interval is
+  /// such a time of its own, so that nothing is subtracted for it.
+  std::vector<double> first_count;
+  /// In discrete time, of each row: the terms of the weights of all its edges.
+  std::vector<StepExit> exits;
+  std::vector<PrcFormTerm> exit_terms;
   std::vector<LaneInterval> intervals;
   std::vector<LanePiece> pieces;
   std::vector<LaneCycle> cycles;
@@ -75,6 +82,8 @@ struct LikelihoodTables {
   std::vector<LaneEdgeTerm> edge_terms;
 
  private:
+  void add_counts(const Likelihood& likelihood);
+  void add_exits(const StateGraph& graph, const PrcArrays& arrays);
   /// `time_of` [points]: the place of each point among the times, or -1.
   void add_contour(std::span<const double> values, double rtol);
   void add_data(const Likelihood& likelihood, const CompressedLikelihood* compressed,

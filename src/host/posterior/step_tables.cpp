@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "common/step_lanes.hpp"
@@ -29,7 +30,7 @@ std::int64_t first_where(std::int64_t low, std::int64_t high, Holds&& holds) {
 }  // namespace
 
 StepTables::StepTables(const PrcArrays& arrays, const LikelihoodTables& tables)
-    : prc_(arrays.view()), most_terms_(tables.most_terms) {
+    : exits(tables.exits), exit_terms(tables.exit_terms), prc_(arrays.view()), most_terms_(tables.most_terms) {
   const std::size_t num_rows = arrays.rows.size();
   inverse_reward.resize(num_rows);
   for (std::size_t v = 0; v < num_rows; ++v) inverse_reward[v] = 1 / tables.reward[v];
@@ -71,6 +72,9 @@ StepTables::StepTables(const PrcArrays& arrays, const LikelihoodTables& tables)
   std::iota(time_order.begin(), time_order.end(), 0);
   std::ranges::stable_sort(time_order, {}, [&](std::int32_t j) { return tables.times[j].place.time; });
   for (const std::int32_t j : time_order) times_.push_back(tables.times[j].place.time);
+  numbers.counts = tables.counts;
+  if (tables.counts)
+    for (const std::int32_t j : time_order) first_count_.push_back(tables.first_count[j]);
 
   numbers.num_times = static_cast<std::int32_t>(times_.size());
   numbers.atom = tables.atom;
@@ -136,6 +140,7 @@ double StepTables::work(const StepRung& rung) const {
 std::int32_t StepTables::find(std::int32_t code) {
   const auto [known, is_new] = place_.try_emplace(code, kTooLong);
   if (!is_new) return known->second;
+  if (numbers.counts) return known->second = find_counts();
   const double rate = rung_rate(code);
   const double most = std::min(kMostWork, most_terms_);
   const double mean = rate * (times_.empty() ? 0 : times_.back());
@@ -156,10 +161,35 @@ std::int32_t StepTables::find(std::int32_t code) {
     windows.resize(static_cast<std::size_t>(rung.window_begin));
     return kTooLong;
   }
+  note_least_first(rung.window_begin);
   for (std::size_t k = 0; k < times_.size(); ++k)
     add_weights(rate * times_[k], windows[static_cast<std::size_t>(rung.window_begin) + k]);
   rungs.push_back(rung);
   return known->second = static_cast<std::int32_t>(std::ssize(rungs)) - 1;
+}
+
+std::int32_t StepTables::find_counts() {
+  const double last = times_.empty() ? 0 : times_.back();
+  for (std::size_t k = 0; k < times_.size(); ++k) {
+    const auto first = static_cast<std::int64_t>(first_count_[k]);
+    windows.push_back({first, static_cast<std::int64_t>(times_[k]) + 1 - first, 0, first, 0});
+  }
+  const StepRung rung{1, static_cast<std::int64_t>(last), 0};
+  if (!(work(rung) <= std::min(kMostWork, most_terms_))) {
+    windows.clear();
+    return kTooLong;
+  }
+  note_least_first(0);
+  rungs.push_back(rung);
+  return 0;
+}
+
+void StepTables::note_least_first(std::int64_t begin) {
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (std::int64_t w = std::ssize(windows) - 1; w >= begin; --w) {
+    StepWindow& window = windows[static_cast<std::size_t>(w)];
+    least = window.least_first = std::min(least, window.first);
+  }
 }
 
 void StepTables::forget() {

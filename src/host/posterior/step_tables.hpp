@@ -26,6 +26,10 @@ class StepTables {
   /// many.
   static constexpr double kMostWork = 0x1p26;
   static constexpr std::int32_t kTooLong = -1;
+  /// The one rung of discrete time.
+  static constexpr std::int32_t kCounts = 0;
+  /// By how much the exits of a state may sum to more than 1, as the CPU allows.
+  static constexpr double kRowTolerance = 1e-12;
 
   /// `tables` are of the same data; `arrays` in any order of components. Cost: a copy of the edges.
   StepTables(const PrcArrays& arrays, const LikelihoodTables& tables);
@@ -53,6 +57,8 @@ class StepTables {
     place(view.rows, rows);
     place(view.groups, groups);
     place(view.terms, terms);
+    place(view.exits, exits);
+    place(view.exit_terms, exit_terms);
     place(view.time_order, time_order);
   }
   template <class Place>
@@ -67,6 +73,8 @@ class StepTables {
   std::vector<StepRow> rows;
   std::vector<StepGroup> groups;
   std::vector<StepTerm> terms;
+  std::vector<StepExit> exits;
+  std::vector<PrcFormTerm> exit_terms;
   std::vector<std::int32_t> time_order;
   std::vector<StepRung> rungs;
   std::vector<StepWindow> windows;
@@ -74,10 +82,14 @@ class StepTables {
  private:
   /// The window of a mean, without its place among the weights.
   static StepWindow window_of(double mean);
+  std::int32_t find_counts();
+  /// `least_first` of the windows from `begin` on.
+  void note_least_first(std::int64_t begin);
   void add_weights(double mean, StepWindow& window);
 
-  const PrcView prc_;          ///< of the arrays this was made of
-  std::vector<double> times_;  ///< [num_times] by size
+  const PrcView prc_;                ///< of the arrays this was made of
+  std::vector<double> times_;        ///< [num_times] by size
+  std::vector<double> first_count_;  ///< of each, in discrete time
   double most_terms_;
   std::map<std::int32_t, std::int32_t> place_;  ///< of codes, kTooLong included
 };

@@ -100,7 +100,7 @@ Json compression_json(const CompressionReport& report, bool& finite) {
 Json device_json(const DeviceReport& report) {
   if (report.name.empty()) return nullptr;
   return {{"served", report.num_served},
-          {"by_uniformization", report.num_by_steps},
+          {"by_steps", report.num_by_steps},
           {"on_cpu", report.num_on_cpu()},
           {"on_cpu_because",
            {{"uncertified", report.num_uncertified},

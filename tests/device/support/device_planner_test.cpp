@@ -138,15 +138,28 @@ TEST(DevicePlanner, UniformizationIsPlannedByDrawsOfThePrior) {
   EXPECT_THAT(plan.notes.front(), HasSubstr("time is not predicted"));
 }
 
-TEST(DevicePlanner, SaysWhatIsNotOnADevice) {
+/// Trials until the second success; a step in the second state counts where `second` says so.
+Posterior posterior_of_counts(double second) {
   Model model = parse_model(
-      "schema: sojourn/model/1\nname: geometric\ntime: discrete\nparameters: [{name: p, lower: 0, upper: 1}]\nstates: "
-      "2\n"
-      "initial: [[0, 1]]\nedges: [[0, 1, 0, [1]]]\n",
-      "geometric.yaml");
-  const std::vector<double> reward = model.graph.unit_reward();
-  Observations data = exact_observations(std::vector<double>{1, 2}, TimeKind::kDiscrete, "counts");
-  Posterior posterior(std::move(model), std::move(data), {{"p", Prior(PriorFamily::kBeta, 2, 2)}}, {}, reward);
+      "schema: sojourn/model/1\nname: pair\ntime: discrete\nparameters: [{name: p, lower: 0, upper: 1}]\nstates: 3\n"
+      "initial: [[0, 1]]\nedges: [[0, 1, 0, [1]], [1, 2, 0, [1]]]\n",
+      "pair.yaml");
+  Observations data = exact_observations(std::vector<double>{2, 5}, TimeKind::kDiscrete, "counts");
+  const std::vector<double> reward = {1, second, 0};
+  return {std::move(model), std::move(data), {{"p", Prior(PriorFamily::kBeta, 2, 2)}}, {}, reward};
+}
+
+TEST(DevicePlanner, CountsGoStepByStep) {
+  Posterior posterior = posterior_of_counts(1);
+  const cli::DevicePlan plan = plan_on_device(posterior, options_for(10), 1, {"H200", kH200Bytes});
+  EXPECT_EQ(plan.batch, 10);
+  EXPECT_FALSE(plan.resident);
+  EXPECT_THAT(plan.why_not_resident, HasSubstr("step by step"));
+  EXPECT_THAT(plan.notes, ::testing::Contains(HasSubstr("step by step to the largest count")));
+}
+
+TEST(DevicePlanner, SaysWhatIsNotOnADevice) {
+  Posterior posterior = posterior_of_counts(0);
   EXPECT_THROW((void)plan_on_device(posterior, options_for(10), 1, {"H200", kH200Bytes}), DeviceError);
 }
 

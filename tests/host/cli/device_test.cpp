@@ -30,8 +30,7 @@ TEST(DeviceText, NamesReasonsThatOccurred) {
             "5 likelihoods on cuda:0 X, 3 on the CPU instead: 2 with values that are not certified there, "
             "1 with a gradient in doubt");
   EXPECT_EQ(device_text(DeviceReport{.name = "cuda:0 X", .num_served = 5, .num_by_steps = 4, .num_many_steps = 1}),
-            "5 likelihoods on cuda:0 X (4 by uniformization), 1 on the CPU instead: 1 with too many steps of "
-            "uniformization");
+            "5 likelihoods on cuda:0 X (4 by steps), 1 on the CPU instead: 1 with too many steps");
 }
 
 TEST(OpenDevice, IsNoneOnTheCpu) {
@@ -256,6 +255,49 @@ TEST(ThroughTheProgram, InferAndEvaluateOnADevice) {
             0);
   EXPECT_EQ(run({"evaluate", path("model.yaml"), "--theta", "1,2,0.5,0.7", "--pdf", "1", "--device", "cuda"}), 6);
   EXPECT_EQ(run({"evaluate", path("model.yaml"), "--theta", "1,2,0.5,0.7", "--moments", "5", "--device", "cuda"}), 6);
+}
+
+/// A law of counts: step by step there, directions as well, particles on the host in between.
+TEST(ThroughTheProgram, InfersFromCountsOnADevice) {
+  if (!build_info().cuda) GTEST_SKIP() << "this build has no CUDA and refuses every device";
+  if (launcher_rank("").size > 1) GTEST_SKIP() << "a run on several ranks needs the program, which has MPI";
+  const HostLoopAsDevice device;
+  const ProgramWithRun program("counts_through_the_program");
+  program.write("model.yaml",
+                "schema: sojourn/model/1\nname: tries\ntime: discrete\nstates: 4\ninitial: [[0, 1]]\n"
+                "parameters: [{name: p, lower: 0, upper: 1}, {name: q, lower: 0, upper: 1}]\n"
+                "edges: [[0, 1, 0, [1, 0]], [1, 0, 0.25, [0, -0.25]], [1, 2, 0, [0, 0.5]], [2, 3, 0, [0.5, 0]]]\n"
+                "rewards: {first: [1, 1, 0, 0]}\n");
+  program.write("counts.csv",
+                "count,event,lower,upper,entry\n4,1,,,\n9,1,,,\n30,0,,,\n,,5,90,\n12,1,,,6\n,,,7,\n7,1,,,\n");
+  const auto write_run = [&](const char* more) {
+    program.write("run.yaml", std::string("schema: sojourn/run/1\nmodel: model.yaml\ndata: {file: counts.csv}\n"
+                                          "priors: {p: {beta: {a: 2, b: 2}}, q: {beta: {a: 2, b: 2}}}\n"
+                                          "sampler: {particles: 40, iterations: 30}\nseed: 1\n") +
+                                  more);
+  };
+  write_run("");
+  const auto infer = [&](const char* output, const char* where) {
+    EXPECT_EQ(program.run(
+                  {"infer", program.path("run.yaml"), "--output", program.path(output), "--device", where, "--quiet"}),
+              0);
+    return nlohmann::json::parse(std::ifstream(program.folder / output / "summary.json"));
+  };
+  const nlohmann::json there = infer("there", "cuda"), here = infer("here", "cpu");
+  const nlohmann::json& likelihoods = there["device_likelihoods"];
+  EXPECT_GE(likelihoods["by_steps"], 40 * 30);
+  EXPECT_EQ(likelihoods["by_steps"], likelihoods["served"]);
+  EXPECT_EQ(likelihoods["on_cpu"], 0);
+  EXPECT_EQ(there["device_iterations"]["resident"], 0);
+  EXPECT_EQ(there["device_iterations"]["directions"], 30);
+  EXPECT_THAT(there["device_iterations"]["why_not_resident"].get<std::string>(), HasSubstr("step by step"));
+  for (const char* name : {"p", "q"})
+    EXPECT_NEAR(there["parameters"][name]["mean"].get<double>(), here["parameters"][name]["mean"].get<double>(), 1e-6);
+  // Steps that count for nothing are the CPU's.
+  write_run("rewards: first\n");
+  EXPECT_THAT(program.infer_there("none", 6),
+              HasSubstr("state 2 earns a reward of 0 a step; in discrete time only steps are counted there; use "
+                        "--device cpu"));
 }
 
 }  // namespace

@@ -270,7 +270,12 @@ TEST(LikelihoodDevice, RefusesWhatNoParticleCouldHave) {
   const Model model = cases::erlang(2);
   const Observations data = times("time\n1\n2\n");
   EXPECT_THAT(refusal(model, data, {1, 0, 0}), HasSubstr("state 1 earns no reward"));
-  EXPECT_THAT(refusal(negative_binomial(2), counts("count\n3\n4\n"), {1, 1, 0}), HasSubstr("discrete time"));
+  EXPECT_EQ(refusal(negative_binomial(2), counts("count\n3\n4\n"), {1, 1, 0}), "accepted");
+  EXPECT_THAT(refusal(negative_binomial(2), counts("count\n3\n4\n"), {1, 0, 0}), HasSubstr("a reward of 0 a step"));
+  EvaluatorOptions contour;
+  contour.method = LawMethod::kContour;
+  EXPECT_THAT(refusal(negative_binomial(2), counts("count\n3\n4\n"), {1, 1, 0}, contour),
+              HasSubstr("method contour of a law in discrete time is for the CPU alone"));
   EXPECT_THAT(refusal(exponential_of_mean(), times("time\n0\n1\n"), {1, 0}), HasSubstr("an observation is at 0"));
   EvaluatorOptions steps;
   steps.method = LawMethod::kSaddlepoint;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -110,6 +111,46 @@ TEST(StepTables, EdgesComeByTarget) {
   EXPECT_EQ(by_rate[1], 0.75);
   const double extended[] = {1, 10, 3};
   EXPECT_EQ(steps.largest_rate(extended), 10.5);
+}
+
+TEST(StepTables, CountsAreWindowsOfOneRung) {
+  const Model model = make_model(TimeKind::kDiscrete, 3, {{0, 1.0}},
+                                 {{0, 1, 0.5, {{0, -0.25}}}, {0, 2, 0, {{1, 0.5}}}, {1, 2, 0, {{1, 1.0}}}},
+                                 {{"a", 0, 1}, {"b", 0, 1}}, RateMap::identity(2));
+  const Prc prc = eliminate(model.graph);
+  const std::vector<double>& reward = model.graph.unit_reward();
+  const auto made = [&](const std::string& csv, const EvaluatorOptions& options) {
+    const Likelihood likelihood(counts(csv), law_support(model.graph, reward), TimeKind::kDiscrete);
+    return LikelihoodTables(model.graph, prc, reward, likelihood, nullptr, options);
+  };
+  // An interval of weight 4 around three other counts, late entry after one of them.
+  const LikelihoodTables tables =
+      made("count,event,lower,upper,entry,weight\n5,1,,,,2\n,,2,90,,4\n7,0,,,5,3\n100,1,,,,1\n", {});
+  EXPECT_EQ(tables.numbers.total_weight, 2 + 4 + 3 + 3 + 1);
+  StepTables steps(prc.arrays(), tables);
+  ASSERT_EQ(steps.find(StepTables::kCounts), 0);
+  ASSERT_EQ(steps.rungs.size(), 1u);
+  EXPECT_EQ(steps.rungs[0].rate, 1);
+  EXPECT_EQ(steps.rungs[0].num_steps, 100);
+  std::vector<std::array<std::int64_t, 3>> windows;
+  for (const StepWindow& window : steps.windows) windows.push_back({window.first, window.count, window.least_first});
+  EXPECT_EQ(windows, (std::vector<std::array<std::int64_t, 3>>{{5, 1, 3}, {7, 1, 3}, {3, 88, 3}, {100, 1, 100}}));
+  // Two rows: 1 - (0.5 - a / 4) - b / 2 and 1 - b.
+  const double rates[] = {1, 0.5, 0.25};
+  for (std::size_t v = 0; v < steps.exits.size(); ++v) {
+    const StepExit& exit = steps.exits[v];
+    double sum = 0;
+    for (std::int64_t t = exit.term_begin; t < exit.term_end; ++t)
+      sum += steps.exit_terms[t].coefficient * rates[steps.exit_terms[t].rate];
+    const bool first = prc.arrays().state_of_row[v] == 0;
+    EXPECT_EQ(sum, first ? 0.5 : 0.25);
+    EXPECT_EQ(exit.num_edges, first ? 2 : 1);
+  }
+  EvaluatorOptions few;
+  few.max_terms = 400;
+  const LikelihoodTables long_ones = made("count\n2000000000000\n", {}), many = made("count\n100\n", few);
+  EXPECT_EQ(StepTables(prc.arrays(), long_ones).find(StepTables::kCounts), StepTables::kTooLong);
+  EXPECT_EQ(StepTables(prc.arrays(), many).find(StepTables::kCounts), StepTables::kTooLong);
 }
 
 TEST(StepTables, RefusesTooManySteps) {

@@ -121,7 +121,7 @@ TEST(SummaryJson, CountsWhatADeviceLeftToTheCpu) {
                              .num_many_steps = 64};
   const Json json = summary_json(run->facts)["device_likelihoods"];
   EXPECT_EQ(json["served"], 900);
-  EXPECT_EQ(json["by_uniformization"], 70);
+  EXPECT_EQ(json["by_steps"], 70);
   EXPECT_EQ(json["on_cpu"], 127);
   EXPECT_EQ(json["on_cpu_because"], (Json{{"uncertified", 4},
                                           {"gradient_in_doubt", 16},
