@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,8 +54,9 @@ NodeLister scontrol_hostnames();
 /// job's node list, else localhost.
 ///
 /// Never localhost where there is more than one node, whoever says so. Where `list_nodes` does not answer, or not what
-/// the node list says, this library's own reading counts and `warning` says so.
-/// @throws CommError for a port that is none, a node list that cannot be read, or more than one node and no host.
+/// the node list says, this library's own reading counts and `warning` says so; an empty `list_nodes` is not asked.
+/// @throws UsageError for a port or a host that is none, CommError for a node list that cannot be read, or more than
+/// one node and no host.
 CoordinatorAddress get_coordinator_address(const Environment& environment = process_environment(),
                                            const NodeLister& list_nodes = scontrol_hostnames());
 
@@ -98,7 +100,8 @@ struct StrategyChoice {
 };
 
 /// With `kAuto`: devices where there is more than one device or rank, batch on several cores, else sequential. A
-/// strategy asked for is taken, but for `kDevices` with one device and one rank, which falls back with a warning.
+/// strategy asked for is taken, but for `kDevices` with one device and one rank, which falls back with a warning. Ranks
+/// share out the particles under any; `kBatch` and `kSequential` then say how each does its share.
 /// @param n_devices  how many devices of this rank to use; 0 for all.
 /// @throws UsageError where `n_devices` is negative or more than there are.
 StrategyChoice choose_strategy(Strategy requested, const DeviceCounts& counts, std::int64_t n_devices = 0);
@@ -108,7 +111,9 @@ struct DistributedConfig {
   std::string job_id;  ///< of SLURM; empty elsewhere
   std::int64_t process_id = 0, num_processes = 1;
   bool is_coordinator = true;       ///< process 0, which alone speaks and writes
-  std::string coordinator_address;  ///< host:port
+  std::string coordinator_address;  ///< host:port; empty where nothing names it and the ranks are on several nodes
+  std::string launcher = "none";    ///< "Open MPI", "PMI" (MPICH, Intel MPI), "srun"
+  std::int64_t num_nodes = 1;       ///< that the processes are on
   std::int64_t local_device_count = 1, global_device_count = 1;
   std::string platform = "cpu";  ///< "cpu" or "gpu"
   StrategyChoice strategy;
@@ -125,8 +130,10 @@ struct DistributedRequest {
 /// The configuration that the environment describes, from the launcher's variables for ranks, SLURM's for the job, and
 /// `counts` for this machine (its `ranks` is not read). On a CPU every core counts as a device, as the guides have it.
 /// All ranks are taken to have as many devices as this one. A process that is one of a SLURM allocation of several
-/// tasks and was not started by srun works alone, and a warning says so.
-/// @throws CommError, UsageError for a platform that is none; DeviceError where "gpu" is asked for and there is none.
+/// tasks and was not started by srun works alone, and a warning says so. MPI connects the ranks: a coordinator that
+/// only its own node can reach is a warning too, and nothing but the address is made of it.
+/// @throws CommError as `detect_slurm_environment` does; UsageError for a port, a host or a platform that is none, and
+/// for `n_devices` beyond what there is; DeviceError where "gpu" is asked for and there is none.
 DistributedConfig configure_distributed(const DistributedRequest& request, std::int64_t num_cores,
                                         std::int64_t num_gpus, const Environment& environment = process_environment(),
                                         const NodeLister& list_nodes = scontrol_hostnames());

@@ -145,6 +145,19 @@ struct CompressionReport {
   double line_error = 0;              ///< largest estimate of theirs, relative, compression's own included
 };
 
+/// Memory that a posterior takes on the host, counted from its tables and not measured, in bytes.
+struct PosteriorBytes {
+  std::int64_t graph = 0;
+  std::int64_t program = 0;  ///< of the elimination
+  /// Observations, where the law is read for them and the weights with which; compressed ones as well as, where these
+  /// are not compressed or the data set is cut into parts, all of them.
+  std::int64_t data = 0;
+  /// Of each thread that evaluates values with gradients by the shared contour. Uniformization, stepping and
+  /// saddlepoints hold more for the moment.
+  std::int64_t workspace = 0;
+  std::int64_t curve = 0;  ///< of each thread that evaluates survival curves, which values without gradients are
+};
+
 class LikelihoodEngine;
 
 /// log p(data | theta) for any theta of the model: no priors, nothing fixed.
@@ -234,6 +247,8 @@ class Posterior final : public PartedTarget {
   [[nodiscard]] const Observations& observations() const;
   [[nodiscard]] const std::vector<Free>& free() const;
   [[nodiscard]] std::vector<double> reward() const;
+  /// Cost: O(tables), no evaluation.
+  [[nodiscard]] PosteriorBytes bytes() const;
   /// The model's warnings and our own: priors cut by a declared range.
   [[nodiscard]] const std::vector<std::string>& warnings() const;
   /// Full natural parameter vector [P] (fixed ones included) from z [d].

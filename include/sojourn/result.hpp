@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sojourn/communicator.hpp"
+#include "sojourn/distributed.hpp"
 #include "sojourn/posterior.hpp"
 #include "sojourn/svgd.hpp"
 
@@ -54,6 +55,7 @@ struct InferenceResult {
   std::uint64_t seed = 0;
   int num_threads = 1;
   int num_ranks = 1;
+  DistributedConfig distributed;   ///< of the rank that writes
   CommCost communication;          ///< of the rank that writes, since it was started; nothing with one rank
   double communication_share = 0;  ///< of the wall clock since then
   std::vector<std::string> warnings;

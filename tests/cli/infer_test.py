@@ -58,9 +58,9 @@ class Infer(ProgramCase):
         self.assertEqual((quiet.returncode, quiet.stderr), (0, ""))
 
     def test_log_level(self):
-        # At info: the model, the warning, two lines of progress, what was interpolated.
+        # At info: what it runs on, the model, the warning, two lines of progress, what was interpolated.
         self.write("exponential.yaml", EXPONENTIAL.replace("[rate]", "[{name: rate, lower: 0, upper: 50}]"))
-        for level, lines in (("error", 0), ("warning", 1), ("info", 5)):
+        for level, lines in (("error", 0), ("warning", 1), ("info", 6)):
             result = self.run_program("infer", "run.yaml", "--output", level, "--iterations", "3", env={"SOJOURN_LOG": level})
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertEqual(len(result.stderr.splitlines()), lines, result.stderr)

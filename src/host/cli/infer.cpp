@@ -15,6 +15,7 @@
 #include "cli/run_file.hpp"
 #include "cli/run_identity.hpp"
 #include "cli/run_plan.hpp"
+#include "cli/run_strategy.hpp"
 #include "cli/stage_posterior.hpp"
 #include "cli/stages.hpp"
 #include "cli/start_particles.hpp"
@@ -48,6 +49,8 @@ class Inference {
     result_.num_threads = options.common.num_threads();
     if (const std::string warning = oversubscription_warning(result_.num_threads); !warning.empty())
       result_.warnings.push_back(warning);  // printed by num_threads() already
+    result_.distributed = configure_run(options, run_, ranks_, static_cast<bool>(device_), result_.num_threads);
+    for (const std::string& warning : result_.distributed.warnings) note(warning);
     run_.sampler.num_threads = result_.num_threads;
     result_.num_ranks = ranks_.size();
     SOJOURN_EXPECTS(!run_.problem.data_path.empty(), ModelError,
@@ -80,7 +83,8 @@ class Inference {
   void prepare() {
     result_.seconds["elimination"] = elapsed() - result_.seconds["model"];
     if (!is_first()) read_particles();
-    for (const Stage& stage : stages_) check_memory(stage.sampler, posterior().dimension());
+    for (const Stage& stage : stages_)
+      check_memory(run_memory(posterior(), stage.sampler, result_.num_threads, is_first()), stage.sampler);
   }
 
   /// @throws CommError on all ranks where their configurations differ.
@@ -92,6 +96,13 @@ class Inference {
     check_start_particles(stage_posterior_->on_ranks(stages_.front()), run_);
   }
 
+  /// What each rank will hold in the first stage, for the plan.
+  void share_memory() {
+    const RunMemory own = run_memory(posterior(), stages_.front().sampler, result_.num_threads, is_first());
+    const double bytes = process_memory().now + own.workspaces() + own.still_to_come();
+    bytes_of_ranks_ = ranks_.all_gather(std::span<const double>(&bytes, 1));
+  }
+
   ExitCode plan() {
     std::vector<RunPlan> plans;
     for (std::size_t k = 0; k < stages_.size(); ++k) {
@@ -101,7 +112,12 @@ class Inference {
       plans.push_back(plan_run(posterior(), sampler, result_.num_threads));
       if (planned_device_) plans.back().device = stage_posterior_->plan_on(*planned_device_, sampler);
     }
-    const RunPlan plan = sum_of_plans(plans);
+    RunPlan plan = sum_of_plans(plans);
+    plan.process_bytes = process_bytes_;
+    if (ranks_.size() > 1) {
+      plan.bytes_of_ranks = bytes_of_ranks_;
+      plan.bytes_of_ranks.front() = plan.bytes;
+    }
     if (plans.size() == 1) plans.clear();
     write_stdout(options_.json ? plan_json(plan, plans) : plan_text(plan, plans));
     return ExitCode::kDone;
@@ -232,6 +248,7 @@ class Inference {
     result_.seed = run_.sampler.seed;
     result_.command = command_text(options_);
     result_.seconds["model"] = elapsed();
+    say(start_text(result_.distributed, result_.num_threads, result_.device, result_.seed));
     for (const StageProblem& problem : problems) {
       const Model& model = problem.model;
       model_names_.push_back(model.name);
@@ -470,6 +487,8 @@ class Inference {
   Communicator& ranks_;
   const CommCost& communication_;
   Clock::time_point start_ = Clock::now();
+  double process_bytes_ = process_memory().now;  ///< before anything is read
+  std::vector<double> bytes_of_ranks_;           ///< predicted, for the plan
   InferenceResult result_;
   RunFile run_;
   Device device_;
@@ -504,6 +523,7 @@ ExitCode infer(const InferOptions& options) {
   on_all_ranks(*ranks, [&] { inference->prepare(); });
   on_all_ranks(*ranks, [&] { inference->expect_agreement(); });
   on_all_ranks(*ranks, [&] { inference->check_particles(); });
+  if (options.plan) on_all_ranks(*ranks, [&] { inference->share_memory(); });
   if (options.plan) return ranks->rank() == 0 ? inference->plan() : ExitCode::kDone;
   on_all_ranks(*ranks, [&] { inference->look_for_checkpoint(); });
   if (!inference->share_checkpoint()) return inference->show_results();

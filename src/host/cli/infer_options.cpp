@@ -6,6 +6,7 @@
 #include "cli/failed_run.hpp"
 #include "cli/numbers.hpp"
 #include "cli/sampler_block.hpp"
+#include "comm/launcher.hpp"
 #include "expects.hpp"
 
 namespace sojourn::cli {
@@ -56,6 +57,16 @@ void add_infer_options(CLI::App& app, InferOptions& options) {
                  "How many ranks share out the observations of the same particles: auto, or a divisor of the ranks "
                  "(1: each rank has its particles to itself). Matters for data that are not compressed; the particles "
                  "are the same for any")
+      ->type_name("N")
+      ->group(sampler);
+  app.add_option("--strategy", options.strategy,
+                 "auto, devices, batch or sequential: share the particles out over ranks; evaluate them together on the "
+                 "cores of one process; or one after another on one thread. The particles are the same for any [auto]")
+      ->type_name("NAME")
+      ->group(sampler);
+  app.add_option("--n-devices", options.n_devices,
+                 "How many of this process's devices to use: cores on a CPU, at most the threads; a process drives one "
+                 "GPU [0: all]")
       ->type_name("N")
       ->group(sampler);
   add_device_option(app, options.common);
@@ -110,6 +121,8 @@ RunFile read_run(const InferOptions& options) {
   }
   if (!options.observation_shares.empty())
     run.observation_shares = parse_shares("--observation-shares", options.observation_shares);
+  if (!options.strategy.empty()) run.strategy = strategy_from(options.strategy);
+  if (!options.n_devices.empty()) run.n_devices = parse_whole("--n-devices", options.n_devices, 0, kMostProcesses);
   if (!options.seed.empty()) run.sampler.seed = parse_seed("--seed", options.seed);
   return run;
 }
@@ -125,6 +138,8 @@ std::string command_text(const InferOptions& options) {
   add("--seed", options.seed);
   add("--data-compression", options.data_compression);
   add("--observation-shares", options.observation_shares);
+  add("--strategy", options.strategy);
+  add("--n-devices", options.n_devices);
   add("--threads", options.common.threads);
   add("--device", options.common.device);
   add("--max-seconds", options.max_seconds);

@@ -11,7 +11,7 @@ namespace sojourn::cli {
 struct InferOptions {
   CommonOptions common;
   std::string run, output = "sojourn-result", seed, particles, iterations, max_seconds, data_compression,
-                   observation_shares, assume_device;
+                   observation_shares, assume_device, strategy, n_devices;
   bool overwrite = false, plan = false, strict = false, resume = false, keep_going = false, json = false, quiet = false;
 };
 

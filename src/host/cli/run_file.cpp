@@ -102,7 +102,7 @@ RunFile read_run(const Document& document, const std::string& path) {
   root.expect(ValueKind::kMapping);
   check_schema(root);
   root.expect_keys({"schema", "name", "model", "data", "rewards", "priors", "fixed", "sampler", "checkpoint", "seed",
-                    "data_compression", "observation_shares"});
+                    "data_compression", "observation_shares", "strategy", "n_devices"});
   RunFile run;
   run.path = path;
   run.name = path == "-" ? "run" : std::filesystem::path(path).stem().string();
@@ -121,6 +121,17 @@ RunFile read_run(const Document& document, const std::string& path) {
   if (const auto shares = root.find("observation_shares")) {
     shares->expect(ValueKind::kScalar);
     run.observation_shares = parse_shares(shares->where() + ": " + shares->path(), std::string(shares->text()));
+  }
+  if (const auto strategy = root.find("strategy")) {
+    try {
+      run.strategy = strategy_from(strategy->as_string());
+    } catch (const UsageError& error) {
+      strategy->fail(error.what());
+    }
+  }
+  if (const auto count = root.find("n_devices")) {
+    count->expect(ValueKind::kScalar);
+    run.n_devices = parse_whole(count->where() + ": " + count->path(), std::string(count->text()), 0, kMostProcesses);
   }
   if (!run.initial_path.empty()) run.initial_path = beside(path, run.initial_path);
   if (const auto checkpoint = root.find("checkpoint")) read_checkpoint(*checkpoint, run.checkpoint);

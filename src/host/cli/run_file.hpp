@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model/document.hpp"
+#include "sojourn/distributed.hpp"
 #include "sojourn/model.hpp"
 #include "sojourn/posterior.hpp"
 #include "sojourn/svgd.hpp"
@@ -63,6 +64,8 @@ struct RunFile {
   std::vector<StageEntry> stages;      ///< coarse to fine; none: one stage, the sampler as it stands
   CheckpointPolicy checkpoint;
   DataCompression data_compression = DataCompression::kAuto;
+  Strategy strategy = Strategy::kAuto;
+  std::int64_t n_devices = 0;           ///< 0: all there are
   std::int64_t observation_shares = 0;  ///< of several ranks, see `SvgdControl::num_part_shares`
 
   [[nodiscard]] std::map<std::string, Prior> prior_map() const;

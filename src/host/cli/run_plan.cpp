@@ -1,7 +1,5 @@
 #include "cli/run_plan.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -19,8 +17,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// Arrays of n x d doubles that the sampler and the optimiser hold at once: particles, scores, direction, moments, ...
-constexpr double kSamplerArrays = 12;
 /// Steps of the search for the mode, each an evaluation of a few points.
 constexpr double kStartEvaluations = 100;
 /// Seconds up to which a measurement is repeated, or made with more particles.
@@ -57,24 +53,6 @@ double time_kernel(std::int64_t num_particles, std::int64_t dimension, Kernel ke
 
 }  // namespace
 
-double sampler_bytes(const SvgdOptions& options, std::int64_t dimension) {
-  const double matrix = 8.0 * static_cast<double>(options.num_particles) * static_cast<double>(dimension);
-  const double frames =
-      options.history_every > 0
-          ? std::floor(static_cast<double>(options.num_iterations) / static_cast<double>(options.history_every)) + 1
-          : 0;
-  return matrix * (kSamplerArrays + frames);
-}
-
-void check_memory(const SvgdOptions& options, std::int64_t dimension) {
-  const double needed = sampler_bytes(options, dimension);
-  const double present = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-  SOJOURN_EXPECTS(present <= 0 || needed <= present, UsageError,
-                  "{} particles in {} dimensions need about {} of memory, this machine has {}; use fewer particles{}",
-                  options.num_particles, dimension, format_bytes(needed), format_bytes(present),
-                  options.history_every > 0 ? " or a larger history_every" : "");
-}
-
 double iteration_seconds(const RunPlan& plan, std::int64_t num_ranks) {
   const auto n = static_cast<double>(plan.num_particles), ranks = static_cast<double>(num_ranks);
   const double alone = (plan.seconds_scores + plan.seconds_kernel) / static_cast<double>(plan.num_iterations);
@@ -110,6 +88,7 @@ RankAdvice advise_ranks(const RunPlan& plan) {
     advice.text = fmt::format("{}: up to {} ranks of {} thread{} keep {:.0f} % efficiency, about {}", cost,
                               advice.ranks, plan.num_threads, plan.num_threads == 1 ? "" : "s", 100 * advice.efficiency,
                               format_duration(advice.seconds_total));
+    advice.text += " (assumed of a network: 0.1 ms for each doubling of the ranks, 1 GB/s)";
     if (likelihood < kFewMilliseconds) advice.text += "; threads of one machine serve a likelihood this cheap as well";
   }
   // A profile has a rank a node.
@@ -159,11 +138,48 @@ RunPlan plan_run(const Posterior& posterior, const SvgdOptions& options, int num
   plan.seconds_scores = num_iterations * static_cast<double>(options.num_particles) * plan.seconds_per_evaluation;
   plan.seconds_start = once + (options.start == StartKind::kLaplace ? kStartEvaluations * lone : 0);
   plan.seconds_total = plan.seconds_start + plan.seconds_scores + plan.seconds_kernel;
-  plan.bytes = sampler_bytes(options, posterior.dimension());
+  plan.memory = run_memory(posterior, options, num_threads, true);
+  // All threads have evaluated: what they hold is measured, in whatever way the law is computed here.
+  plan.process = process_memory();
+  plan.bytes = std::max(plan.process.most, plan.process.now + plan.memory.still_to_come());
   plan.dimension = posterior.dimension();
   plan.num_ranks = launcher_rank("start the program without a launcher").size;
   return plan;
 }
+
+namespace {
+
+void write_memory(const RunPlan& plan, JsonWriter& json) {
+  json.key("memory").begin_object().member("process_bytes", plan.process_bytes);
+  json.member("resident_bytes", plan.process.now).member("most_resident_bytes", plan.process.most);
+  json.member("bytes_to_come", plan.memory.still_to_come()).key("parts").begin_object();
+  for (const auto& [name, bytes] : plan.memory.parts()) json.member(name, bytes);
+  json.end_object();
+  if (!plan.bytes_of_ranks.empty()) json.key("predicted_bytes_of_ranks").values(plan.bytes_of_ranks);
+  json.end_object();
+}
+
+std::string memory_text(const RunPlan& plan) {
+  std::string parts;
+  for (const auto& [name, bytes] : plan.memory.parts())
+    if (bytes > 0) parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", name, format_bytes(bytes));
+  std::string text = fmt::format(
+      "predicted memory    about {} at its most: {} held now, up to {} before, {} still to come\n"
+      "  the process       {} before the model was read (measured)\n"
+      "  counted           {}\n",
+      format_bytes(plan.bytes), format_bytes(plan.process.now), format_bytes(plan.process.most),
+      format_bytes(plan.memory.still_to_come()), format_bytes(plan.process_bytes), parts);
+  if (plan.bytes_of_ranks.size() < 2) return text;
+  double all = 0, largest = 0;
+  for (std::size_t k = 0; k < plan.bytes_of_ranks.size(); ++k) {
+    all += plan.bytes_of_ranks[k];
+    if (k > 0) largest = std::max(largest, plan.bytes_of_ranks[k]);
+  }
+  return text + fmt::format("  on all ranks      {}; the first {}, the others up to {}\n", format_bytes(all),
+                            format_bytes(plan.bytes_of_ranks.front()), format_bytes(largest));
+}
+
+}  // namespace
 
 std::string plan_json(const RunPlan& plan, const std::vector<RunPlan>& stages) {
   JsonWriter json;
@@ -172,6 +188,7 @@ std::string plan_json(const RunPlan& plan, const std::vector<RunPlan>& stages) {
   json.member("predicted_seconds_start", plan.seconds_start).member("predicted_seconds_scores", plan.seconds_scores);
   json.member("predicted_seconds_kernel", plan.seconds_kernel).member("predicted_seconds", plan.seconds_total);
   json.member("predicted_bytes", plan.bytes);
+  write_memory(plan, json);
   // Stages differ in what they are worth spreading; the last one is the most expensive as a rule.
   const RankAdvice advice = advise_ranks(stages.empty() ? plan : stages.back());
   json.member("ranks", plan.num_ranks).member("predicted_seconds_on_ranks", advice.seconds_started);
@@ -207,13 +224,13 @@ std::string plan_text(const RunPlan& plan, const std::vector<RunPlan>& stages) {
       "{} particles, {} iterations, {} thread{}\n"
       "one evaluation      {:.3g} ms per particle (measured at draws from the prior)\n"
       "predicted time      about {} (start {}, scores {}, kernel {})\n"
-      "predicted memory    about {} for particles, scores and history\n"
+      "{}"
       "more ranks          {}\n"
       "on SLURM            sojourn slurm --profile {}\n",
       format_count(plan.num_particles), format_count(plan.num_iterations), plan.num_threads,
       plan.num_threads == 1 ? "" : "s", 1e3 * plan.seconds_per_evaluation, format_duration(plan.seconds_total),
       format_duration(plan.seconds_start), format_duration(plan.seconds_scores), format_duration(plan.seconds_kernel),
-      format_bytes(plan.bytes), advice.text, advice.profile);
+      memory_text(plan), advice.text, advice.profile);
   if (plan.num_ranks > 1)
     text += fmt::format("on these {} ranks    about {}\n", plan.num_ranks, format_duration(advice.seconds_started));
   if (plan.device) text += device_plan_text(*plan.device, plan.num_iterations);

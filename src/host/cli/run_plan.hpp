@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/device_plan.hpp"
+#include "cli/run_memory.hpp"
 #include "sojourn/posterior.hpp"
 #include "sojourn/svgd.hpp"
 
@@ -17,7 +18,13 @@ struct RunPlan {
   int num_threads = 1;
   double seconds_per_evaluation = 0;  ///< of one particle's log density and score, with all threads busy
   double seconds_start = 0, seconds_scores = 0, seconds_kernel = 0, seconds_total = 0;
-  double bytes = 0;  ///< memory of the run beside what the process holds already
+  RunMemory memory;          ///< counted
+  ProcessMemory process;     ///< measured after evaluations on all threads
+  double process_bytes = 0;  ///< resident before the model was read
+  /// Resident at the run's most, on the first rank: what is held now and what is counted to come, and no less than
+  /// loading and elimination have held already.
+  double bytes = 0;
+  std::vector<double> bytes_of_ranks;  ///< the same of each rank; empty on one
   std::int64_t dimension = 1;
   std::int64_t num_ranks = 1;  ///< that a launcher has started
   std::optional<DevicePlan> device;
@@ -48,11 +55,5 @@ RunPlan plan_run(const Posterior& posterior, const SvgdOptions& options, int num
 /// The plan of a run; of one in stages also each of theirs.
 std::string plan_json(const RunPlan& plan, const std::vector<RunPlan>& stages = {});
 std::string plan_text(const RunPlan& plan, const std::vector<RunPlan>& stages = {});
-
-/// Bytes that particles, scores and history of a run take.
-double sampler_bytes(const SvgdOptions& options, std::int64_t dimension);
-
-/// @throws UsageError where `sampler_bytes` exceeds the memory of this machine.
-void check_memory(const SvgdOptions& options, std::int64_t dimension);
 
 }  // namespace sojourn::cli

@@ -44,7 +44,10 @@ RunPlan sum_of_plans(const std::vector<RunPlan>& plans) {
     sum.seconds_scores += plans[k].seconds_scores;
     sum.seconds_kernel += plans[k].seconds_kernel;
     sum.seconds_total += plans[k].seconds_total;
-    sum.bytes = std::max(sum.bytes, plans[k].bytes);
+    if (plans[k].bytes <= sum.bytes) continue;
+    sum.bytes = plans[k].bytes;
+    sum.memory = plans[k].memory;
+    sum.process = plans[k].process;
   }
   return sum;
 }

@@ -19,7 +19,7 @@ constexpr const char* kAddress = "SOJOURN_COORDINATOR_ADDRESS";
 
 int port_from(const char* name, std::string_view text) {
   const auto port = whole_number(text);
-  SOJOURN_EXPECTS(port && *port >= 1 && *port <= kLargestPort, CommError,
+  SOJOURN_EXPECTS(port && *port >= 1 && *port <= kLargestPort, UsageError,
                   "{}='{}': a port is a whole number from 1 to {}; unset it for {}", name, text, kLargestPort,
                   kDefaultCoordinatorPort);
   return static_cast<int>(*port);
@@ -32,7 +32,7 @@ void expect_host(const std::string& host, const std::string& text) {
       !host.empty() && host.size() <= 253 && host.front() != '-' && std::ranges::all_of(host, [&](unsigned char c) {
         return std::isalnum(c) != 0 || allowed.find(static_cast<char>(c)) != std::string_view::npos;
       });
-  SOJOURN_EXPECTS(fine, CommError, "{}='{}' is not a host, an address or host:port, such as node1:12345", kAddress,
+  SOJOURN_EXPECTS(fine, UsageError, "{}='{}' is not a host, an address or host:port, such as node1:12345", kAddress,
                   text);
 }
 
@@ -65,6 +65,7 @@ void read_node_list(const SlurmEnvironment& slurm, const NodeLister& list_nodes,
   }
   coordinator.host = own;
   coordinator.source = "SLURM_JOB_NODELIST";
+  if (!list_nodes) return;
   coordinator.warning = fmt::format(
       "scontrol show hostnames {}; the first host of '{}' is taken to be {}",
       answer.empty() ? "gave no answer" : fmt::format("names {} hosts where {} are listed", answer.size(), count),
@@ -101,7 +102,7 @@ NodeLister scontrol_hostnames() {
   };
 }
 
-CoordinatorAddress get_coordinator_address(const Environment& environment, const NodeLister& list_nodes) {
+CoordinatorAddress find_coordinator(const Environment& environment, const NodeLister& list_nodes, std::string& fault) {
   const SlurmEnvironment slurm = detect_slurm_environment(environment);
   CoordinatorAddress coordinator;
   coordinator.port = coordinator_port(environment);
@@ -115,14 +116,27 @@ CoordinatorAddress get_coordinator_address(const Environment& environment, const
     coordinator.host = "localhost";
     coordinator.source = "default";
   }
-  // A launcher that puts only some of the ranks here has put the others on another node.
+  if (is_loopback(coordinator.host) && std::max(slurm.node_count, count_rank_nodes(environment)) > 1)
+    fault = fmt::format(
+        "coordinator {}: with more than one node every rank would look for it on its own; set {} to the name of the "
+        "first rank's node",
+        coordinator.text(), kAddress);
+  return coordinator;
+}
+
+std::int64_t count_rank_nodes(const Environment& environment) {
   const LauncherRank rank = launcher_rank(environment, "start the program without a launcher");
+  // A launcher that puts only some of the ranks here has put the others on another node.
   const LauncherRank here = rank_on_node(environment, "start the program without a launcher");
-  const bool several_nodes = slurm.node_count > 1 || (!here.source.empty() && rank.size > here.size);
-  SOJOURN_EXPECTS(!several_nodes || !is_loopback(coordinator.host), CommError,
-                  "coordinator {}: with more than one node every rank would look for it on its own; set {} to the name "
-                  "of the first rank's node",
-                  coordinator.text(), kAddress);
+  if (rank.size == 1) return 1;
+  if (!here.source.empty()) return (rank.size + here.size - 1) / here.size;
+  return detect_slurm_environment(environment).node_count;
+}
+
+CoordinatorAddress get_coordinator_address(const Environment& environment, const NodeLister& list_nodes) {
+  std::string fault;
+  const CoordinatorAddress coordinator = find_coordinator(environment, list_nodes, fault);
+  if (!fault.empty()) throw CommError(fault);
   return coordinator;
 }
 

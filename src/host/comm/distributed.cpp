@@ -11,6 +11,14 @@ namespace sojourn {
 namespace {
 
 constexpr const char* kHint = "start the program without a launcher";
+constexpr const char* kAddressVariable = "SOJOURN_COORDINATOR_ADDRESS";
+
+/// Of the variable that told the rank.
+std::string launcher_name(const std::string& variable) {
+  if (variable.empty()) return "none";
+  if (variable == "OMPI_COMM_WORLD_RANK") return "Open MPI";
+  return variable == "PMI_RANK" ? "PMI" : "srun";
+}
 
 /// "cpu" or "gpu".
 std::string platform_of(const std::string& asked, std::int64_t num_gpus) {
@@ -84,28 +92,36 @@ DistributedConfig configure_distributed(const DistributedRequest& request, std::
   config.process_id = rank.rank;
   config.num_processes = rank.size;
   config.is_coordinator = rank.rank == 0;
+  config.launcher = launcher_name(rank.source);
+  config.num_nodes = count_rank_nodes(environment);
   if (rank.source.empty() && slurm.num_processes > 1)
     config.warnings.push_back(
         fmt::format("SLURM granted {} tasks, but this is a single process: it works alone; start it by srun --mpi=pmix",
                     slurm.num_processes));
-  CoordinatorAddress coordinator;
-  if (rank.size == 1 && !environment("SOJOURN_COORDINATOR_ADDRESS")) {
-    coordinator.host = "localhost";  // nobody else has to find it
-    coordinator.port = coordinator_port(environment);
-  } else {
-    coordinator = get_coordinator_address(environment, list_nodes);
+  std::string fault;
+  const bool is_alone = rank.size == 1;
+  CoordinatorAddress coordinator = find_coordinator(environment, is_alone ? NodeLister() : list_nodes, fault);
+  const bool is_named = coordinator.source == kAddressVariable;
+  if (is_alone && !is_named) {
+    coordinator.host = "localhost";  // nobody has to find it
+    fault.clear();
   }
   if (request.coordinator_port > 0) coordinator.port = request.coordinator_port;
-  config.coordinator_address = coordinator.text();
-  if (!coordinator.warning.empty()) config.warnings.push_back(coordinator.warning);
+  // MPI connects ranks without; what nobody has named is not made up.
+  const bool is_known = fault.empty() || coordinator.source != "default";
+  config.coordinator_address = is_known ? coordinator.text() : "";
+  if (is_known && !fault.empty()) config.warnings.push_back(fault);
+  if (!is_alone && !coordinator.warning.empty()) config.warnings.push_back(coordinator.warning);
   config.platform = platform_of(request.platform, num_gpus);
   const bool on_gpus = config.platform == "gpu";
-  config.strategy = choose_strategy(request.strategy, {on_gpus ? num_gpus : 1, rank.size, num_cores},
-                                    on_gpus ? request.n_devices : 0);
   const std::int64_t available = on_gpus ? num_gpus : num_cores;
   SOJOURN_EXPECTS(request.n_devices >= 0 && request.n_devices <= available, UsageError,
-                  "n_devices: {} must be from 1 to the {} there {}, or 0 for all", request.n_devices, available,
-                  available == 1 ? "is" : "are");
+                  "n_devices: {} must be from 1 to the {} {} of this process, or 0 for all{}", request.n_devices,
+                  available, on_gpus ? (available == 1 ? "GPU" : "GPUs") : (available == 1 ? "core" : "cores"),
+                  on_gpus ? "; start a rank for each GPU" : "");
+  const std::int64_t cores = on_gpus || request.n_devices == 0 ? num_cores : request.n_devices;
+  config.strategy =
+      choose_strategy(request.strategy, {on_gpus ? num_gpus : 1, rank.size, cores}, on_gpus ? request.n_devices : 0);
   config.local_device_count = request.n_devices > 0 ? request.n_devices : available;
   config.global_device_count = config.local_device_count * config.num_processes;
   if (!config.strategy.warning.empty()) config.warnings.push_back(config.strategy.warning);
@@ -122,10 +138,10 @@ void expect_ranks(const DistributedConfig& config, std::int64_t rank, std::int64
 std::string to_text(const DistributedConfig& config) {
   return fmt::format(
       "Job ID: {}\nProcess rank: {} of {}\nIs coordinator: {}\nCoordinator address: {}\nLocal devices: {}\nGlobal "
-      "devices: {}\nPlatform: {}\nStrategy: {}\n",
+      "devices: {}\nPlatform: {}\nStrategy: {}\nLauncher: {}\nNodes: {}\n",
       config.job_id.empty() ? "Local execution" : config.job_id, config.process_id, config.num_processes,
       config.is_coordinator ? "True" : "False", config.coordinator_address, config.local_device_count,
-      config.global_device_count, config.platform, to_string(config.strategy.strategy));
+      config.global_device_count, config.platform, to_string(config.strategy.strategy), config.launcher, config.num_nodes);
 }
 
 }  // namespace sojourn

@@ -180,6 +180,15 @@ SharedContour::SharedContour(std::span<const double> times, const ContourShape& 
   windows_.push_back(make_window<double>(shape, std::move(order), times, 0));
 }
 
+std::int64_t SharedContour::num_bytes() const {
+  std::size_t bytes = 16 * (nodes_.size() + check_nodes_.size() + place_.size());
+  for (const Window& window : windows_) {
+    bytes += 8 * (window.weights.size() + window.sizes.size() + window.check_sizes.size() + window.times.size()) +
+             sizeof(contour_bound::Place) * window.places.size();
+  }
+  return static_cast<std::int64_t>(bytes);
+}
+
 template <class Real>
 SharedContour::Window SharedContour::make_window(const ContourShape& shape, std::vector<std::size_t> group,
                                                  std::span<const double> times, std::size_t position) {

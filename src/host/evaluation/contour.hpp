@@ -79,6 +79,8 @@ class SharedContour {
   /// Nodes and check nodes for tilts [num_windows].
   void tilt_nodes(std::span<const double> tilts, std::span<std::complex<double>> nodes,
                   std::span<std::complex<double>> check_nodes) const;
+  /// Bytes of its tables; almost all are the windows' weights.
+  [[nodiscard]] std::int64_t num_bytes() const;
   /// Doubles of scratch that the members below need.
   [[nodiscard]] std::size_t scratch_size() const { return 4 * nodes_.size(); }
 

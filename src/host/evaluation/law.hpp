@@ -49,6 +49,12 @@ class LawPlan {
   LawPlan(LawPlan&&) noexcept;
 
   [[nodiscard]] WorkspacePtr make_workspace() const;
+  /// Bytes of the plan's tables, and of a workspace that the shared contour has filled. Other routes
+  /// take more for the moment: in discrete time and by uniformization a chain with its slopes.
+  [[nodiscard]] std::int64_t num_bytes() const;
+  [[nodiscard]] std::int64_t workspace_bytes(bool gradient) const;
+  /// Bytes of a plan's tables for each of `num_points` points within [smallest, largest], without making it.
+  static double bytes_per_point(double smallest, double largest, double rtol);
   [[nodiscard]] const std::vector<LawPoint>& points() const;
 
   /// Log values (and gradients by phi) at every point for one particle. `methods` [N] may be empty.

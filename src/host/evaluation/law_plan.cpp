@@ -129,6 +129,34 @@ LawPlan::WorkspacePtr LawPlan::make_workspace() const {
   return workspace;
 }
 
+std::int64_t LawPlan::num_bytes() const {
+  const Impl& impl = *impl_;
+  const std::size_t states = impl.reward.size(), points = impl.points.size();
+  // Rewards by state and by row, and what one earns at once for `LawCost`.
+  const std::size_t own = 3 * sizeof(double) * states + sizeof(LawPoint) * points +
+                          sizeof(std::size_t) * (impl.asked.size() + 2 * points) + points;
+  return static_cast<std::int64_t>(own) + impl.spectrum->num_bytes() + impl.contour.num_bytes();
+}
+
+std::int64_t LawPlan::workspace_bytes(bool gradient) const {
+  const Impl& impl = *impl_;
+  const int transforms = (impl.wants_density ? 1 : 0) + (impl.wants_survival ? 1 : 0);
+  const std::size_t nodes = impl.contour.nodes().size(), checks = impl.contour.check_nodes().size();
+  const std::size_t complex_numbers =
+      static_cast<std::size_t>(transforms) * (nodes * (gradient ? 1 + impl.num_rates : 1) + checks) + nodes + checks;
+  const std::size_t doubles = impl.spectrum->scratch_size() + impl.contour.scratch_size() + 3 * impl.times.size();
+  const std::size_t by_point = 3 * (sizeof(LawEntry) + 2 * sizeof(double) + sizeof(std::size_t)) + sizeof(LawMethod);
+  return impl.replay->workspace_bytes(transforms, gradient) +
+         static_cast<std::int64_t>(16 * complex_numbers + 8 * doubles + by_point * impl.points.size());
+}
+
+double LawPlan::bytes_per_point(double smallest, double largest, double rtol) {
+  if (!(largest > 0)) return sizeof(LawPoint);
+  const double ends[] = {smallest > 0 ? smallest : largest, largest};
+  const SharedContour contour(ends, rtol);
+  return static_cast<double>(contour.num_bytes()) / 2 + sizeof(LawPoint) + 3 * sizeof(std::size_t);
+}
+
 LawOutcome LawPlan::values(std::span<const double> phi, bool gradient, LawValues& values, std::span<LawMethod> methods,
                            Workspace& workspace) const {
   const Impl& impl = *impl_;

@@ -101,6 +101,15 @@ bool Spectrum::no_negative_eigenvalue(std::span<const double> phi) const {
   return true;
 }
 
+std::int64_t Spectrum::num_bytes() const {
+  std::size_t bytes = returning_.size() + sizeof(double) * inverse_reward_.size();
+  for (const Component& component : components_) {
+    bytes += sizeof component + sizeof(Pair) * (component.tree.size() + component.others.size()) +
+             sizeof(std::int32_t) * component.states.size();
+  }
+  return static_cast<std::int64_t>(bytes);
+}
+
 double Spectrum::imaginary_bound(std::span<const double> phi, std::span<double> scratch) const {
   double bound = 0;
   for (const Component& component : components_) {

@@ -37,6 +37,8 @@ class Spectrum {
   [[nodiscard]] bool always_real() const { return components_.empty(); }
   /// Those that are neither single states nor trees.
   [[nodiscard]] std::span<const Component> components() const { return components_; }
+  /// Bytes of its tables.
+  [[nodiscard]] std::int64_t num_bytes() const;
   /// Doubles of scratch that `imaginary_bound` needs.
   [[nodiscard]] std::size_t scratch_size() const { return scratch_size_; }
 

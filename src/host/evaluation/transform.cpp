@@ -90,6 +90,7 @@ class SetTransform final : public TransformKernels {
  public:
   SetTransform(const StateGraph& graph, const Prc& prc, std::span<const double> reward);
   TransformReplay::WorkspacePtr make_workspace() const override;
+  std::int64_t workspace_bytes(int num_transforms, bool gradient) const override;
   std::int32_t num_rates() const override { return impl_.view.num_rates; }
   double num_roundings() const override {
     const PrcCost& cost = impl_.prc.cost();
@@ -144,6 +145,15 @@ TransformReplay::WorkspacePtr SetTransform::make_workspace() const {
   workspace->visits.assign(prc.num_rows, 0);
   workspace->atom_gradient.resize(prc.num_rates);
   return workspace;
+}
+
+std::int64_t SetTransform::workspace_bytes(int num_transforms, bool gradient) const {
+  const PrcArrays& prc = impl_.prc.arrays();
+  constexpr std::size_t kVectors = 5;  // of the particle
+  return static_cast<std::int64_t>(sizeof(double) * kVectors * prc.rows.size()) +
+         (gradient ? TransformNodes<ComplexPack<kGradientNodes>>::num_bytes(prc, num_transforms + 1) : 0) +
+         TransformNodes<ComplexPack<kWideNodes>>::num_bytes(prc, num_transforms) +
+         TransformNodes<Pack<kNarrowLanes>>::num_bytes(prc, 0);
 }
 
 /// Replaces exits and starts by their effect through states that earn nothing: those are factored with every earning

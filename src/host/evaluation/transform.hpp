@@ -51,6 +51,10 @@ class TransformReplay {
   TransformReplay(TransformReplay&&) noexcept;
 
   [[nodiscard]] WorkspacePtr make_workspace() const;
+  /// Bytes of a workspace that `num_transforms` (D, G) have filled, on a contour whose poles are looked for besides:
+  /// what a likelihood takes with gradients, and a curve without. Saddlepoints, scaled values and gradients in doubt
+  /// take more.
+  [[nodiscard]] std::int64_t workspace_bytes(int num_transforms, bool gradient) const;
   [[nodiscard]] std::int32_t num_rates() const;
   /// Roundings that a value may carry, in units of epsilon of its size: half of one for every level of components and
   /// every row of the largest component.

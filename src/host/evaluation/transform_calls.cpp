@@ -8,6 +8,9 @@ TransformReplay::~TransformReplay() = default;
 TransformReplay::TransformReplay(TransformReplay&&) noexcept = default;
 
 TransformReplay::WorkspacePtr TransformReplay::make_workspace() const { return kernels_->make_workspace(); }
+std::int64_t TransformReplay::workspace_bytes(int num_transforms, bool gradient) const {
+  return kernels_->workspace_bytes(num_transforms, gradient);
+}
 std::int32_t TransformReplay::num_rates() const { return kernels_->num_rates(); }
 double TransformReplay::num_roundings() const { return kernels_->num_roundings(); }
 void TransformReplay::set_particle(std::span<const double> phi, Workspace& workspace) const {

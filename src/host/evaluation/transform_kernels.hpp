@@ -14,6 +14,7 @@ class TransformKernels {
   virtual ~TransformKernels() = default;
 
   [[nodiscard]] virtual TransformReplay::WorkspacePtr make_workspace() const = 0;
+  [[nodiscard]] virtual std::int64_t workspace_bytes(int num_transforms, bool gradient) const = 0;
   [[nodiscard]] virtual std::int32_t num_rates() const = 0;
   [[nodiscard]] virtual double num_roundings() const = 0;
   virtual void set_particle(std::span<const double> phi, TransformReplay::Workspace& workspace) const = 0;

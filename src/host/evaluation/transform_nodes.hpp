@@ -43,6 +43,14 @@ class TransformNodes {
         gradient_(1 + prc_.num_rates + prc_.num_forms),
         size_(gradient_.size()) {}
 
+  /// Bytes that factors and so many solutions fill; differences, which few nodes take, and derivatives by the shift are
+  /// not among them.
+  static std::int64_t num_bytes(const PrcArrays& prc, int num_solutions) {
+    constexpr int kOfFactor = 2;  // exit and inverse
+    const std::size_t by_row = static_cast<std::size_t>(kOfFactor + num_solutions) * prc.rows.size();
+    return static_cast<std::int64_t>(sizeof(Real) * (prc.entry_column.size() + by_row));
+  }
+
   template <class PivotWatch>
   void factor(const TransformParticle& particle, const Real& shift, PivotWatch&& pivots) {
     particle_ = particle;

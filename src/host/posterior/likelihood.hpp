@@ -43,6 +43,11 @@ class Likelihood {
 
   /// Distinct values in increasing order, each with the laws it is asked for.
   [[nodiscard]] const std::vector<LawPoint>& points() const { return points_; }
+  /// Bytes of its tables.
+  [[nodiscard]] std::int64_t num_bytes() const {
+    return static_cast<std::int64_t>((sizeof(LawPoint) + 3 * sizeof(double)) * points_.size() +
+                                     sizeof(Interval) * intervals_.size() + sizeof(Term) * terms_.size());
+  }
   /// What the linear terms weigh each point's log density, log survival and log cdf with, [points] each.
   [[nodiscard]] std::array<std::span<const double>, 3> weights() const {
     return {density_weight_, survival_weight_, cdf_weight_};

@@ -100,6 +100,8 @@ class LikelihoodEngine {
                 std::vector<std::string>& status, std::span<double> error = {}) const;
   /// possible[i] = 1 where observation i has positive probability at phi; false where the law cannot be computed.
   bool mark_possible(std::span<const double> phi, std::span<char> possible, Workspace& workspace) const;
+  /// As `Posterior::bytes`.
+  [[nodiscard]] PosteriorBytes bytes() const;
   [[nodiscard]] RouteCounts route_counts() const;
   [[nodiscard]] CompressionReport compression() const;
 

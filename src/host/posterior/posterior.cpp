@@ -140,6 +140,7 @@ const Prc& Posterior::prc() const { return impl_->engine.prc; }
 const Observations& Posterior::observations() const { return impl_->engine.observations; }
 const std::vector<Posterior::Free>& Posterior::free() const { return impl_->parameters.free; }
 std::vector<double> Posterior::reward() const { return impl_->engine.reward; }
+PosteriorBytes Posterior::bytes() const { return impl_->engine.bytes(); }
 const std::vector<std::string>& Posterior::warnings() const { return impl_->warnings; }
 std::int32_t Posterior::dimension() const { return static_cast<std::int32_t>(impl_->parameters.free.size()); }
 

@@ -112,6 +112,18 @@ Json device_json(const DeviceReport& report) {
             {"beyond_finest_level", report.num_coarse}}}};
 }
 
+Json distributed_json(const DistributedConfig& config) {
+  return {{"strategy", to_string(config.strategy.strategy)},
+          {"platform", config.platform},
+          {"devices", config.local_device_count},
+          {"devices_of_all_ranks", config.global_device_count},
+          {"processes", config.num_processes},
+          {"nodes", config.num_nodes},
+          {"launcher", config.launcher},
+          {"job_id", config.job_id},
+          {"coordinator", config.coordinator_address.empty() ? Json(nullptr) : Json(config.coordinator_address)}};
+}
+
 Json device_iterations_json(const DeviceIterations& report) {
   if (report.name.empty()) return nullptr;
   return {{"resident", report.num_resident},
@@ -231,6 +243,7 @@ Json summary_json(const RunFacts& facts) {
   json["direction_check"] = direction_check_json(result.svgd.direction_check, finite);
   json["instruction_set"] = to_string(instruction_set());
   json["ranks"] = result.num_ranks;
+  json["distributed"] = distributed_json(result.distributed);
   json["communication"] = {{"calls", result.communication.num_calls},
                            {"bytes", result.communication.bytes},
                            {"seconds", number(result.communication.seconds, finite)},

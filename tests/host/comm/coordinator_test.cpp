@@ -31,13 +31,16 @@ CoordinatorAddress address(const Variables& variables, const Hosts& answer = {})
   return get_coordinator_address(fixed_environment(variables), answering(answer));
 }
 
+template <class ErrorType = CommError>
 std::string fault_of(const Variables& variables) {
   try {
     (void)address(variables);
-  } catch (const CommError& error) {
+  } catch (const ErrorType& error) {
     return error.what();
+  } catch (const Error& error) {
+    return std::string("another error: ") + error.what();
   }
-  return "no CommError";
+  return "no error";
 }
 
 const Variables kTwoNodes{{"SLURM_JOB_ID", "1"}, {"SLURM_JOB_NUM_NODES", "2"}, {"SLURM_JOB_NODELIST", "n[1-2]"}};
@@ -76,11 +79,11 @@ TEST(Coordinator, VariablesWin) {
 
 TEST(Coordinator, PortsAndHostsThatAreNone) {
   for (const char* const port : {"0", "65536", "-1", "abc", "", "1e3", "12345 "})
-    EXPECT_THAT(fault_of({{"SOJOURN_COORDINATOR_PORT", port}}), HasSubstr("a port is a whole number from 1 to 65535"))
+    EXPECT_THAT(fault_of<UsageError>({{"SOJOURN_COORDINATOR_PORT", port}}), HasSubstr("a port is a whole number from 1 to 65535"))
         << port;
   for (const char* const host : {"a b", "a;b", "-n1", ":12345", "$(reboot)", "a\n", "[::1", "[]"})
-    EXPECT_THAT(fault_of({{"SOJOURN_COORDINATOR_ADDRESS", host}}), HasSubstr("is not a host")) << host;
-  EXPECT_THAT(fault_of({{"SOJOURN_COORDINATOR_ADDRESS", "n1:99999"}}), HasSubstr("a port is a whole number"));
+    EXPECT_THAT(fault_of<UsageError>({{"SOJOURN_COORDINATOR_ADDRESS", host}}), HasSubstr("is not a host")) << host;
+  EXPECT_THAT(fault_of<UsageError>({{"SOJOURN_COORDINATOR_ADDRESS", "n1:99999"}}), HasSubstr("a port is a whole number"));
 }
 
 TEST(Coordinator, IsNeverLocalhostWithMoreThanOneNode) {

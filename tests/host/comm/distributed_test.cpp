@@ -200,6 +200,48 @@ TEST(Configure, AProcessThatSrunDidNotStartWorksAloneAndSaysSo) {
   EXPECT_THAT(config.warnings, ElementsAre(HasSubstr("SLURM granted 4 tasks, but this is a single process")));
 }
 
+TEST(Configure, LaunchersAndNodes) {
+  const auto configured = [](const Variables& variables) {
+    return configure_distributed({}, 8, 0, fixed_environment(variables), NodeLister());
+  };
+  EXPECT_EQ(configured({}).launcher, "none");
+  EXPECT_EQ(configured(task_of_a_step()).launcher, "srun");
+  EXPECT_EQ(configured(task_of_a_step()).num_nodes, 2);
+  EXPECT_EQ(configured({{"PMI_RANK", "1"}, {"PMI_SIZE", "3"}}).launcher, "PMI");
+  // Open MPI over machines of 2, 2 and 1 ranks, without SLURM: nobody names the first one, and MPI connects them all
+  // the same.
+  const DistributedConfig open_mpi = configured({{"OMPI_COMM_WORLD_RANK", "1"},
+                                                 {"OMPI_COMM_WORLD_SIZE", "5"},
+                                                 {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
+                                                 {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}});
+  EXPECT_EQ(open_mpi.launcher, "Open MPI");
+  EXPECT_EQ(open_mpi.num_nodes, 3);
+  EXPECT_EQ(open_mpi.coordinator_address, "");
+  EXPECT_THAT(open_mpi.warnings, IsEmpty());
+}
+
+TEST(Configure, ACoordinatorThatOthersCannotReachIsAWarning) {
+  Variables variables = task_of_a_step();
+  variables["SOJOURN_COORDINATOR_ADDRESS"] = "127.0.0.1";
+  const DistributedConfig config = configure_distributed({}, 8, 0, fixed_environment(variables), NodeLister());
+  EXPECT_EQ(config.coordinator_address, "127.0.0.1:12345");
+  EXPECT_THAT(config.warnings, ElementsAre(HasSubstr("with more than one node every rank would look for it")));
+  // A lister that is there and silent is a warning, none at all is not.
+  EXPECT_THAT(configure_distributed({}, 8, 0, fixed_environment(task_of_a_step()), kNobodyAnswers).warnings,
+              ElementsAre(HasSubstr("scontrol show hostnames gave no answer")));
+  const DistributedConfig unasked = configure_distributed({}, 8, 0, fixed_environment(task_of_a_step()), NodeLister());
+  EXPECT_THAT(unasked.warnings, IsEmpty());
+  EXPECT_EQ(unasked.coordinator_address, "node07:12345");
+}
+
+TEST(Configure, OneOfManyCoresIsOneAfterAnother) {
+  DistributedRequest request;
+  request.n_devices = 1;
+  const DistributedConfig config = configure_distributed(request, 8, 0, fixed_environment({}), kNobodyAnswers);
+  EXPECT_EQ(config.strategy.strategy, Strategy::kSequential);
+  EXPECT_EQ(config.local_device_count, 1);
+}
+
 TEST(Configure, DevicesAndPlatforms) {
   const Environment nothing = fixed_environment({});
   DistributedRequest request;
@@ -207,7 +249,7 @@ TEST(Configure, DevicesAndPlatforms) {
   EXPECT_EQ(configure_distributed(request, 8, 0, nothing, kNobodyAnswers).local_device_count, 3);
   request.n_devices = 9;
   EXPECT_THAT(fault_of<UsageError>([&] { (void)configure_distributed(request, 8, 0, nothing, kNobodyAnswers); }),
-              HasSubstr("n_devices: 9 must be from 1 to the 8 there are"));
+              HasSubstr("n_devices: 9 must be from 1 to the 8 cores of this process"));
   request = {};
   const DistributedConfig on_gpus = configure_distributed(request, 8, 4, nothing, kNobodyAnswers);
   EXPECT_EQ(on_gpus.platform, "gpu");
