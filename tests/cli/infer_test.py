@@ -220,7 +220,8 @@ class Infer(ProgramCase):
         before = self.files()
         # A million particles make one iteration last far longer than the test, so only the second signal can end it.
         process = self.start("infer", "run.yaml", "--output", "twice", "--iterations", "1000", "--particles", "200000")
-        process.stderr.readline()
+        for _ in ("model", "strategy"):
+            process.stderr.readline()
         self.assertRegex(process.stderr.readline(), "  0 %  iteration 0/1000")  # the start is done
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)

@@ -60,7 +60,7 @@ class RunMemory(ProgramCase):
         self.assertGreater(measured, base)
         self.assertLess(abs(predicted - measured), SHARE * (measured - base) + PAGES, (base, predicted, measured))
 
-    def test_models_of_2_to_5821_states(self):
+    def test_models_of_2_to_5604_states(self):
         self.write_run("schema: sojourn/model/1\nname: one\nparameters: [rate]\nstates: 2\ninitial: [[0, 1]]\nedges: [[0, 1, 0, [1]]]\n",
                        ["rate"], 20, 3)
         self.expect_within_a_fifth()
@@ -79,8 +79,8 @@ class RunMemory(ProgramCase):
         one, _, two = self.compare("--threads", "1"), None, self.compare("--threads", "2")
         for base, predicted, _, measured in (one, two):
             self.assertLess(abs(predicted - measured), SHARE * (measured - base) + PAGES)
-        # Counted, a thread more is a workspace more, and within 35 % of what the runs differ by.
-        self.assertAlmostEqual((two[2] - one[2]) / (two[3] - one[3]), 1, delta=0.35)
+        # Counted, a thread more is a workspace and a curve more; curves of few nodes fill a part of theirs.
+        self.assertAlmostEqual((two[2] - one[2]) / (two[3] - one[3]), 1, delta=0.5)
 
     def test_many_particles_with_history(self):
         model = "schema: sojourn/model/1\nname: three\nparameters: [a, b, c]\nstates: 4\ninitial: [[0, 1]]\nedges:\n" \

@@ -110,6 +110,7 @@ class OnRanks(ProgramCase):
         result = subprocess.run([MPIEXEC, "-n", "2", "/bin/sh", "-c", command], cwd=self.folder, env=environment,
                                 capture_output=True, text=True, timeout=300, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
+        self.printed = result.stdout
         return result.stderr
 
     def distributed(self, output):
@@ -129,6 +130,17 @@ class OnRanks(ProgramCase):
         self.good("infer", "run.yaml", "--output", "alone", *SHORT)
         for output in ("auto", "one-by-one"):
             self.assertEqual((self.folder / output / "particles.csv").read_bytes(), (self.folder / "alone/particles.csv").read_bytes())
+
+    def test_plan_says_what_each_rank_holds(self):
+        self.launch(f"exec {PROGRAM} infer run.yaml --plan --json")
+        plan = json.loads(self.printed)
+        first, second = plan["memory"]["predicted_bytes_of_ranks"]
+        self.assertEqual(first, plan["predicted_bytes"])
+        # The other writes neither checkpoints nor results.
+        self.assertTrue(plan["memory"]["process_bytes"] < second < 1.5 * first, (first, second))
+        self.launch(f"exec {PROGRAM} infer run.yaml --plan")
+        self.assertRegex(self.printed, "on all ranks .*; the first .*, the others up to ")
+        self.assertNotIn("predicted_bytes_of_ranks", self.good("infer", "run.yaml", "--plan", "--json"))
 
     def test_warnings_are_said_by_one_rank(self):
         job = "SLURM_JOB_ID=7 SLURM_JOB_NUM_NODES=2 SLURM_JOB_NODELIST=n[1-2] SLURM_NTASKS=2"

@@ -248,7 +248,6 @@ class Inference {
     result_.seed = run_.sampler.seed;
     result_.command = command_text(options_);
     result_.seconds["model"] = elapsed();
-    say(start_text(result_.distributed, result_.num_threads, result_.device, result_.seed));
     for (const StageProblem& problem : problems) {
       const Model& model = problem.model;
       model_names_.push_back(model.name);
@@ -256,6 +255,7 @@ class Inference {
                       format_count(model.graph.num_states()), format_count(model.graph.num_edges()),
                       format_count(problem.observations.num_rows)));
     }
+    say(start_text(result_.distributed, result_.num_threads, result_.device, result_.seed));
     stage_posterior_->make(std::move(problems), stages_);
     for (const std::string& warning : stage_posterior_->warnings()) note(warning);
     read_particles();

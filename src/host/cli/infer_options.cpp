@@ -59,9 +59,10 @@ void add_infer_options(CLI::App& app, InferOptions& options) {
                  "are the same for any")
       ->type_name("N")
       ->group(sampler);
-  app.add_option("--strategy", options.strategy,
-                 "auto, devices, batch or sequential: share the particles out over ranks; evaluate them together on the "
-                 "cores of one process; or one after another on one thread. The particles are the same for any [auto]")
+  app.add_option(
+         "--strategy", options.strategy,
+         "auto, devices, batch or sequential: share the particles out over ranks; evaluate them together on the "
+         "cores of one process; or one after another on one thread. The particles are the same for any [auto]")
       ->type_name("NAME")
       ->group(sampler);
   app.add_option("--n-devices", options.n_devices,

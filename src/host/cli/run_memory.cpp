@@ -58,10 +58,10 @@ RunMemory run_memory(const Posterior& posterior, const SvgdOptions& options, int
   const auto n = static_cast<double>(options.num_particles), d = static_cast<double>(posterior.dimension());
   const double matrix = 8 * n * d;
   memory.particles = kMatrices * matrix + kBytesPerParticle * n;
-  const double frames = options.history_every > 0 ? std::floor(static_cast<double>(options.num_iterations) /
-                                                               static_cast<double>(options.history_every)) +
-                                                        1
-                                                  : 0;
+  const double frames =
+      options.history_every > 0
+          ? std::floor(static_cast<double>(options.num_iterations) / static_cast<double>(options.history_every)) + 1
+          : 0;
   memory.history = matrix * frames;
   if (!is_first) return memory;
   const double state = kStateMatrices * matrix + memory.history;
@@ -85,9 +85,10 @@ void check_memory(const RunMemory& memory, const SvgdOptions& options) {
                   "{} particles on {} thread{} need about {} of memory beside the model (workspaces of threads {}, "
                   "particles {}, history {}, checkpoints {}, results {}), {} is left; use fewer particles{}, fewer "
                   "threads (--threads), or raise --max-memory where the machine has more",
-                  options.num_particles, memory.num_threads, memory.num_threads == 1 ? "" : "s", format_bytes(needed), format_bytes(memory.workspaces()), format_bytes(memory.particles),
-                  format_bytes(memory.history), format_bytes(memory.checkpoint), format_bytes(memory.results),
-                  format_bytes(left), options.history_every > 0 ? " or a larger history_every" : "");
+                  options.num_particles, memory.num_threads, memory.num_threads == 1 ? "" : "s", format_bytes(needed),
+                  format_bytes(memory.workspaces()), format_bytes(memory.particles), format_bytes(memory.history),
+                  format_bytes(memory.checkpoint), format_bytes(memory.results), format_bytes(left),
+                  options.history_every > 0 ? " or a larger history_every" : "");
 }
 
 }  // namespace sojourn::cli

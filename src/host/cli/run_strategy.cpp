@@ -9,10 +9,11 @@ namespace sojourn::cli {
 DistributedConfig configure_run(const InferOptions& options, const RunFile& run, const Communicator& ranks,
                                 bool on_device, int& num_threads) {
   const bool one_by_one = run.strategy == Strategy::kSequential;
-  SOJOURN_EXPECTS(!one_by_one || options.common.threads.empty() || num_threads == 1, UsageError,
-                  "--threads {} and strategy sequential, which is one particle after another, exclude each other; leave "
-                  "--threads out, or take strategy batch",
-                  options.common.threads);
+  SOJOURN_EXPECTS(
+      !one_by_one || options.common.threads.empty() || num_threads == 1, UsageError,
+      "--threads {} and strategy sequential, which is one particle after another, exclude each other; leave "
+      "--threads out, or take strategy batch",
+      options.common.threads);
   if (one_by_one) num_threads = 1;
   const DistributedRequest request{
       .platform = on_device ? "gpu" : "cpu", .strategy = run.strategy, .n_devices = run.n_devices};

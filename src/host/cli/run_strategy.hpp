@@ -17,7 +17,6 @@ DistributedConfig configure_run(const InferOptions& options, const RunFile& run,
                                 bool on_device, int& num_threads);
 
 /// One line at a run's start: strategy, ranks, nodes, launcher, threads, device and seed.
-std::string start_text(const DistributedConfig& config, int num_threads, const std::string& device,
-                       std::uint64_t seed);
+std::string start_text(const DistributedConfig& config, int num_threads, const std::string& device, std::uint64_t seed);
 
 }  // namespace sojourn::cli

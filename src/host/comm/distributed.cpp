@@ -141,7 +141,8 @@ std::string to_text(const DistributedConfig& config) {
       "devices: {}\nPlatform: {}\nStrategy: {}\nLauncher: {}\nNodes: {}\n",
       config.job_id.empty() ? "Local execution" : config.job_id, config.process_id, config.num_processes,
       config.is_coordinator ? "True" : "False", config.coordinator_address, config.local_device_count,
-      config.global_device_count, config.platform, to_string(config.strategy.strategy), config.launcher, config.num_nodes);
+      config.global_device_count, config.platform, to_string(config.strategy.strategy), config.launcher,
+      config.num_nodes);
 }
 
 }  // namespace sojourn

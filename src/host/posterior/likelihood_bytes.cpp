@@ -40,7 +40,8 @@ PosteriorBytes LikelihoodEngine::bytes() const {
     unplanned += count * LawPlan::bytes_per_point(std::min(smallest, largest), largest, options.rtol);
   }
   bytes.data += static_cast<std::int64_t>(unplanned);
-  // No workspace can be asked for without a plan: one for a single point has the same replay, which is nearly all of it.
+  // No workspace can be asked for without a plan: one for a single point has the same replay, which is nearly all of
+  // it.
   if (num_unplanned > 0) {
     const LawPlan one(model.graph, prc, reward, {{.value = 1, .density = true}}, options);
     bytes.workspace += num_unplanned * one.workspace_bytes(true);

@@ -79,11 +79,13 @@ TEST(Coordinator, VariablesWin) {
 
 TEST(Coordinator, PortsAndHostsThatAreNone) {
   for (const char* const port : {"0", "65536", "-1", "abc", "", "1e3", "12345 "})
-    EXPECT_THAT(fault_of<UsageError>({{"SOJOURN_COORDINATOR_PORT", port}}), HasSubstr("a port is a whole number from 1 to 65535"))
+    EXPECT_THAT(fault_of<UsageError>({{"SOJOURN_COORDINATOR_PORT", port}}),
+                HasSubstr("a port is a whole number from 1 to 65535"))
         << port;
   for (const char* const host : {"a b", "a;b", "-n1", ":12345", "$(reboot)", "a\n", "[::1", "[]"})
     EXPECT_THAT(fault_of<UsageError>({{"SOJOURN_COORDINATOR_ADDRESS", host}}), HasSubstr("is not a host")) << host;
-  EXPECT_THAT(fault_of<UsageError>({{"SOJOURN_COORDINATOR_ADDRESS", "n1:99999"}}), HasSubstr("a port is a whole number"));
+  EXPECT_THAT(fault_of<UsageError>({{"SOJOURN_COORDINATOR_ADDRESS", "n1:99999"}}),
+              HasSubstr("a port is a whole number"));
 }
 
 TEST(Coordinator, IsNeverLocalhostWithMoreThanOneNode) {

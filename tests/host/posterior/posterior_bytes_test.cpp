@@ -42,8 +42,8 @@ Held held_by(int samples, int num_times, DataCompression compression) {
   const double before = allocated();
   EvaluatorOptions options;
   options.num_threads = 1;
-  const Posterior posterior(model, std::move(data), {{"theta", Prior(PriorFamily::kLognormal, 0, 1)}}, {}, reward, options,
-                            compression, {.prc = prc, .data_are_possible = true});
+  const Posterior posterior(model, std::move(data), {{"theta", Prior(PriorFamily::kLognormal, 0, 1)}}, {}, reward,
+                            options, compression, {.prc = prc, .data_are_possible = true});
   const double made = allocated() - before;
   Matrix<double> z(1, 1), score(1, 1);
   std::vector<double> value(1);
@@ -61,9 +61,13 @@ TEST(PosteriorBytes, AreWhatIsAllocated) {
       const Held held = held_by(samples, 4000, compression);
       const double items = static_cast<double>(sizeof(Observation) + 8) * 4000;
       const auto tables = static_cast<double>(held.counted.graph + held.counted.data) - items;
-      EXPECT_NEAR(held.made / tables, 1, 0.15) << samples << " samples, " << to_string(compression) << ": " << held.made;
+      EXPECT_NEAR(held.made / tables, 1, 0.15)
+          << samples << " samples, " << to_string(compression) << ": " << held.made;
+      // What is filled is counted; arrays for derivatives by the shift and for the other transform stay untouched, and
+      // are half of what is allocated at most.
       const auto workspace = static_cast<double>(held.counted.workspace);
-      EXPECT_NEAR(held.evaluated / workspace, 1, 0.35) << samples << " samples, " << to_string(compression);
+      EXPECT_GT(held.evaluated, 0.9 * workspace) << samples << " samples, " << to_string(compression);
+      EXPECT_LT(held.evaluated, 2.3 * workspace) << samples << " samples, " << to_string(compression);
     }
   }
 }
