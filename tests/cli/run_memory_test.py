@@ -104,6 +104,13 @@ class RunMemory(ProgramCase):
                  "out", "--max-memory", "200M")
         self.bad(2, "1000000 particles", "infer", "plan.yaml", "--plan", "--max-memory", "200M")
 
+    def test_what_fits_but_for_its_end_warns(self):
+        # 48 MB of frames fit into what the limit leaves, a copy of them and their text do not.
+        self.write_run(blocks(6), ["theta"], 20, 300000, ", history_every: 1")
+        result = self.run_program("infer", "plan.yaml", "--plan", "--max-memory", "130M")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stderr.count("warning: at the end of 300000 iterations the run would hold about "), 1, result.stderr)
+
     def test_plan_says_what_it_is_of(self):
         text = self.good("infer", "run.yaml", "--plan")
         self.assertRegex(text, r"predicted memory    about .* at its most: .* held now, up to .* before, .* still to come")

@@ -83,8 +83,10 @@ class Inference {
   void prepare() {
     result_.seconds["elimination"] = elapsed() - result_.seconds["model"];
     if (!is_first()) read_particles();
-    for (const Stage& stage : stages_)
-      check_memory(run_memory(posterior(), stage.sampler, result_.num_threads, is_first()), stage.sampler);
+    for (const Stage& stage : stages_) {
+      const RunMemory memory = run_memory(posterior(), stage.sampler, result_.num_threads, is_first());
+      if (const std::string warning = check_memory(memory, stage.sampler); !warning.empty()) note(warning);
+    }
   }
 
   /// @throws CommError on all ranks where their configurations differ.

@@ -78,17 +78,24 @@ ProcessMemory process_memory() {
   return {number_after(file, "VmRSS:"), number_after(file, "VmHWM:")};
 }
 
-void check_memory(const RunMemory& memory, const SvgdOptions& options) {
-  const double needed = memory.workspaces() + memory.still_to_come();
+std::string check_memory(const RunMemory& memory, const SvgdOptions& options) {
+  const double needed = memory.workspaces() + memory.particles + memory.history;
+  const double at_end = memory.workspaces() + memory.still_to_come();
   const auto left = static_cast<double>(memory_left());
+  const char* const larger = options.history_every > 0 ? " or a larger history_every" : "";
   SOJOURN_EXPECTS(needed <= left, UsageError,
                   "{} particles on {} thread{} need about {} of memory beside the model (workspaces of threads {}, "
-                  "particles {}, history {}, checkpoints {}, results {}), {} is left; use fewer particles{}, fewer "
-                  "threads (--threads), or raise --max-memory where the machine has more",
+                  "particles {}, history {}), {} is left; use fewer particles{}, fewer threads (--threads), or raise "
+                  "--max-memory where the machine has more",
                   options.num_particles, memory.num_threads, memory.num_threads == 1 ? "" : "s", format_bytes(needed),
                   format_bytes(memory.workspaces()), format_bytes(memory.particles), format_bytes(memory.history),
-                  format_bytes(memory.checkpoint), format_bytes(memory.results), format_bytes(left),
-                  options.history_every > 0 ? " or a larger history_every" : "");
+                  format_bytes(left), larger);
+  if (at_end <= left) return {};
+  return fmt::format(
+      "at the end of {} iterations the run would hold about {} beside the model (history {}, checkpoints {}, results "
+      "{}), {} is left; use fewer particles{}, or stop it before",
+      options.num_iterations, format_bytes(at_end), format_bytes(memory.history), format_bytes(memory.checkpoint),
+      format_bytes(memory.results), format_bytes(left), larger);
 }
 
 }  // namespace sojourn::cli

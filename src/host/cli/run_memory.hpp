@@ -43,7 +43,9 @@ struct ProcessMemory {
 };
 ProcessMemory process_memory();
 
-/// @throws UsageError where what is still to come, with the workspaces of all threads, exceeds `memory_left()`.
-void check_memory(const RunMemory& memory, const SvgdOptions& options);
+/// A warning where checkpoints or results at the end of all iterations would not fit into `memory_left()`, which a run
+/// that is stopped before may never need; else nothing.
+/// @throws UsageError where workspaces of all threads, particles and history alone do not fit.
+std::string check_memory(const RunMemory& memory, const SvgdOptions& options);
 
 }  // namespace sojourn::cli
