@@ -4,6 +4,11 @@ if(TARGET sojourn)
   install(TARGETS sojourn EXPORT sojourn-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(DIRECTORY include/sojourn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(EXPORT sojourn-targets NAMESPACE sojourn:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sojourn)
+  # A set of its own: projects that use no device need no CUDA toolkit.
+  if(TARGET sojourn_device)
+    install(TARGETS sojourn_device sojourn_device_comm EXPORT sojourn-device-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(EXPORT sojourn-device-targets NAMESPACE sojourn:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sojourn)
+  endif()
   configure_package_config_file(cmake/sojourn-config.cmake.in ${CMAKE_BINARY_DIR}/sojourn-config.cmake
                                 INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sojourn)
   write_basic_package_version_file(${CMAKE_BINARY_DIR}/sojourn-config-version.cmake COMPATIBILITY SameMinorVersion)

@@ -6,7 +6,9 @@
 #include "device/cuda_machine.cuh"
 #include "device/evaluation/device_program.hpp"
 #include "device/evaluation/moment_kernel.hpp"
+#include "device/evaluation/shared_programs.hpp"
 #include "device/graph/sample_batch.hpp"
+#include "device/guarded_device.hpp"
 #include "device/posterior/routed_likelihood.hpp"
 #include "device/support/architecture.hpp"
 #include "device/support/array_layout.hpp"
@@ -22,11 +24,19 @@ constexpr const char* kProgramTooLarge =
     "the model's program and the data's tables take that before any particle: take a device with more memory, or use "
     "--device cpu";
 
+/// The only place that chooses devices. The classes below work on the current one; callers have them in `guarded`.
+constexpr DeviceSwitch kCudaDevices{[] {
+                                      int device = 0;
+                                      SOJOURN_CUDA_TRY(cudaGetDevice(&device));
+                                      return device;
+                                    },
+                                    [](int device) { SOJOURN_CUDA_TRY(cudaSetDevice(device)); }};
+
 class CudaLevel final : public DeviceLevel {
  public:
-  CudaLevel(int device, const PrcArrays& arrays, const LikelihoodTables& tables, LikelihoodDevice::Report report,
-            MappingChoice choice)
-      : device_(device), program_(arrays), report_(std::move(report)) {
+  CudaLevel(std::shared_ptr<const DeviceProgram> program, const LikelihoodTables& tables,
+            LikelihoodDevice::Report report, MappingChoice choice)
+      : program_(std::move(program)), report_(std::move(report)) {
     LikelihoodView view = tables.view();
     ArrayLayout layout;
     tables.each_array(view, [&](auto& pointer, const auto& array) { layout.place(pointer, array); });
@@ -35,33 +45,28 @@ class CudaLevel final : public DeviceLevel {
     SOJOURN_CUDA_TRY(cudaStreamSynchronize(machine_.stream()));
     layout.point_into(tables_.data());
     TransformLaneShape shape = tables.shape;
-    shape.num_value_slots = program_.arrays().num_value_slots;
-    machine_.replay(program_, choice);
-    batch_ = std::make_unique<RoutedLikelihood<CudaMachine>>(machine_, program_.arrays(), program_.view(), tables, view,
-                                                             shape);
+    shape.num_value_slots = program_->arrays().num_value_slots;
+    machine_.replay(*program_, choice);
+    batch_ = std::make_unique<RoutedLikelihood<CudaMachine>>(machine_, program_->arrays(), program_->view(), tables,
+                                                             view, shape);
   }
 
   void evaluate(MatrixView<const double> phi, bool gradient, DeviceValues& values) override {
-    // Current devices belong to threads, and the caller's may be another.
-    SOJOURN_CUDA_TRY(cudaSetDevice(device_));
     batch_->evaluate(phi, gradient, values, report_);
   }
 
   std::unique_ptr<DeviceCloud> make_cloud(const ParameterTables& parameters, const SvgdOptions& options,
                                           const std::string& name) override {
-    SOJOURN_CUDA_TRY(cudaSetDevice(device_));
     return make_cuda_cloud(machine_, batch_->contour(), parameters, options, name, report_);
   }
 
   std::unique_ptr<DevicePosterior> make_posterior(const ParameterTables& parameters,
                                                   std::int64_t most_particles) override {
-    SOJOURN_CUDA_TRY(cudaSetDevice(device_));
     return make_cuda_posterior(machine_, batch_->contour(), parameters, most_particles, report_);
   }
 
  private:
-  int device_;
-  DeviceProgram program_;
+  std::shared_ptr<const DeviceProgram> program_;
   LikelihoodDevice::Report report_;
   CudaMachine machine_;
   DeviceBuffer<unsigned char> tables_;
@@ -70,36 +75,24 @@ class CudaLevel final : public DeviceLevel {
 
 class CudaMoments final : public DeviceMoments {
  public:
-  CudaMoments(int device, const PrcArrays& arrays, LikelihoodDevice::Report report, MappingChoice choice)
-      : device_(device), program_(arrays), report_(std::move(report)), choice_(choice) {}
+  CudaMoments(std::shared_ptr<const DeviceProgram> program, LikelihoodDevice::Report report, MappingChoice choice)
+      : program_(std::move(program)), report_(std::move(report)), choice_(choice) {}
 
   void evaluate(const MomentLaneShape& shape, MatrixView<const double> phi, std::span<const double> reward,
                 std::span<double> values, std::span<double> gradient, std::span<unsigned char> in_doubt) override {
-    SOJOURN_CUDA_TRY(cudaSetDevice(device_));
-    moments_on_device(program_, shape, phi, reward, values, gradient, in_doubt, report_, choice_);
+    moments_on_device(*program_, shape, phi, reward, values, gradient, in_doubt, report_, choice_);
   }
 
  private:
-  int device_;
-  DeviceProgram program_;
+  std::shared_ptr<const DeviceProgram> program_;
   LikelihoodDevice::Report report_;
   MappingChoice choice_;
 };
 
 class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public MomentDevice, public SampleDevice {
  public:
-  CudaDevice(int index, Report report, MappingChoice choice)
-      : index_(index), report_(std::move(report)), choice_(choice) {
-    const std::vector<std::string> devices = list_cuda_devices();
-    if (index < 0 || static_cast<std::size_t>(index) >= devices.size())
-      throw DeviceError("cuda:" + std::to_string(index) + ": there are " + std::to_string(devices.size()) +
-                        " CUDA devices here; use --device cpu, or a number below that");
-    name_ = devices[static_cast<std::size_t>(index)];
-    int major = 0, minor = 0;
-    SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index));
-    SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index));
-    expect_code_for(name_, 10 * major + minor, SOJOURN_CUDA_ARCHITECTURES);
-    SOJOURN_CUDA_TRY(cudaSetDevice(index));
+  CudaDevice(std::string name, Report report, MappingChoice choice)
+      : report_(std::move(report)), choice_(choice), name_(std::move(name)) {
     // Wakes the device, so that one that cannot be used is found out here.
     SOJOURN_CUDA_TRY(cudaFree(nullptr));
   }
@@ -107,19 +100,16 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
   [[nodiscard]] std::string name() const override { return name_; }
 
   std::unique_ptr<DeviceLevel> load(const PrcArrays& arrays, const LikelihoodTables& tables) override {
-    SOJOURN_CUDA_TRY(cudaSetDevice(index_));
-    return with_way_out([&] { return std::make_unique<CudaLevel>(index_, arrays, tables, report_, choice_); },
+    return with_way_out([&] { return std::make_unique<CudaLevel>(programs_.find(arrays), tables, report_, choice_); },
                         [] { return kProgramTooLarge; });
   }
 
   std::unique_ptr<DeviceMoments> load(const PrcArrays& arrays) override {
-    SOJOURN_CUDA_TRY(cudaSetDevice(index_));
-    return with_way_out([&] { return std::make_unique<CudaMoments>(index_, arrays, report_, choice_); },
+    return with_way_out([&] { return std::make_unique<CudaMoments>(programs_.find(arrays), report_, choice_); },
                         [] { return kProgramTooLarge; });
   }
 
   void draw(const JumpTable& table, std::uint64_t seed, std::int64_t num_draws, std::span<double> draws) override {
-    SOJOURN_CUDA_TRY(cudaSetDevice(index_));
     CudaMachine machine;
     SampleBatch<CudaMachine>(machine, table).draw(seed, num_draws, draws, report_);
   }
@@ -127,7 +117,6 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
   [[nodiscard]] std::int32_t most_dimensions() const override { return svgd_lanes::kMostDimensions; }
 
   void direction(Kernel kernel, const DirectionWork& work) override {
-    SOJOURN_CUDA_TRY(cudaSetDevice(index_));
     if (!directions_) directions_ = std::make_unique<Directions>();
     directions_->batch.sum(kernel == Kernel::kImq, work);
   }
@@ -138,12 +127,41 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
     DirectionBatch<CudaMachine> batch{machine};
   };
 
-  int index_;
   Report report_;
   MappingChoice choice_;
   std::string name_;
+  SharedPrograms<DeviceProgram> programs_;
   std::unique_ptr<Directions> directions_;
 };
+
+/// @throws DeviceError where there is none, or this build has no code for it.
+std::string name_of(int index) {
+  const std::vector<std::string> devices = list_cuda_devices();
+  if (index < 0 || static_cast<std::size_t>(index) >= devices.size())
+    throw DeviceError("cuda:" + std::to_string(index) + ": there are " + std::to_string(devices.size()) +
+                      " CUDA devices here; use --device cpu, or a number below that");
+  const std::string& name = devices[static_cast<std::size_t>(index)];
+  int major = 0, minor = 0;
+  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index));
+  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index));
+  expect_code_for(name, 10 * major + minor, SOJOURN_CUDA_ARCHITECTURES);
+  return name;
+}
+
+/// On the current device, which has that number.
+Device open_here(MappingChoice choice, int index, const std::string& name, LikelihoodDevice::Report report) {
+  if (!report) report = [](const std::string&) {};
+  const auto device = std::make_shared<CudaDevice>(name, std::move(report), choice);
+  std::size_t free_bytes = 0, total_bytes = 0;
+  SOJOURN_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes));
+  return guarded(kCudaDevices, index,
+                 {.likelihood = device,
+                  .svgd = device,
+                  .moments = device,
+                  .sampling = device,
+                  .limits = measure_device_limits,
+                  .free_bytes = static_cast<double>(free_bytes)});
+}
 
 }  // namespace
 
@@ -151,20 +169,16 @@ Device open_cuda_device(int index, LikelihoodDevice::Report report) {
   return open_cuda_device_by(MappingChoice::kAuto, index, std::move(report));
 }
 
+Device open_only_cuda_device(int index, LikelihoodDevice::Report report) {
+  const std::string name = name_of(index);
+  kCudaDevices.choose(index);
+  return open_here(MappingChoice::kAuto, index, name, std::move(report));
+}
+
 Device open_cuda_device_by(MappingChoice choice, int index, LikelihoodDevice::Report report) {
-  const auto device = std::make_shared<CudaDevice>(index, std::move(report), choice);
-  std::size_t free_bytes = 0, total_bytes = 0;
-  SOJOURN_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes));
-  return {.likelihood = device,
-          .svgd = device,
-          .moments = device,
-          .sampling = device,
-          .limits =
-              [index] {
-                SOJOURN_CUDA_TRY(cudaSetDevice(index));
-                return measure_device_limits();
-              },
-          .free_bytes = static_cast<double>(free_bytes)};
+  const std::string name = name_of(index);
+  const CurrentDevice here(kCudaDevices, index);
+  return open_here(choice, index, name, std::move(report));
 }
 
 }  // namespace sojourn

@@ -2,18 +2,17 @@
 
 #include <cstdint>
 
-#include "sojourn/device.hpp"
+#include "sojourn/cuda_device.hpp"
 
 namespace sojourn {
 
 enum class MappingChoice : std::uint8_t;
 
-/// Everything that CUDA device number `index` does for a program. Calls of one part run one after another on a stream
-/// of its own and wait for their results. `report` is told of batches halved for lack of memory.
-/// @throws DeviceError where there is no such device, or none that can be used.
-Device open_cuda_device(int index, LikelihoodDevice::Report report);
-
-/// The same with a choice of the threads that work on a lane, for tests and benchmarks.
+/// As `open_cuda_device`, with a choice of the threads that work on a lane, for tests and benchmarks.
 Device open_cuda_device_by(MappingChoice choice, int index, LikelihoodDevice::Report report);
+
+/// As `open_cuda_device`, for a program that uses no other: the device stays the calling thread's current one. Switching
+/// back would wake device 0 beside it, whose memory many ranks of a node would then take.
+Device open_only_cuda_device(int index, LikelihoodDevice::Report report);
 
 }  // namespace sojourn

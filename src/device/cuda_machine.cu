@@ -66,32 +66,27 @@ std::unique_ptr<RankExchange> CudaMachine::connect(Communicator& ranks, const De
       ranks, messages, [this] { return make_cuda_memory(index_, stream_.get()); }, [] { return nccl::load(); });
 }
 
-void CudaMachine::run_transforms(const TransformStep& step) {
+void CudaMachine::run_transforms(const TransformStep& step, const BlockSlots& slots) {
   if (step.num_lanes == 0) return;
   const Mapping& mapping = mapping_of(step.shape);
-  const std::int64_t most_blocks = blocks_in_work(mapping, step.shape);
-  const auto slots = static_cast<std::size_t>(most_blocks * mapping.lanes_per_block * mapping.global_slots);
-  if (slots > slots_.size()) {
-    moved();
-    slots_ = {};
-    slots_ = DeviceBuffer<LaneComplex>(slots);
-  }
-  const std::int64_t blocks = std::min(most_blocks, mapping.num_blocks(step.num_lanes));
+  const std::int64_t blocks = std::min(slots.num_blocks, mapping.num_blocks(step.num_lanes));
   if (mapping.by_levels) {
-    launch_transform_levels(program_->levels(mapping.level), step, mapping, blocks, slots_.data(), guard_, stream());
+    launch_transform_levels(program_->levels(mapping.level), step, mapping, blocks, slots.slots, guard_, stream());
     return;
   }
   kernel_of(mapping.placement,
             step.shape.has_fronts)<<<static_cast<unsigned>(blocks), static_cast<unsigned>(mapping.lanes_per_block),
-                                     mapping.shared_bytes, stream()>>>(step, slots_.data(), guard_);
+                                     mapping.shared_bytes, stream()>>>(step, slots.slots, guard_);
   SOJOURN_CUDA_TRY(cudaGetLastError());
 }
 
-double CudaMachine::slot_bytes(const PrcView&, const TransformLaneShape& shape) const {
+TransformBlocks CudaMachine::transform_blocks(const PrcView&, const TransformLaneShape& shape) const {
   const Mapping& mapping = mapping_of(shape);
-  const double wanted =
-      static_cast<double>(blocks_in_work(mapping, shape) * mapping.lanes_per_block * mapping.global_slots);
-  return std::max(0.0, wanted - static_cast<double>(slots_.size())) * sizeof(LaneComplex);
+  const std::int64_t most = mapping.by_levels
+                                ? resident_level_blocks(mapping)
+                                : resident_blocks(kernel_of(mapping.placement, shape.has_fronts),
+                                                  mapping.lanes_per_block, mapping.shared_bytes);
+  return {most, mapping.lanes_per_block * mapping.global_slots};
 }
 
 const Mapping& CudaMachine::mapping_of(const TransformLaneShape& shape) const {
@@ -101,12 +96,6 @@ const Mapping& CudaMachine::mapping_of(const TransformLaneShape& shape) const {
   // Nodes times particles: there are always many.
   return program_->remember(name,
                             [&] { return map_transforms(arrays, shape, kManyLanes, current_device_size(), choice_); });
-}
-
-std::int64_t CudaMachine::blocks_in_work(const Mapping& mapping, const TransformLaneShape& shape) const {
-  return mapping.by_levels ? resident_level_blocks(mapping)
-                           : resident_blocks(kernel_of(mapping.placement, shape.has_fronts), mapping.lanes_per_block,
-                                             mapping.shared_bytes);
 }
 
 double CudaMachine::free_bytes() const {

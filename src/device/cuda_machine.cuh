@@ -84,7 +84,7 @@ class CudaMachine {
     program_ = &program;
     choice_ = choice;
   }
-  void run_transforms(const TransformStep& step);
+  void run_transforms(const TransformStep& step, const BlockSlots& slots);
   [[nodiscard]] static std::int64_t step_lanes() { return kStepLanes; }
   [[nodiscard]] static std::int64_t most_step_blocks() { return resident_step_blocks(); }
   void run_steps(const StepRun& run) { launch_steps(run, guard_, stream()); }
@@ -123,8 +123,8 @@ class CudaMachine {
   }
   /// By NCCL or the host, behind what stands on this machine's own stream.
   [[nodiscard]] std::unique_ptr<RankExchange> connect(Communicator& ranks, const DeviceMessages& messages);
-  /// Of slots that are still to be allocated.
-  [[nodiscard]] double slot_bytes(const PrcView& prc, const TransformLaneShape& shape) const;
+  [[nodiscard]] TransformBlocks transform_blocks(const PrcView& prc, const TransformLaneShape& shape) const;
+  [[nodiscard]] static DeviceBuffer<LaneComplex> slots(std::size_t size) { return DeviceBuffer<LaneComplex>(size); }
   [[nodiscard]] double free_bytes() const;
   [[nodiscard]] cudaStream_t stream() const { return current_; }
   [[nodiscard]] std::int32_t index() const { return index_; }
@@ -135,8 +135,6 @@ class CudaMachine {
 
  private:
   [[nodiscard]] const Mapping& mapping_of(const TransformLaneShape& shape) const;
-  /// Blocks of transforms in work at once on the whole device.
-  [[nodiscard]] std::int64_t blocks_in_work(const Mapping& mapping, const TransformLaneShape& shape) const;
 
   DeviceStream stream_;
   cudaStream_t current_ = stream_.get();
@@ -146,7 +144,6 @@ class CudaMachine {
   MappingChoice choice_ = MappingChoice::kAuto;
   const std::int32_t* guard_ = nullptr;
   std::int64_t generation_ = 0;
-  DeviceBuffer<LaneComplex> slots_;
 };
 
 // Compiled in cuda_machine.cu, with its kernels.

@@ -99,13 +99,6 @@ class PlannedLevel final : public DeviceLevel {
     memory_->use_for("batch");
     batch.reserve(plan_.num_particles, plan_.report);
     plan_.result->batch = batch.batch_size();
-    for (const bool gradient : {true, false}) {
-      TransformStep step{};
-      step.prc = arrays_.view();
-      step.shape = shape_;
-      step.shape.gradient = gradient;
-      machine_.run_transforms(step);
-    }
     add_seconds();
     plan_.result->seconds.emplace_back("kernels", kKernelsPerIteration * kSecondsPerKernel);
     plan_.result->resident = true;
@@ -149,7 +142,7 @@ class PlannedLevel final : public DeviceLevel {
       shape.gradient = gradient;
       return kSecondsPerMicrosecond * predict_microseconds(arrays_, work_of(arrays_.view(), shape),
                                                            machine_.mapping_of(shape), plan_.num_particles * num_nodes,
-                                                           DeviceSize{});
+                                                           DeviceSize{}, routed_->contour().num_blocks(gradient));
     };
     auto& seconds = plan_.result->seconds;
     seconds.emplace_back("transforms", transforms(true, likelihood.num_nodes));

@@ -9,7 +9,6 @@ namespace {
 class CudaMemory final : public DeviceMemory {
  public:
   CudaMemory(int index, void* stream) : stream_(static_cast<cudaStream_t>(stream)) {
-    SOJOURN_CUDA_TRY(cudaSetDevice(index));
     std::array<char, 64> bus{};
     SOJOURN_CUDA_TRY(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), index));
     bus_ = bus.data();

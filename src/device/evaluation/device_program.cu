@@ -1,5 +1,6 @@
 #include <list>
 #include <map>
+#include <mutex>
 #include <utility>
 
 #include "device/evaluation/device_program.hpp"
@@ -31,6 +32,9 @@ struct LoadedLevels {
 }  // namespace
 
 struct DeviceProgram::Impl {
+  /// Of what is made when first asked for, which whoever shares the program may do. Levels and mappings stay where they
+  /// are once they are made.
+  std::mutex mutex;
   PrcArrays arrays;
   DeviceBuffer<unsigned char> buffer;
   PrcView view{};
@@ -48,6 +52,7 @@ DeviceProgram::DeviceProgram(const PrcArrays& given) : impl_(std::make_unique<Im
 }
 
 const DeviceLevels& DeviceProgram::levels(const LevelOptions& options) const {
+  const std::scoped_lock lock(impl_->mutex);
   for (const LoadedLevels& loaded : impl_->levels)
     if (loaded.options == options) return loaded.levels;
   const LevelSchedule schedule = make_level_schedule(impl_->arrays, options);
@@ -62,6 +67,7 @@ const DeviceLevels& DeviceProgram::levels(const LevelOptions& options) const {
 }
 
 const Mapping& DeviceProgram::remember(const std::string& name, const std::function<Mapping()>& make) const {
+  const std::scoped_lock lock(impl_->mutex);
   const auto known = impl_->mappings.find(name);
   return known != impl_->mappings.end() ? known->second : impl_->mappings.emplace(name, make()).first->second;
 }

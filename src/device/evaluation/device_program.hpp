@@ -21,7 +21,8 @@ struct DeviceLevels {
   std::int32_t num_value_slots;
 };
 
-/// The arrays of an elimination program in device memory, by levels, uploaded once and read by every replay.
+/// The arrays of an elimination program in device memory, by levels, uploaded once and read by every replay, of several
+/// threads too.
 class DeviceProgram {
  public:
   /// Uploads to the current device. @throws DeviceError. Cost: one copy of `PrcCost::bytes`.

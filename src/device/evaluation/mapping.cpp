@@ -33,11 +33,15 @@ struct Count {
   double longest_factor = 0, longest_solve = 0;  ///< one after another, with overheads
 };
 
+/// `num_blocks` in work at once; 0: as many as the device holds.
 double predicted_microseconds(const LaneWork& work, const Count& count, const Mapping& mapping, std::int64_t num_lanes,
-                              const DeviceSize& device) {
+                              const DeviceSize& device, std::int64_t num_blocks = 0) {
   const bool local_in_shared = mapping.placement != SlotPlacement::kGlobal;
   const bool all_in_shared = mapping.placement == SlotPlacement::kShared;
-  const double lanes = mapping.lanes_per_block, blocks = mapping.blocks_per_processor;
+  const double lanes = mapping.lanes_per_block, most = 1.0 * mapping.blocks_per_processor * device.num_processors;
+  const double blocks = num_blocks > 0 ? std::min(most, static_cast<double>(num_blocks)) : most;
+  // Processors without a block move nothing.
+  const double at_work = std::min<double>(device.num_processors, blocks);
   const double narrow = mapping.by_levels && mapping.lanes_per_block < kWarp ? kDivergence : 1;
   const double waiting = narrow * (count.longest_factor * (local_in_shared ? kSharedCycles : kGlobalCycles) +
                                    count.longest_solve * (all_in_shared ? kSharedCycles : kGlobalCycles));
@@ -47,8 +51,8 @@ double predicted_microseconds(const LaneWork& work, const Count& count, const Ma
   const double shared_bytes = (local_in_shared ? local_bytes : 0) + (all_in_shared ? wide_bytes : 0);
   const double global_bytes = local_bytes + wide_bytes - shared_bytes;
   const auto all_lanes = static_cast<double>(num_lanes);
-  const double moving = all_lanes / device.num_processors * (shared_bytes / kSharedBytes + global_bytes / kGlobalBytes);
-  const double rounds = std::ceil(all_lanes / (blocks * lanes * device.num_processors));
+  const double moving = all_lanes / at_work * (shared_bytes / kSharedBytes + global_bytes / kGlobalBytes);
+  const double rounds = std::ceil(all_lanes / (blocks * lanes));
   return std::max(rounds * waiting, moving) / kCyclesPerMicrosecond;
 }
 
@@ -212,12 +216,12 @@ Mapping choose_mapping(const PrcArrays& arrays, const LaneWork& work, const Mapp
 }
 
 double predict_microseconds(const PrcArrays& arrays, const LaneWork& work, const Mapping& mapping,
-                            std::int64_t num_lanes, const DeviceSize& device) {
+                            std::int64_t num_lanes, const DeviceSize& device, std::int64_t num_blocks) {
   if (arrays.component_bounds().has_fronts) return 0;
   const Count one = count_threads(arrays, work);
-  if (!mapping.by_levels) return predicted_microseconds(work, one, mapping, num_lanes, device);
+  if (!mapping.by_levels) return predicted_microseconds(work, one, mapping, num_lanes, device, num_blocks);
   const LevelSchedule schedule = make_level_schedule(arrays, mapping.level);
-  return predicted_microseconds(work, count_levels(one, work, schedule), mapping, num_lanes, device);
+  return predicted_microseconds(work, count_levels(one, work, schedule), mapping, num_lanes, device, num_blocks);
 }
 
 std::int64_t lanes_of_same_mapping(const PrcArrays& arrays, std::int64_t num_lanes) {

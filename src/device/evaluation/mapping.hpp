@@ -66,8 +66,9 @@ Mapping choose_mapping(const PrcArrays& arrays, const LaneWork& work, const Mapp
 
 /// Microseconds predicted of a mapping for so many lanes, which need not be those that it was chosen for; by the same
 /// assumptions. 0: programs with fronts are not predicted. Cost: one or two level schedules.
+/// @param num_blocks  in work at once on the whole device; 0: as many as it holds.
 double predict_microseconds(const PrcArrays& arrays, const LaneWork& work, const Mapping& mapping,
-                            std::int64_t num_lanes, const DeviceSize& device);
+                            std::int64_t num_lanes, const DeviceSize& device, std::int64_t num_blocks = 0);
 
 /// As many lanes as fill any device.
 inline constexpr std::int64_t kManyLanes = 1 << 20;

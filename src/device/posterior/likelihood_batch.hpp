@@ -72,12 +72,25 @@ struct TransformStep {
   }
 };
 
+/// Blocks of threads that transforms of one shape go by, on a whole machine.
+struct TransformBlocks {
+  std::int64_t most;   ///< that it holds at once
+  std::int64_t slots;  ///< of one block, in memory that it does not share with its threads alone
+};
+/// What blocks in work have of it: [num_blocks, slots] numbers. Lanes beyond take turns, so that their bits do not
+/// depend on the number of blocks.
+struct BlockSlots {
+  LaneComplex* slots;
+  std::int64_t num_blocks;
+};
+
 /// A level's batches on one machine. `Machine` has
 ///   Buffer<T>                        an owning array of T there, made from its size, with data() and size()
 ///   upload(T* there, span), download(const T* there, span)   in order with all else; a download waits
 ///   run(num_lanes, step)             calls step(lane) for every lane, in any order
-///   run_transforms(step)             the same for `TransformStep`, with slots of its own
-///   slot_bytes(prc, shape), free_bytes()   memory those slots may take; what is free
+///   run_transforms(step, blocks)     the same for `TransformStep`, by so many blocks
+///   transform_blocks(prc, shape)     the most of them, and what one takes; `slots(size)` makes a Buffer for them
+///   free_bytes()                     what is free
 ///   moved()                          told that memory which steps were given is not theirs any more
 /// and a batch needs no more of it.
 template <class Machine>
@@ -96,6 +109,7 @@ class LikelihoodBatch {
                    kSmallestBatch, report, [&](std::int64_t first, std::int64_t size) {
                      run_batch(phi, static_cast<std::size_t>(first), size, gradient, values);
                    });
+    tell(report);
   }
 
   /// A block of lanes.
@@ -104,13 +118,24 @@ class LikelihoodBatch {
   /// Particles to evaluate at once, of `count`: as many as fit into what is free.
   [[nodiscard]] std::int64_t batch_size(std::int64_t count, bool gradient) const {
     if (count <= capacity_ && (has_gradient_ || !gradient)) return count;
-    TransformLaneShape shape = shape_;
-    shape.gradient = gradient;
-    const double held = static_cast<double>(capacity_) * static_cast<double>(sizes(has_gradient_).bytes());
-    const double usable =
-        kUsableMemory * (machine_.free_bytes() + held) - static_cast<double>(machine_.slot_bytes(prc_, shape));
-    const double fitting = usable / static_cast<double>(sizes(gradient).bytes());
+    const bool both = gradient || has_gradient_;
+    const auto slots = std::max(static_cast<double>(slots_.size()), static_cast<double>(blocks_for(both).slots()));
+    const double usable = usable_bytes() - kBytes * slots;
+    const double fitting = usable / static_cast<double>(sizes(both).bytes());
     return fitting < static_cast<double>(count) ? static_cast<std::int64_t>(std::max(0.0, fitting)) : count;
+  }
+
+  /// Blocks in work at once, after `room`.
+  [[nodiscard]] std::int64_t num_blocks(bool gradient) const { return blocks_.num_blocks[gradient ? 1 : 0]; }
+
+  /// Where memory holds fewer blocks in work than the machine would, `report` is told, once.
+  void tell(const LikelihoodDevice::Report& report) {
+    const int kind = has_gradient_ ? 1 : 0;
+    if (told_ || blocks_.num_blocks[kind] >= blocks_.most[kind]) return;
+    told_ = true;
+    report("transforms: " + std::to_string(blocks_.num_blocks[kind]) + " of " + std::to_string(blocks_.most[kind]) +
+           " blocks of lanes are in work at once, whose slots take " +
+           std::to_string(slots_.size() * sizeof(LaneComplex)) + " bytes, about half of what was free; lanes take turns");
   }
 
   /// Room for n particles, for `launch`; `phi` [num_rates, n] is for their rates, `results` where what they gave stands
@@ -129,6 +154,7 @@ class LikelihoodBatch {
     } else {
       machine_.run(n, PrepareStep<false>{prc_, shape, likelihood_, batch});
     }
+    // Checks need no derivatives.
     const auto transform = [&](bool with_gradient, const LaneComplex* nodes, const std::int32_t* windows,
                                std::int32_t num_nodes, LaneComplex* into) {
       shape.gradient = with_gradient;
@@ -139,7 +165,8 @@ class LikelihoodBatch {
                                             {nodes, windows, batch.tilts},
                                             n,
                                             n * num_nodes,
-                                            {into, batch.transform_gradients, batch.transform_sizes}});
+                                            {into, batch.transform_gradients, batch.transform_sizes}},
+                              {slots_.data(), num_blocks(with_gradient)});
     };
     transform(gradient, likelihood_.nodes, likelihood_.window_of_node, likelihood_.num_nodes, batch.transforms);
     transform(false, likelihood_.check_nodes, likelihood_.window_of_check, likelihood_.num_checks,
@@ -178,21 +205,78 @@ class LikelihoodBatch {
     return s;
   }
 
+  static constexpr double kBytes = sizeof(LaneComplex);
+
+  /// Blocks in work without [0] and with [1] derivatives, which share their slots.
+  struct Blocks {
+    std::int64_t num_blocks[2] = {0, 0}, most[2] = {0, 0}, slots_of_one[2] = {0, 0};
+    [[nodiscard]] std::int64_t slots() const {
+      return std::max(num_blocks[0] * slots_of_one[0], num_blocks[1] * slots_of_one[1]);
+    }
+    /// False where there is one block alone.
+    bool halve() {
+      if (num_blocks[0] <= 1 && num_blocks[1] <= 1) return false;
+      for (std::int64_t& count : num_blocks) count = (count + 1) / 2;
+      return true;
+    }
+  };
+  [[nodiscard]] double usable_bytes() const {
+    const double held = static_cast<double>(capacity_) * static_cast<double>(sizes(has_gradient_).bytes()) +
+                        kBytes * static_cast<double>(slots_.size());
+    return kUsableMemory * (machine_.free_bytes() + held);
+  }
+  /// As many as the machine holds, or as fit into their share, and one at least.
+  [[nodiscard]] Blocks blocks_for(bool gradient) const {
+    const double share = kSlotShare * usable_bytes();
+    Blocks all;
+    for (int kind = 0; kind <= (gradient ? 1 : 0); ++kind) {
+      TransformLaneShape shape = shape_;
+      shape.gradient = kind == 1;
+      const TransformBlocks blocks = machine_.transform_blocks(prc_, shape);
+      const double fitting = share / (kBytes * static_cast<double>(std::max<std::int64_t>(1, blocks.slots)));
+      all.most[kind] = blocks.most;
+      all.num_blocks[kind] = fitting < static_cast<double>(blocks.most)
+                                 ? std::max<std::int64_t>(1, static_cast<std::int64_t>(fitting))
+                                 : blocks.most;
+      all.slots_of_one[kind] = blocks.slots;
+    }
+    return all;
+  }
+
+  /// Fewer blocks where a driver has less than it said.
+  void reserve_slots(Blocks& blocks) {
+    if (static_cast<std::size_t>(blocks.slots()) <= slots_.size()) return;
+    slots_ = {};
+    for (;;) {
+      try {
+        slots_ = machine_.slots(static_cast<std::size_t>(blocks.slots()));
+        return;
+      } catch (const OutOfDeviceMemory& error) {
+        if (blocks.halve()) continue;
+        throw LeastDoesNotFit(std::string(error.what()) +
+                              "; that is for one block of lanes, whatever the batch: free memory there, take a device "
+                              "with more, or use --device cpu");
+      }
+    }
+  }
+
   void reserve(std::int64_t n, bool gradient) {
     if (n <= capacity_ && (has_gradient_ || !gradient)) return;
     const bool both = gradient || has_gradient_;
-    const std::int64_t wanted = std::max(n, capacity_);
+    Blocks blocks = blocks_for(both);
     machine_.moved();
     // What there is goes before its successor comes: both need not fit.
     capacity_ = 0;
     doubles_ = {};
     complexes_ = {};
     outcome_ = {};
+    reserve_slots(blocks);
+    blocks_ = blocks;
     const Sizes s = sizes(both);
-    doubles_ = typename Machine::template Buffer<double>(static_cast<std::size_t>(wanted * s.doubles()));
-    complexes_ = typename Machine::template Buffer<LaneComplex>(static_cast<std::size_t>(wanted * s.complexes()));
-    outcome_ = typename Machine::template Buffer<std::int32_t>(static_cast<std::size_t>(wanted));
-    capacity_ = wanted;
+    doubles_ = typename Machine::template Buffer<double>(static_cast<std::size_t>(n * s.doubles()));
+    complexes_ = typename Machine::template Buffer<LaneComplex>(static_cast<std::size_t>(n * s.complexes()));
+    outcome_ = typename Machine::template Buffer<std::int32_t>(static_cast<std::size_t>(n));
+    capacity_ = n;
     has_gradient_ = both;
   }
 
@@ -257,7 +341,9 @@ class LikelihoodBatch {
   std::int64_t capacity_ = 0;
   bool has_gradient_ = false;
   typename Machine::template Buffer<double> doubles_;
-  typename Machine::template Buffer<LaneComplex> complexes_;
+  typename Machine::template Buffer<LaneComplex> complexes_, slots_;
+  Blocks blocks_;
+  bool told_ = false;
   typename Machine::template Buffer<std::int32_t> outcome_;
   std::vector<double> transfer_;
 };

@@ -125,6 +125,7 @@ class PosteriorBatch {
       scratch_ = {};
       scratch_ = typename Machine::template Buffer<double>(slots);
     });
+    likelihood_.tell(report);
   }
 
   /// After `reserve`, of as many particles or fewer. A particle's bits depend on its place alone.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdio>
+#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -39,15 +41,29 @@ class ResidentPosterior final : public DevicePosterior {
     if (n > most_particles_)
       throw ShapeError("z has " + std::to_string(n) + " particles; there is room for " +
                        std::to_string(most_particles_) + ", ask for more when the posterior is put on the device");
-    machine_.on_stream(stream != nullptr ? stream : machine_.default_stream());
+    const OnStream there(machine_, stream != nullptr ? stream : machine_.default_stream());
     posterior_->launch(
         {static_cast<const double*>(z.data), z.stride[0], z.stride[1]}, n,
         {static_cast<double*>(log_density.data), static_cast<double*>(score.data), score.stride[0], score.stride[1],
          static_cast<std::int32_t*>(outcome.data), errors_.data(), errors_.data() + most_particles_});
-    machine_.on_stream(nullptr);
   }
 
  private:
+  /// Work goes to a caller's stream while this lives, to the machine's own again after it, whatever is thrown.
+  struct OnStream {
+    OnStream(Machine& machine, void* stream) : machine(machine) { machine.on_stream(stream); }
+    ~OnStream() {
+      try {
+        machine.on_stream(nullptr);
+      } catch (const std::exception& error) {
+        std::fprintf(stderr, "sojourn: a device's own stream does not follow the caller's: %s\n", error.what());
+      }
+    }
+    OnStream(const OnStream&) = delete;
+    OnStream& operator=(const OnStream&) = delete;
+    Machine& machine;
+  };
+
   /// `d` 0: a vector.
   void check(const std::string& name, const DeviceTensor& tensor, std::int64_t n, std::int64_t d,
              DeviceTensor::Type type) const {

@@ -15,6 +15,11 @@ struct OutOfDeviceMemory : DeviceError {
   using DeviceError::DeviceError;
 };
 
+/// Not even the least fits that has nothing to do with the number of lanes: fewer of them would not help.
+struct LeastDoesNotFit : OutOfDeviceMemory {
+  using OutOfDeviceMemory::OutOfDeviceMemory;
+};
+
 /// What `OutOfDeviceMemory` says, whoever asked: a driver or a test in its place.
 inline std::string out_of_memory_text(std::size_t asked_bytes, std::size_t free_bytes, std::size_t total_bytes) {
   return "CUDA: out of memory: asked for " + std::to_string(asked_bytes) + " bytes, " + std::to_string(free_bytes) +
@@ -43,10 +48,12 @@ decltype(auto) with_way_out(Make&& make, Advice&& advice) {
 
 /// The part of a device's free memory that batches are sized by; the rest is left to the driver and other programs.
 inline constexpr double kUsableMemory = 0.9;
+/// The part of it that slots of blocks in work may take; the rest is for the batch.
+inline constexpr double kSlotShare = 0.5;
 
 /// Runs `run(size)`. Where that runs out of memory it is repeated with half as many, which `report` is told, down to
 /// `smallest`. Returns the size that fitted.
-/// @throws what `run` throws; OutOfDeviceMemory where even the smallest size does not fit.
+/// @throws what `run` throws, a `LeastDoesNotFit` at once; OutOfDeviceMemory where even the smallest size does not fit.
 template <class Run>
 std::int64_t run_fitting(std::int64_t size, std::int64_t smallest,
                          const std::function<void(const std::string&)>& report, Run&& run) {
@@ -54,6 +61,8 @@ std::int64_t run_fitting(std::int64_t size, std::int64_t smallest,
     try {
       run(size);
       return size;
+    } catch (const LeastDoesNotFit&) {
+      throw;
     } catch (const OutOfDeviceMemory& error) {
       if (size <= smallest)
         throw OutOfDeviceMemory(std::string(error.what()) + "; not even a batch of " + std::to_string(size) +

@@ -64,12 +64,13 @@ template <class T>
 class PlannedBuffer {
  public:
   PlannedBuffer() = default;
-  explicit PlannedBuffer(std::size_t size) {
+  explicit PlannedBuffer(std::size_t size) : PlannedBuffer(size, *PlannedMemory::current, "") {}
+  /// For `part`; empty: what the memory is used for now.
+  PlannedBuffer(std::size_t size, PlannedMemory& memory, const std::string& part) {
     if (size == 0) return;
-    PlannedMemory* const memory = PlannedMemory::current;
-    memory->take(memory->part(), static_cast<double>(size * sizeof(T)));
-    memory_ = memory;
-    part_ = memory->part();
+    part_ = part.empty() ? memory.part() : part;
+    memory.take(part_, static_cast<double>(size * sizeof(T)));
+    memory_ = &memory;
     size_ = size;
   }
   ~PlannedBuffer() {
@@ -124,9 +125,6 @@ class PlannedMachine {
   /// `arrays` by level, which outlive this. What blocks in work hold of slots counts for "work of blocks".
   PlannedMachine(PlannedMemory& memory, const PrcArrays& arrays, const DeviceSize& device, std::int64_t num_ranks = 1)
       : memory_(memory), arrays_(arrays), device_(device), num_ranks_(num_ranks) {}
-  ~PlannedMachine() { memory_.give_back(kSlots, slots_); }
-  PlannedMachine(const PlannedMachine&) = delete;
-  PlannedMachine& operator=(const PlannedMachine&) = delete;
 
   template <class T>
   void upload(T*, std::span<const T>) {}
@@ -148,17 +146,13 @@ class PlannedMachine {
   [[nodiscard]] std::unique_ptr<RankExchange> connect(Communicator&, const DeviceMessages&) const {
     return std::make_unique<PlannedExchange>(num_ranks_);
   }
-  void run_transforms(const TransformStep& step) {
-    const double missing = slot_bytes(step.prc, step.shape);
-    memory_.take(kSlots, missing);
-    slots_ += missing;
-  }
-  [[nodiscard]] double slot_bytes(const PrcView&, const TransformLaneShape& shape) const {
+  void run_transforms(const TransformStep&, const BlockSlots&) {}
+  [[nodiscard]] TransformBlocks transform_blocks(const PrcView&, const TransformLaneShape& shape) const {
     const Mapping& mapping = mapping_of(shape);
-    const double lanes = static_cast<double>(mapping.blocks_per_processor) * device_.num_processors *
-                         static_cast<double>(mapping.lanes_per_block);
-    return std::max(0.0, lanes * static_cast<double>(mapping.global_slots) * sizeof(LaneComplex) - slots_);
+    return {std::int64_t{mapping.blocks_per_processor} * device_.num_processors,
+            mapping.lanes_per_block * mapping.global_slots};
   }
+  [[nodiscard]] PlannedBuffer<LaneComplex> slots(std::size_t size) { return {size, memory_, kSlots}; }
   [[nodiscard]] double free_bytes() const { return memory_.free_bytes(); }
   [[nodiscard]] static std::int64_t step_lanes() { return kWarpLanes; }
   /// At 128 registers a thread.
@@ -185,7 +179,6 @@ class PlannedMachine {
   const PrcArrays& arrays_;
   DeviceSize device_;
   std::int64_t num_ranks_;
-  double slots_ = 0;
   mutable std::map<int, Mapping> mappings_;
 };
 

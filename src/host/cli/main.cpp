@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
 #ifdef SOJOURN_HAVE_CUDA
   // Only the program knows both sides: the rooms of the host know no device code.
   sojourn::set_device_lister(sojourn::list_cuda_devices);
-  sojourn::cli::set_device_opener(sojourn::open_cuda_device);
+  sojourn::cli::set_device_opener(sojourn::open_only_cuda_device);
   sojourn::cli::set_device_planner(sojourn::plan_on_device);
 #endif
 #ifdef SOJOURN_HAVE_MPI

@@ -13,7 +13,9 @@
 namespace sojourn {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr double kH200Bytes = 139.0 * (1LL << 30);
 
@@ -105,6 +107,65 @@ TEST(DevicePlanner, BatchesFollowTheMemory) {
   // Batches fit, all particles do not.
   const cli::DevicePlan many = plan_on_device(posterior, options_for(10'000'000), 1, {"small", 3e9});
   EXPECT_THAT(many.fault, HasSubstr("10000000 particles stay on the device; about "));
+}
+
+/// A walk on side^2 places that ends beyond the border, the same rate both ways: one component, poles real.
+Model grid_walk(std::int32_t side) {
+  StateGraphBuilder builder(TimeKind::kContinuous, 2);
+  builder.ensure_states(side * side + 1);
+  const RateTerm step{0, 1}, leave{1, 1};
+  for (std::int32_t place = 0; place < side * side; ++place) {
+    const std::int32_t row = place / side, column = place % side;
+    if (row > 0) builder.add_edge(place, place - side, 0, {&step, 1});
+    if (column > 0) builder.add_edge(place, place - 1, 0, {&step, 1});
+    if (column + 1 < side) builder.add_edge(place, place + 1, 0, {&step, 1});
+    if (row + 1 < side) builder.add_edge(place, place + side, 0, {&step, 1});
+    if (row == 0) builder.add_edge(place, side * side, 0, {&leave, 1});
+  }
+  builder.add_initial(side / 2 * side + side / 2, 1);
+  Model model;
+  model.parameters = {{.name = "step"}, {.name = "leave"}};
+  model.rates = RateMap::identity(2);
+  model.graph = std::move(builder).build();
+  return model;
+}
+
+/// Slots of all blocks that a device holds would be several times its memory.
+TEST(DevicePlanner, LargeGraphsGoByFewerBlocks) {
+  Posterior posterior = posterior_of(grid_walk(40));
+  const cli::DevicePlan roomy = plan_on_device(posterior, options_for(1000), 1, {"H200", kH200Bytes});
+  ASSERT_EQ(roomy.fault, "");
+  const double all = part(roomy, "work of blocks");
+  EXPECT_THAT(roomy.notes, Not(Contains(HasSubstr("blocks of lanes are in work at once"))));
+  const double beside = roomy.bytes - part(roomy, "batch") - all;
+  const double memory = beside + all / 8;
+  const cli::DevicePlan tight = plan_on_device(posterior, options_for(1000), 1, {"small", memory});
+  ASSERT_EQ(tight.fault, "");
+  EXPECT_TRUE(tight.resident);
+  EXPECT_GT(tight.batch, 0);
+  EXPECT_LE(tight.bytes, memory);
+  // Half of what is usable beside the program, in whole blocks.
+  EXPECT_LE(part(tight, "work of blocks"), 0.45 * (memory - beside) * 1.001);
+  EXPECT_GT(part(tight, "work of blocks"), 0.40 * (memory - beside));
+  EXPECT_THAT(tight.notes, Contains(HasSubstr("blocks of lanes are in work at once")));
+  // Nothing else would help where one block does not fit.
+  const double block = all / (3 * 132);
+  const cli::DevicePlan none = plan_on_device(posterior, options_for(1000), 1, {"tiny", beside + 0.9 * block});
+  EXPECT_THAT(none.fault, HasSubstr("that is for one block of lanes, whatever the batch"));
+  EXPECT_THAT(none.notes, Not(Contains(HasSubstr("halved"))));
+}
+
+TEST(DevicePlanner, FewerBlocksTakeLonger) {
+  Posterior posterior = posterior_of(two_demes(5));
+  const cli::DevicePlan roomy = plan_on_device(posterior, options_for(1000), 1, {"H200", kH200Bytes});
+  const double work = part(roomy, "work of blocks");
+  ASSERT_GT(work, 0);
+  const double beside = roomy.bytes - part(roomy, "batch") - work;
+  const cli::DevicePlan tight = plan_on_device(posterior, options_for(1000), 1, {"small", beside + work / 4});
+  ASSERT_EQ(tight.fault, "");
+  // A ninth of the blocks, each with a processor of its own.
+  EXPECT_GT(seconds(tight, "transforms"), 2 * seconds(roomy, "transforms"));
+  EXPECT_GT(tight.seconds_iteration, roomy.seconds_iteration);
 }
 
 TEST(DevicePlanner, RanksHaveTheirBlocksAndAllParticles) {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -20,8 +22,8 @@
 #include "host/unwritten_memory.hpp"
 #include "posterior/likelihood_tables.hpp"
 
-/// A "device" that is a host loop over the bodies which kernels run, in shuffled order, all memory filled with NaN
-/// first. Lanes of a step that read what others of the same step write would show.
+/// A "device" that is a host loop over the bodies which kernels run, blocks in shuffled order and two at a time, all
+/// memory filled with NaN first. Lanes of a step that read what others of the same step write would show.
 namespace sojourn::testing {
 
 /// What the direction kernel does, in a host loop over its blocks in the order given.
@@ -88,11 +90,13 @@ class HostLoop : public UnwrittenMemory {
   template <class T>
   void upload(T* there, std::span<const T> here) {
     if (stream_ != nullptr) stream_->synchronize();
+    ++num_copies;
     UnwrittenMemory::upload(there, here);
   }
   template <class T>
   void download(const T* there, std::span<T> here) {
     if (stream_ != nullptr) stream_->synchronize();
+    ++num_copies;
     UnwrittenMemory::download(there, here);
   }
   [[nodiscard]] std::unique_ptr<RankExchange> connect(Communicator& ranks, const DeviceMessages& messages) {
@@ -106,7 +110,9 @@ class HostLoop : public UnwrittenMemory {
   }
   template <class Step>
   void loop(std::int64_t num_lanes, const Step& step) {
-    for (const std::int64_t block : shuffled((num_lanes + kLanesPerBlock - 1) / kLanesPerBlock)) {
+    const std::vector<std::int64_t> order = shuffled((num_lanes + kLanesPerBlock - 1) / kLanesPerBlock);
+#pragma omp parallel for schedule(dynamic) num_threads(2) if (num_lanes > kLanesPerBlock)
+    for (const std::int64_t block : order) {
       const std::int64_t end = std::min(num_lanes, (block + 1) * kLanesPerBlock);
       for (std::int64_t lane = block * kLanesPerBlock; lane < end; ++lane) step(lane);
     }
@@ -117,29 +123,46 @@ class HostLoop : public UnwrittenMemory {
     slotted_ = with_value_slots(arrays, schedule);
   }
   /// Programs without fronts keep their factors apart from the solutions, as in shared memory.
-  void run_transforms(const TransformStep& step) {
-    guarded([=, this] { loop_transforms(step); });
+  void run_transforms(const TransformStep& step, const BlockSlots& slots) {
+    num_transform_blocks = slots.num_blocks;
+    guarded([=, this] { loop_transforms(step, slots); });
   }
-  void loop_transforms(const TransformStep& step) {
+  void loop_transforms(const TransformStep& step, const BlockSlots& blocks) {
+    // What a launch before has left is no number to this one.
+    const TransformBlocks each = transform_blocks(step.prc, step.shape);
+    std::fill_n(blocks.slots, blocks.num_blocks * each.slots, kNothing);
     if (schedule_ != nullptr) {
-      run_by_levels(step);
+      run_by_levels(step, blocks);
       return;
     }
-    const TransformLaneSlots slots = step.shape.slots(step.prc);
-    Buffer<LaneComplex> solutions(static_cast<std::size_t>(slots.solution * kResident));
-    for (const std::int64_t block : shuffled(kResident / kLanesPerBlock)) {
-      Buffer<LaneComplex> factors(static_cast<std::size_t>(slots.factor * kLanesPerBlock));
+    const std::int64_t num_factors = step.shape.slots(step.prc).factor, resident = blocks.num_blocks * kLanesPerBlock;
+    const std::vector<std::int64_t> order = shuffled(blocks.num_blocks);
+#pragma omp parallel for schedule(dynamic) num_threads(2)
+    for (const std::int64_t block : order) {
+      std::vector<LaneComplex> factors(static_cast<std::size_t>(num_factors * kLanesPerBlock), kNothing);
       for (std::int64_t thread = 0; thread < kLanesPerBlock; ++thread) {
         const std::int64_t own = block * kLanesPerBlock + thread;
         const Strided<LaneComplex> factor{factors.data() + thread, kLanesPerBlock};
-        const Strided<LaneComplex> solution{solutions.data() + own, kResident};
+        const Strided<LaneComplex> solution{blocks.slots + own, resident};
         if (step.shape.has_fronts) {
-          step.run<true>(own, kResident, factor, solution);
+          step.run<true>(own, resident, factor, solution);
         } else {
-          step.run<false>(own, kResident, factor, solution);
+          step.run<false>(own, resident, factor, solution);
         }
       }
     }
+  }
+  [[nodiscard]] TransformBlocks transform_blocks(const PrcView& prc, TransformLaneShape shape) const {
+    if (schedule_ == nullptr) return {most_transform_blocks, shape.slots(prc).solution * kLanesPerBlock};
+    shape.num_value_slots = schedule_->num_value_slots;
+    return {most_transform_blocks, shape.slots(slotted_.view()).solution * kLevelLanes};
+  }
+  /// Not counted with the batch.
+  [[nodiscard]] static Buffer<LaneComplex> slots(std::size_t size) {
+    const std::size_t before = allocated_bytes;
+    Buffer<LaneComplex> buffer(size);
+    allocated_bytes = before;
+    return buffer;
   }
   [[nodiscard]] static std::int64_t step_lanes() { return 4; }
   [[nodiscard]] static std::int64_t most_step_blocks() { return 3; }
@@ -150,7 +173,9 @@ class HostLoop : public UnwrittenMemory {
   }
   void loop_steps(const StepRun& run) {
     const std::int64_t n = run.batch.likelihood.n, lanes = step_lanes();
-    for (const std::int64_t own : shuffled(run.num_blocks)) {
+    const std::vector<std::int64_t> order = shuffled(run.num_blocks);
+#pragma omp parallel for schedule(dynamic) num_threads(2)
+    for (const std::int64_t own : order) {
       for (std::int64_t first = own * lanes; first < n; first += run.num_blocks * lanes) {
         const std::int64_t end = std::min(n, first + lanes);
         std::vector<StepThread> threads;
@@ -178,21 +203,26 @@ class HostLoop : public UnwrittenMemory {
   void guard(const std::int32_t* guard) { guard_ = guard; }
   void moved() {}
   [[nodiscard]] std::int32_t index() const { return -1; }
-  void on_stream(void* stream) { streams.push_back(stream); }
-  [[nodiscard]] static void* default_stream() { return nullptr; }
-  std::vector<void*> streams;  ///< asked for, in order
+  void on_stream(void* stream) { current_stream_ = stream; }
+  [[nodiscard]] static void* default_stream() { return &num_copies; }
+  /// Launches by the stream that they went to, null: the machine's own; kept where `keeps_launches`.
+  static inline std::map<void*, std::int64_t> launches;
+  static inline bool keeps_launches = false;
+  static inline std::atomic<std::int64_t> num_copies = 0;  ///< from and to what is the host's memory elsewhere
   double spoil_mixed = 0;      ///< added to one number of each direction in mixed precision
+  static inline std::int64_t most_transform_blocks = 5;  ///< that this machine holds at once
+  static inline std::atomic<std::int64_t> num_transform_blocks = 0;   ///< of the last launch
   template <class Enqueue>
   void repeat(Recording&, Enqueue&& enqueue) {
     enqueue();
   }
-  [[nodiscard]] double slot_bytes(const PrcView&, const TransformLaneShape&) const { return 0; }
   [[nodiscard]] double free_bytes() const { return free_bytes_; }
 
  private:
   /// Work goes where work goes, and is left out where the guard of now is not 0 by then.
   template <class Work>
   void guarded(Work&& work) {
+    if (keeps_launches) ++launches[current_stream_];
     const auto step = [guard = guard_, work = std::forward<Work>(work)] {
       if (guard == nullptr || *guard == 0) work();
     };
@@ -203,21 +233,31 @@ class HostLoop : public UnwrittenMemory {
     }
   }
 
-  void run_by_levels(const TransformStep& step) {
+  /// Factors apart from the solutions, as in shared memory.
+  void run_by_levels(const TransformStep& step, const BlockSlots& blocks) {
     const PrcView view = slotted_.view();
     const LevelView levels = schedule_->view();
     TransformLaneShape shape = step.shape;
     shape.num_value_slots = schedule_->num_value_slots;
-    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+    const std::int64_t slots_of_block = shape.slots(view).solution * kLevelLanes;
     using Thread = TransformLevels<Strided<LaneComplex>, Strided<LaneComplex>>;
-    for_each_level_block(
-        step.num_lanes, levels.num_streams, schedule_->num_factor_slots, shape.slots(view).solution,
-        sojourn::Place::kSharedFactors, LaneComplex(kNan, kNan), 5,
-        [&](std::int64_t lane, std::int32_t stream, Strided<LaneComplex> factor, Strided<LaneComplex> solution) {
-          return Thread(view, levels, shape, step.reward, step.rates, step.nodes, step.num_particles, step.num_lanes,
-                        lane, stream, factor, solution, step.output);
-        },
-        [&](ShuffledBlock<Thread>& block) { Thread::run(block, levels, shape); });
+    const std::vector<std::int64_t> order = shuffled(blocks.num_blocks);
+#pragma omp parallel for schedule(dynamic) num_threads(2)
+    for (const std::int64_t own : order) {
+      std::vector<LaneComplex> factors(static_cast<std::size_t>(schedule_->num_factor_slots * kLevelLanes), kNothing);
+      for (std::int64_t first = own * kLevelLanes; first < step.num_lanes; first += blocks.num_blocks * kLevelLanes) {
+        std::vector<Thread> threads;
+        for (std::int64_t lane = first; lane < std::min(step.num_lanes, first + kLevelLanes); ++lane)
+          for (std::int32_t stream = 0; stream < levels.num_streams; ++stream)
+            threads.emplace_back(view, levels, shape, step.reward, step.rates, step.nodes, step.num_particles,
+                                 step.num_lanes, lane, stream,
+                                 Strided<LaneComplex>{factors.data() + (lane - first), kLevelLanes},
+                                 Strided<LaneComplex>{blocks.slots + own * slots_of_block + (lane - first), kLevelLanes},
+                                 step.output);
+        ShuffledBlock<Thread> block(std::move(threads), static_cast<unsigned>(5 + first));
+        Thread::run(block, levels, shape);
+      }
+    }
   }
 
   std::vector<std::int64_t> shuffled(std::int64_t count) {
@@ -227,10 +267,13 @@ class HostLoop : public UnwrittenMemory {
     return order;
   }
 
-  static constexpr std::int64_t kLanesPerBlock = 8, kResident = 40;
+  static constexpr std::int64_t kLanesPerBlock = 8, kLevelLanes = 4;
+  static inline const LaneComplex kNothing{std::numeric_limits<double>::quiet_NaN(),
+                                        std::numeric_limits<double>::quiet_NaN()};
   double free_bytes_;
   HostStream* stream_;
   const std::int32_t* guard_ = nullptr;
+  void* current_stream_ = nullptr;
   const LevelSchedule* schedule_ = nullptr;
   PrcArrays slotted_;
   std::mt19937 random_{7};

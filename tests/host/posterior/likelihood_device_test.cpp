@@ -16,6 +16,7 @@ namespace {
 
 using namespace cases;
 using ::testing::HasSubstr;
+using testing::HostLoop;
 using testing::HostLoopDevice;
 
 /// `count` times about `middle`, tenfold to either side.
@@ -137,6 +138,39 @@ TEST(LikelihoodDevice, AParticleDependsOnItselfAlone) {
   const Evaluation alone = evaluate_at(whole, one);
   EXPECT_EQ(alone.value[0], all.value[123]);
   EXPECT_TRUE(std::equal(alone.gradient.row(0).begin(), alone.gradient.row(0).end(), all.gradient.row(123).begin()));
+}
+
+/// Lanes take turns where memory holds the slots of few blocks only, or a driver gives less than it said.
+TEST(LikelihoodDevice, HasTheSameBitsByAnyNumberOfBlocks) {
+  const std::int32_t two_demes[] = {2, 2};
+  const Model model = structured_coalescent_blocks(two_demes);
+  const Matrix<double> theta = scattered(std::vector<double>(model.parameters.size(), 0.8), 17, 0.2, 11);
+  std::vector<std::string> notes;
+  std::vector<Evaluation> got;
+  for (const std::int32_t streams : {0, 4}) {
+    std::vector<std::int64_t> num_blocks;
+    for (const double free_bytes : {1e12, 64e3, 32e3, 24e3, 16e3, 12e3, 8e3, 1e3}) {
+      DataLikelihood likelihood(model, times(kMixed), model.graph.unit_reward());
+      const auto device = std::make_shared<HostLoopDevice>(free_bytes);
+      device->num_streams = streams;
+      notes.clear();
+      device->report = [&](const std::string& text) { notes.push_back(text); };
+      likelihood.use_device(device);
+      got.push_back(evaluate_at(likelihood, theta));
+      num_blocks.push_back(HostLoop::num_transform_blocks);
+      EXPECT_EQ(likelihood.device_report().num_served, 17);
+      EXPECT_EQ(std::ranges::any_of(notes, [](const std::string& text) { return text.find("lanes take turns") != std::string::npos; }),
+                num_blocks.back() < HostLoop::most_transform_blocks);
+    }
+    EXPECT_EQ(num_blocks.front(), HostLoop::most_transform_blocks);
+    EXPECT_EQ(num_blocks.back(), 1);
+    EXPECT_THAT(num_blocks, ::testing::Contains(::testing::AllOf(::testing::Gt(1),
+                                                                 ::testing::Lt(HostLoop::most_transform_blocks))));
+  }
+  for (const Evaluation& one : got) {
+    EXPECT_EQ(one.value, got.front().value);
+    EXPECT_EQ(one.gradient.values(), got.front().gradient.values());
+  }
 }
 
 /// What the device cannot answer the CPU does, with the bits and words of a run without a device, and it is counted.
