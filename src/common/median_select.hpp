@@ -39,7 +39,7 @@ SOJOURN_HD inline void add_to_count(std::uint32_t& count, std::uint32_t number) 
 #if defined(__CUDA_ARCH__)
   atomicAdd(&count, number);
 #else
-  count += number;
+  __atomic_fetch_add(&count, number, __ATOMIC_RELAXED);  // lanes of a host loop may run beside each other too
 #endif
 }
 

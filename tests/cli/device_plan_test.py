@@ -58,11 +58,21 @@ class DevicePlan(ProgramCase):
 
     def test_counts_go_step_by_step(self):
         self.write("counts.csv", "count\n1\n3\n")
-        self.write("run.yaml", RUN.replace("exponential.yaml", "geometric.yaml").replace("times.csv", "counts.csv").replace(
-            "{rate: {gamma: {shape: 2, rate: 1}}}", "{p: {beta: {a: 2, b: 2}}}"))
+        # The second of two trials, whose chances differ.
+        self.write("trials.yaml", "schema: sojourn/model/1\nname: trials\ntime: discrete\nparameters: [{name: p, lower: 0, upper: 1}, "
+                                  "{name: q, lower: 0, upper: 1}]\nstates: 3\ninitial: [[0, 0.5], [1, 0.5]]\n"
+                                  "edges: [[0, 1, 0, [1, 0]], [1, 2, 0, [0, 1]]]\n")
+        run = RUN.replace("exponential.yaml", "trials.yaml").replace("times.csv", "counts.csv")
+        self.write("run.yaml", run.replace("{rate: {gamma: {shape: 2, rate: 1}}}", "{p: {beta: {a: 2, b: 2}}, q: {beta: {a: 2, b: 2}}}"))
         text = self.good("infer", "run.yaml", "--plan", "--assume-device", "h200")
         self.assertRegex(text, "100 of a device's 100 particles at once; to the host in each iteration: .*step by step")
         self.assertIn("step by step to the largest count, whose time is not predicted", text)
+        # With one free parameter the particles read a line instead.
+        self.write("run.yaml", run.replace("trials.yaml", "geometric.yaml").replace("{rate: {gamma: {shape: 2, rate: 1}}}",
+                                                                                     "{p: {beta: {a: 2, b: 2}}}"))
+        text = self.good("infer", "run.yaml", "--plan", "--assume-device", "h200")
+        self.assertRegex(text, "none of a device's 100 particles at once; to the host in each iteration: .*step by step")
+        self.assertIn("one free parameter", text)
 
 
 if __name__ == "__main__":

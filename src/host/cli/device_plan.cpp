@@ -55,8 +55,9 @@ std::string device_plan_text(const DevicePlan& plan, std::int64_t num_iterations
     text += fmt::format("does not fit        {}\n", plan.fault);
   } else {
     text +=
-        fmt::format("batch               {} of a device's {} particles at once{}\n", format_count(plan.batch),
-                    format_count(plan.num_particles),
+        fmt::format("batch               {} of a device's {} particles at once{}\n",
+                    // Those of one free parameter are read from a line.
+                    plan.batch > 0 ? format_count(plan.batch) : std::string("none"), format_count(plan.num_particles),
                     plan.resident ? ", which stay there" : "; to the host in each iteration: " + plan.why_not_resident);
     text +=
         plan.seconds_iteration > 0

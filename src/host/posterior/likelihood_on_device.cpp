@@ -91,7 +91,10 @@ double LikelihoodEngine::error_on_device(std::size_t level, double value, double
   double linear = 0, intervals = 0;
   for (const std::span<const double> weights : likelihood.weights())
     for (const double weight : weights) linear += std::abs(weight);
-  for (const Likelihood::Interval& interval : likelihood.intervals()) intervals += interval.weight;
+  // Intervals of counts are sums of masses there, which magnify nothing.
+  const bool discrete = model.graph.time_kind() == TimeKind::kDiscrete;
+  for (const Likelihood::Interval& interval : likelihood.intervals())
+    (discrete ? linear : intervals) += interval.weight;
   const double of_compression =
       compressed ? compression_error * std::max(std::abs(value), kLeastScale * levels_[level].data.total_weight()) : 0;
   return of_compression + (law_error * linear + kIntervalTolerance * intervals) / (1 - kIntervalTolerance) +

@@ -9,7 +9,6 @@
 #include <numeric>
 #include <random>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "common/level_replay.hpp"
@@ -112,9 +111,7 @@ class HostLoop : public UnwrittenMemory {
   template <class Step>
   void loop(std::int64_t num_lanes, const Step& step) {
     const std::vector<std::int64_t> order = shuffled((num_lanes + kLanesPerBlock - 1) / kLanesPerBlock);
-    // Counts of distances are added up atomically on a device, by plain sums here.
-    constexpr bool kAddsUp = std::is_same_v<Step, svgd_lanes::CountStep>;
-#pragma omp parallel for schedule(dynamic) num_threads(2) if (!kAddsUp && num_lanes > kLanesPerBlock)
+#pragma omp parallel for schedule(dynamic) num_threads(2) if (num_lanes > kLanesPerBlock)
     for (const std::int64_t block : order) {
       const std::int64_t end = std::min(num_lanes, (block + 1) * kLanesPerBlock);
       for (std::int64_t lane = block * kLanesPerBlock; lane < end; ++lane) step(lane);

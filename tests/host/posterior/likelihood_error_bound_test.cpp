@@ -5,8 +5,10 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "common/random.hpp"
+#include "host/posterior/host_loop_device.hpp"
 #include "posterior_cases.hpp"
 #include "sojourn/families.hpp"
 
@@ -75,9 +77,10 @@ struct Seen {
   double worst = 0;
 };
 
-void expect_bounds(const Observations& data, DataCompression mode, Seen& seen) {
+void expect_bounds(const Observations& data, DataCompression mode, Seen& seen, bool on_device = false) {
   const Model model = sojourn::erlang(3);
-  const DataLikelihood likelihood(model, data, model.graph.unit_reward(), {.num_threads = 1}, mode);
+  DataLikelihood likelihood(model, data, model.graph.unit_reward(), {.num_threads = 1}, mode);
+  if (on_device) likelihood.use_device(std::make_shared<testing::HostLoopDevice>());
   const std::vector<double> rates = rates_for(data);
   Matrix<double> theta(rates.size(), 1);
   for (std::size_t k = 0; k < rates.size(); ++k) theta(k, 0) = rates[k];
@@ -99,6 +102,7 @@ void expect_bounds(const Observations& data, DataCompression mode, Seen& seen) {
     seen.near_zero += std::abs(value[k]) < 1e-6 * total ? 1 : 0;
     seen.worst = std::max(seen.worst, error / bound[k]);
   }
+  if (on_device) EXPECT_GT(likelihood.device_report().num_served, 0);
 }
 
 /// Times whose log likelihood passes through zero somewhere: of a law of mean below one.
@@ -133,6 +137,15 @@ TEST(LikelihoodErrorBound, IsNotExceededNearZeroOrByNarrowIntervals) {
   EXPECT_GT(seen.count, 900);
   EXPECT_GT(seen.near_zero, 250);
   RecordProperty("largest error over its bound", std::to_string(seen.worst));
+}
+
+/// A device tells the largest bound of the law and compression's estimate; the rest is worked out here.
+TEST(LikelihoodErrorBound, IsNotExceededOnADevice) {
+  Seen seen;
+  for (const int count : {7, 60, 2000})
+    for (const DataCompression mode : {DataCompression::kOff, DataCompression::kAuto})
+      expect_bounds(times(times_csv(3, count, false)), mode, seen, true);
+  EXPECT_GT(seen.near_zero, 20);
 }
 
 /// Parts of a data set that is not compressed add up, and zero density is certain.
