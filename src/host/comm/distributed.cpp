@@ -34,29 +34,6 @@ std::string platform_of(const std::string& asked, std::int64_t num_gpus) {
 
 }  // namespace
 
-const char* to_string(Strategy strategy) {
-  switch (strategy) {
-    case Strategy::kAuto:
-      return "auto";
-    case Strategy::kDevices:
-      return "devices";
-    case Strategy::kBatch:
-      return "batch";
-    case Strategy::kSequential:
-      return "sequential";
-  }
-  return "unknown";
-}
-
-Strategy strategy_from(std::string_view text) {
-  std::vector<std::string> names;
-  for (const Strategy strategy : {Strategy::kAuto, Strategy::kDevices, Strategy::kBatch, Strategy::kSequential}) {
-    if (text == to_string(strategy)) return strategy;
-    names.emplace_back(to_string(strategy));
-  }
-  throw UsageError(fmt::format("strategy '{}' is none of {}{}", text, fmt::join(names, ", "), suggestion(text, names)));
-}
-
 StrategyChoice choose_strategy(Strategy requested, const DeviceCounts& counts, std::int64_t n_devices) {
   SOJOURN_EXPECTS(n_devices >= 0 && n_devices <= counts.devices, UsageError,
                   "n_devices: {} must be from 1 to the {} there {}, or 0 for all", n_devices, counts.devices,
