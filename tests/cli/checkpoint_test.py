@@ -530,7 +530,7 @@ class ResumeOnRanks(CheckpointCase):
             os.kill(pids[stopped], signal.SIGSTOP)
             _, errors = launcher.communicate(timeout=120)
             # The deadline, the turn of the lowest rank that is there, and what the launcher takes on a busy machine.
-            self.assertTrue(deadline <= time.monotonic() - begin + 0.1 < deadline + 8)
+            self.assertTrue(deadline <= time.monotonic() - begin + 0.1 < deadline + 30)
             self.assertEqual(launcher.returncode, 6, errors)
             said = [line for line in errors.splitlines() if line.startswith("error: ")]
             self.assertEqual(len(said), 1, errors)
@@ -539,8 +539,9 @@ class ResumeOnRanks(CheckpointCase):
 
     def test_a_job_that_is_suspended_goes_on(self):
         # As a scheduler does it: all ranks stop for longer than a call may last, and go on.
-        launcher, pids = self.start_on_ranks(2, SOJOURN_COMM_TIMEOUT="1")
-        for by, pause in ((signal.SIGSTOP, 3), (signal.SIGCONT, 1), (signal.SIGUSR1, 0)):
+        # A busy machine keeps a rank from its work for a second now and then, but not for four.
+        launcher, pids = self.start_on_ranks(2, SOJOURN_COMM_TIMEOUT="4")
+        for by, pause in ((signal.SIGSTOP, 8), (signal.SIGCONT, 1), (signal.SIGUSR1, 0)):
             for pid in pids:
                 os.kill(pid, by)
             time.sleep(pause)
@@ -556,7 +557,7 @@ class ResumeOnRanks(CheckpointCase):
             os.kill(pids[killed], signal.SIGKILL)
             _, errors = launcher.communicate(timeout=120)
             self.assertNotEqual(launcher.returncode, 0, errors)
-            self.assertLess(time.monotonic() - begin, 20)
+            self.assertLess(time.monotonic() - begin, 60)
             self.assertNotIn("error: ", errors)
             self.expect_nothing_lost(resumed_on)
 
