@@ -26,13 +26,14 @@ if(TARGET sojourn_mpi AND MPIEXEC_EXECUTABLE)
   sojourn_add_communicator_tests(test_mpi sojourn_mpi mpi ${MPIEXEC_EXECUTABLE} 1 2 3 4 7)
 
   # Whole rooms, each by two processes of one launcher at once: nothing may depend on being alone on the machine or on
-  # the launcher's variables. `scripts/test-ranks` does it for all rooms; here stand those that are quick.
-  foreach(room model elimination comm device_comm cli)
+  # the launcher's variables. One thread a process, as there may be no cores for more. `scripts/test-ranks` does it for
+  # other numbers of processes.
+  foreach(room model graph elimination comm evaluation posterior sampler result cli device device_comm)
     if(TARGET test_${room})
       add_test(NAME ranks2.${room} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} 2 ${MPIEXEC_PREFLAGS}
                                            $<TARGET_FILE:test_${room}> --gtest_brief=1)
       set_tests_properties(ranks2.${room} PROPERTIES LABELS "unit;mpi2" TIMEOUT 600 PROCESSORS 2
-                           ENVIRONMENT "${mpi_environment};SOJOURN_DISABLE_CACHE=1")
+                           ENVIRONMENT "${mpi_environment};SOJOURN_DISABLE_CACHE=1;OMP_NUM_THREADS=1")
     endif()
   endforeach()
 endif()
