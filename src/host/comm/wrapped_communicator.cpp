@@ -92,18 +92,21 @@ class WatchedCommunicator final : public WrappedCommunicator {
   }
   void watch() {
     std::unique_lock lock(mutex_);
+    Clock::time_point seen = Clock::now();
     while (!ending_) {
       if (current_.empty() || told_) {
         changed_.wait(lock);
+        seen = Clock::now();
         continue;
       }
+      // Time in which this process was stopped, or got no core, says nothing of the others: it does not count, wherever
+      // in this loop it was.
+      const Clock::time_point now = Clock::now();
+      if (now - seen > 2 * between_looks()) since_ = std::min(now, since_ + (now - seen));
+      seen = now;
       const Clock::time_point limit = since_ + std::chrono::duration_cast<Clock::duration>(deadline_);
-      if (Clock::now() < limit) {
-        const Clock::time_point look = std::min(limit, Clock::now() + between_looks());
-        changed_.wait_until(lock, look);
-        // Time in which this process was stopped, or got no core, says nothing of the others: it does not count.
-        const Clock::time_point now = Clock::now();
-        if (now - look > between_looks()) since_ = std::min(now, since_ + (now - look));
+      if (now < limit) {
+        changed_.wait_until(lock, std::min(limit, now + between_looks()));
         continue;
       }
       told_ = true;
