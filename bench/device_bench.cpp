@@ -19,6 +19,7 @@
 #include "device_iteration.hpp"
 #include "device_likelihood.hpp"
 #include "device_plan.hpp"
+#include "elimination/level_schedule.hpp"
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/moment_replay.hpp"
@@ -58,7 +59,7 @@ Matrix<double> scattered(std::size_t num_lanes, std::size_t num_rates) {
 std::vector<Row> measure(const Case& one, std::size_t num_lanes, int repetitions, bool profile) {
   const Prc prc = eliminate(one.model.graph);
   const PrcArrays& arrays = prc.arrays();
-  const DeviceProgram program(arrays);
+  const DeviceProgram program(by_level(arrays));
   const MomentLaneShape shape = moment_lane_shape(arrays, one.order, one.gradient, one.single);
   const auto num_rates = static_cast<std::size_t>(one.model.rates.num_rates());
   const Matrix<double> phi = scattered(num_lanes, num_rates);
@@ -210,8 +211,8 @@ int run(std::size_t num_lanes, int repetitions, const std::string& only, bool pr
   }
   std::printf("],\n \"iteration_rows\": [");
   separator = "\n";
-  for (const DeviceIterationRow& row : wanted("iterations") ? measure_device_iterations(repetitions, profile)
-                                                             : std::vector<DeviceIterationRow>()) {
+  for (const DeviceIterationRow& row :
+       wanted("iterations") ? measure_device_iterations(repetitions, profile) : std::vector<DeviceIterationRow>()) {
     std::printf(
         "%s  {\"case\": \"%s\", \"seconds\": %.6g, \"low\": %.6g, \"high\": %.6g, \"cpu_seconds\": %.6g,"
         " \"cpu_threads\": %d, \"resident_iterations\": %lld, \"halts\": %lld, \"worst_difference\": %.2g}",

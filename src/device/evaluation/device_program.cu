@@ -42,8 +42,8 @@ struct DeviceProgram::Impl {
   std::map<std::string, Mapping> mappings;
 };
 
-DeviceProgram::DeviceProgram(const PrcArrays& given) : impl_(std::make_unique<Impl>()) {
-  impl_->arrays = by_level(given);
+DeviceProgram::DeviceProgram(PrcArrays sorted) : impl_(std::make_unique<Impl>()) {
+  impl_->arrays = std::move(sorted);
   const PrcArrays& arrays = impl_->arrays;
   impl_->view = arrays.view();
   ArrayLayout layout;

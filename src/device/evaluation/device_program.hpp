@@ -25,14 +25,15 @@ struct DeviceLevels {
 /// threads too.
 class DeviceProgram {
  public:
-  /// Uploads to the current device. @throws DeviceError. Cost: one copy of `PrcCost::bytes`.
-  explicit DeviceProgram(const PrcArrays& arrays);
+  /// Uploads arrays by level (`by_level`) to the current device. @throws DeviceError. Cost: one copy of
+  /// `PrcCost::bytes`.
+  explicit DeviceProgram(PrcArrays sorted);
   ~DeviceProgram();
   DeviceProgram(DeviceProgram&&) noexcept;
 
   /// Pointers into device memory.
   [[nodiscard]] const PrcView& view() const;
-  /// The same arrays in host memory; their value slots are not those of the arrays that this was made of.
+  /// The same arrays in host memory.
   [[nodiscard]] const PrcArrays& arrays() const;
   /// Made and uploaded when first asked for. @throws DeviceError.
   [[nodiscard]] const DeviceLevels& levels(const LevelOptions& options) const;

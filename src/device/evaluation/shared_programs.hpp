@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "device/evaluation/program_layout.hpp"
@@ -30,20 +31,20 @@ inline bool same_program(const PrcArrays& a, const PrcArrays& b) {
 }
 
 /// Programs in a device's memory: each is there once, for as long as a level or an evaluator of moments has it.
-/// `Program` is made of arrays and has the same by level in `arrays()`. Safe for several threads.
+/// `Program` is made of arrays by level and has them in `arrays()`. Safe for several threads.
 template <class Program>
 class SharedPrograms {
  public:
   /// Cost: the arrays are sorted and compared with those of as many rates and rows; one upload where they are new.
   /// @throws what `Program` throws.
   std::shared_ptr<const Program> find(const PrcArrays& given) {
-    const PrcArrays sorted = by_level(given);
+    PrcArrays sorted = by_level(given);
     const std::scoped_lock lock(mutex_);
     std::erase_if(programs_, [](const std::weak_ptr<const Program>& program) { return program.expired(); });
     for (const std::weak_ptr<const Program>& program : programs_)
       if (std::shared_ptr<const Program> there = program.lock(); there && same_program(there->arrays(), sorted))
         return there;
-    auto made = std::make_shared<const Program>(given);
+    auto made = std::make_shared<const Program>(std::move(sorted));
     programs_.push_back(made);
     return made;
   }

@@ -94,7 +94,7 @@ class StepBatch {
     if (lanes.empty()) return;
     const std::int64_t count = std::ssize(lanes), steps = lanes.back().num_steps;
     const double slot_bytes = 8.0 * static_cast<double>(StepSlots(prc_, steps, gradient).total);
-    const auto half = static_cast<std::int64_t>(std::min(1e12, 0.5 * usable / slot_bytes)) / block;
+    const auto half = static_cast<std::int64_t>(std::min(1e12, kSlotShare * usable / slot_bytes)) / block;
     most_blocks_ = std::clamp<std::int64_t>(half, 1, machine_.most_step_blocks());
     const double for_lanes =
         usable - slot_bytes * static_cast<double>(block * std::min(most_blocks_, (count + block - 1) / block));

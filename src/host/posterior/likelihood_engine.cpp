@@ -176,7 +176,7 @@ double LikelihoodEngine::Reading::operator()(std::span<const double> log_density
                                              std::span<double> by_survival, std::span<double> by_cdf) {
   const Likelihood& likelihood = compressed != nullptr ? compressed->likelihood() : *exact;
   const double value = likelihood.evaluate(log_density, log_survival, log_cdf, by_density, by_survival, by_cdf, report);
-  if (wants_error) {
+  if (bounds_error) {
     num_relative = num_rounded = 0;
     const auto add = [&](std::span<const double> log_values, std::span<const double> by) {
       for (std::size_t p = 0; p < by.size(); ++p) {
@@ -210,13 +210,13 @@ double LikelihoodEngine::Reading::error(double value, double law_error) const {
 }
 
 double LikelihoodEngine::exact_at(std::int64_t first, std::int64_t last, std::span<double> by_phi, Workspace& workspace,
-                                  Outcome& outcome, LikelihoodReport& report) const {
+                                  Outcome& outcome, LikelihoodReport& report, bool bounds_error) const {
   double sum = 0;
   for (std::int64_t k = first; k < last; ++k) {
     const Part& part = *parts_[k];
     LawPlan::Workspace* law = nullptr;
     const LawPlan& plan = this->plan(levels_.size() + static_cast<std::size_t>(k), workspace, law);
-    Reading reading{this, nullptr, part.own ? &*part.own : &whole(), outcome.wants_error, {}};
+    Reading reading{this, nullptr, part.own ? &*part.own : &whole(), bounds_error, {}};
     double value = kNan;
     // The first part's derivatives come to their place at once; a data set that is not cut has no other.
     workspace.by_phi_part.resize(k == first ? 0 : by_phi.size());
@@ -226,7 +226,7 @@ double LikelihoodEngine::exact_at(std::int64_t first, std::int64_t last, std::sp
          {&reading.report.impossible_item, &reading.report.unresolved_item, &reading.report.amplified_item}) {
       if (*item >= 0 && !part.items.empty()) *item = part.items[*item];
     }
-    if (outcome.wants_error) outcome.error = (k == first ? 0 : outcome.error) + reading.error(value, found.error_bound);
+    if (bounds_error) outcome.error = (k == first ? 0 : outcome.error) + reading.error(value, found.error_bound);
     if (k == first) {
       outcome.law = found;
       report = reading.report;
@@ -259,17 +259,18 @@ double LikelihoodEngine::exact_at(std::int64_t first, std::int64_t last, std::sp
 }
 
 double LikelihoodEngine::likelihood_at(std::int64_t first, std::int64_t last, std::span<double> by_phi,
-                                       Workspace& workspace, Outcome& outcome, LikelihoodReport& report) const {
+                                       Workspace& workspace, Outcome& outcome, LikelihoodReport& report,
+                                       bool bounds_error) const {
   for (std::size_t level = 0;; ++level) {
     outcome.level = static_cast<std::int32_t>(level);
-    if (level == levels_.size()) return exact_at(first, last, by_phi, workspace, outcome, report);
-    Reading reading{this, &levels_[level].data, nullptr, outcome.wants_error, {}};
+    if (level == levels_.size()) return exact_at(first, last, by_phi, workspace, outcome, report, bounds_error);
+    Reading reading{this, &levels_[level].data, nullptr, bounds_error, {}};
     LawPlan::Workspace* law = nullptr;
     double value = kNan;
     // By reference, which needs no memory of its own.
     outcome.law = plan(level, workspace, law).objective(workspace.phi, std::ref(reading), value, by_phi, *law);
     report = reading.report;
-    if (outcome.wants_error) outcome.error = reading.error(value, outcome.law.error_bound);
+    if (bounds_error) outcome.error = reading.error(value, outcome.law.error_bound);
     // What a compressed likelihood cannot answer, or not surely, goes on, and the exact plan finds the words for it.
     if (!outcome.law.ok) continue;
     if (value == -std::numeric_limits<double>::infinity() && report.impossible_item >= 0) return value;
@@ -324,17 +325,15 @@ bool LikelihoodEngine::mark_possible(std::span<const double> phi, std::span<char
 }
 
 double LikelihoodEngine::at(std::span<const double> theta, std::span<double> gradient, Workspace& workspace,
-                            Outcome& outcome, std::string& status) const {
-  return at(theta, 0, num_parts(), gradient, workspace, outcome, status);
+                            Outcome& outcome, std::string& status, bool bounds_error) const {
+  return at(theta, 0, num_parts(), gradient, workspace, outcome, status, bounds_error);
 }
 
 double LikelihoodEngine::at(std::span<const double> theta, std::int64_t first, std::int64_t last,
-                            std::span<double> gradient, Workspace& workspace, Outcome& outcome,
-                            std::string& status) const {
+                            std::span<double> gradient, Workspace& workspace, Outcome& outcome, std::string& status,
+                            bool bounds_error) const {
   std::fill(gradient.begin(), gradient.end(), kNan);
-  const bool wants_error = outcome.wants_error;
   outcome = {};
-  outcome.wants_error = wants_error;
   const auto at_theta = [&] { return describe_theta(model, theta); };
   try {
     const std::span<double> phi = workspace.phi;
@@ -346,7 +345,7 @@ double LikelihoodEngine::at(std::span<const double> theta, std::int64_t first, s
     }
     LikelihoodReport report;
     const std::span<double> by_phi = gradient.empty() ? std::span<double>() : workspace.by_phi;
-    const double value = likelihood_at(first, last, by_phi, workspace, outcome, report);
+    const double value = likelihood_at(first, last, by_phi, workspace, outcome, report, bounds_error);
     if (!outcome.law.ok) {
       status = fmt::format("{} at {}", outcome.law.message, at_theta());
       return kNan;
@@ -447,8 +446,7 @@ void LikelihoodEngine::evaluate(MatrixView<const double> theta, std::span<double
   for_particles(open.size(), [&](std::size_t place, Workspace& workspace, Outcome& outcome) {
     const std::size_t k = open[place];
     const std::span<double> row = gradient.empty() ? std::span<double>{} : gradient.row(k);
-    outcome.wants_error = !error.empty();
-    value[k] = at(theta.row(k), row, workspace, outcome, status[k]);
+    value[k] = at(theta.row(k), row, workspace, outcome, status[k], !error.empty());
     if (!error.empty()) error[k] = std::isnan(value[k]) ? kNan : outcome.error;
   });
 }

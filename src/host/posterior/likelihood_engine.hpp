@@ -46,8 +46,7 @@ class LikelihoodEngine {
     LawOutcome law;
     std::int32_t level = kNotEvaluated;  ///< the level that served it; the number of levels: the exact plan
     double compression_error = 0;        ///< relative
-    bool wants_error = false;            ///< set before the evaluation, which then bounds its error
-    double error = std::numeric_limits<double>::quiet_NaN();  ///< absolute, of the log likelihood
+    double error = std::numeric_limits<double>::quiet_NaN();  ///< absolute, of the log likelihood; where asked for
   };
   static constexpr std::int32_t kNotEvaluated = -1;
 
@@ -82,7 +81,7 @@ class LikelihoodEngine {
   void for_particles(std::size_t num_particles, const Body& body) const;
   /// Log likelihood and its gradient by theta [P] (may be empty); never throws. `status` stays empty where all is well.
   double at(std::span<const double> theta, std::span<double> gradient, Workspace& workspace, Outcome& outcome,
-            std::string& status) const;
+            std::string& status, bool bounds_error = false) const;
   /// Parts of the data set whose terms can be evaluated apart; they depend on the data alone. 1 unless the data set
   /// is large and not compressed.
   [[nodiscard]] std::int64_t num_parts() const { return static_cast<std::int64_t>(parts_.size()); }
@@ -94,7 +93,7 @@ class LikelihoodEngine {
   void expect_parts(std::int64_t first, std::int64_t last) const;
   /// The term of parts [first, last), summed in this order.
   double at(std::span<const double> theta, std::int64_t first, std::int64_t last, std::span<double> gradient,
-            Workspace& workspace, Outcome& outcome, std::string& status) const;
+            Workspace& workspace, Outcome& outcome, std::string& status, bool bounds_error = false) const;
   /// `at` for the rows of theta [K, P]; gradient [K, P] may be empty. @throws ShapeError.
   void evaluate(MatrixView<const double> theta, std::span<double> value, MatrixView<double> gradient,
                 std::vector<std::string>& status, std::span<double> error = {}) const;
@@ -151,7 +150,7 @@ class LikelihoodEngine {
     const LikelihoodEngine* engine;
     const CompressedLikelihood* compressed;  ///< null: exact
     const Likelihood* exact;                 ///< of the part; null: compressed
-    bool wants_error = false;
+    bool bounds_error = false;
     LikelihoodReport report;
     double compression_error = 0;              ///< absolute
     double num_relative = 0, num_rounded = 0;  ///< what one relative error of the law, and one rounding, add up to
@@ -173,17 +172,25 @@ class LikelihoodEngine {
   const LawPlan& plan(std::size_t index, Workspace& workspace, LawPlan::Workspace*& law) const;
   /// The value from the first level that passes, else of the parts [first, last); by_phi [num_rates] or empty.
   double likelihood_at(std::int64_t first, std::int64_t last, std::span<double> by_phi, Workspace& workspace,
-                       Outcome& outcome, LikelihoodReport& report) const;
+                       Outcome& outcome, LikelihoodReport& report, bool bounds_error) const;
   double exact_at(std::int64_t first, std::int64_t last, std::span<double> by_phi, Workspace& workspace,
-                  Outcome& outcome, LikelihoodReport& report) const;
+                  Outcome& outcome, LikelihoodReport& report, bool bounds_error) const;
 
   class BookedCloud;
   /// Compares the first answers of a device with the CPU's. @throws DeviceError where they differ by more than both
   /// may be off.
   void check_device(MatrixView<const double> theta, std::span<const double> value, MatrixView<double> gradient,
                     std::span<const char> answered) const;
+  /// What level number `level` reads; beyond the last all observations.
+  [[nodiscard]] const Likelihood& likelihood_of(std::size_t level) const;
+  /// Sums of a level's weights, which the error of a device's log likelihood follows from.
+  struct LevelWeights {
+    double linear = 0;     ///< of log densities, survivals and cumulative probabilities
+    double intervals = 0;  ///< of differences, which magnify relative errors
+  };
+  [[nodiscard]] LevelWeights level_weights(std::size_t level) const;
   /// Absolute error of a device's log likelihood, from above: it does not tell which intervals magnify what.
-  [[nodiscard]] double error_on_device(std::size_t level, double value, double law_error,
+  [[nodiscard]] double error_on_device(std::size_t level, const LevelWeights& weights, double value, double law_error,
                                        double compression_error) const;
   /// Level number `level` on the device, uploaded when first asked for; null where it is too large.
   DeviceLevel* device_level(std::size_t level) const;

@@ -78,28 +78,38 @@ DeviceLevel* LikelihoodEngine::device_level(std::size_t level) const {
   const bool exact = level == levels_.size();
   if (exact && level > 0 && whole().points().size() > kMostExactPoints) return nullptr;
   const CompressedLikelihood* const compressed = exact ? nullptr : &levels_[level].data;
-  const Likelihood& own = exact ? whole() : compressed->likelihood();
-  loaded = device_->load(prc.arrays(), LikelihoodTables(model.graph, prc, reward, own, compressed, options));
+  loaded = device_->load(prc.arrays(),
+                         LikelihoodTables(model.graph, prc, reward, likelihood_of(level), compressed, options));
   return loaded.get();
 }
 
-double LikelihoodEngine::error_on_device(std::size_t level, double value, double law_error,
-                                         double compression_error) const {
-  constexpr double kLargestLog = 745;  // of what is not zero in double precision
-  const bool compressed = level < levels_.size();
-  const Likelihood& likelihood = compressed ? levels_[level].data.likelihood() : whole();
-  double linear = 0, intervals = 0;
+const Likelihood& LikelihoodEngine::likelihood_of(std::size_t level) const {
+  return level < levels_.size() ? levels_[level].data.likelihood() : whole();
+}
+
+LikelihoodEngine::LevelWeights LikelihoodEngine::level_weights(std::size_t level) const {
+  const Likelihood& likelihood = likelihood_of(level);
+  LevelWeights sums;
   for (const std::span<const double> weights : likelihood.weights())
-    for (const double weight : weights) linear += std::abs(weight);
+    for (const double weight : weights) sums.linear += std::abs(weight);
   // Intervals of counts are sums of masses there, which magnify nothing.
   const bool discrete = model.graph.time_kind() == TimeKind::kDiscrete;
   for (const Likelihood::Interval& interval : likelihood.intervals())
-    (discrete ? linear : intervals) += interval.weight;
+    (discrete ? sums.linear : sums.intervals) += interval.weight;
+  return sums;
+}
+
+double LikelihoodEngine::error_on_device(std::size_t level, const LevelWeights& weights, double value, double law_error,
+                                         double compression_error) const {
+  constexpr double kLargestLog = 745;  // of what is not zero in double precision
+  const bool compressed = level < levels_.size();
   const double of_compression =
       compressed ? compression_error * std::max(std::abs(value), kLeastScale * levels_[level].data.total_weight()) : 0;
-  return of_compression + (law_error * linear + kIntervalTolerance * intervals) / (1 - kIntervalTolerance) +
+  return of_compression +
+         (law_error * weights.linear + kIntervalTolerance * weights.intervals) / (1 - kIntervalTolerance) +
          kRoundings * kUnitRoundoff *
-             (kLargestLog * (linear + intervals) + std::abs(likelihood.constant()) + std::abs(value));
+             (kLargestLog * (weights.linear + weights.intervals) + std::abs(likelihood_of(level).constant()) +
+              std::abs(value));
 }
 
 void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::span<double> value,
@@ -145,6 +155,7 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
     next.clear();
     const auto num_points = static_cast<std::int64_t>(level < levels_.size() ? levels_[level].plan.points().size()
                                                                              : whole().points().size());
+    const LevelWeights weights = error.empty() ? LevelWeights{} : level_weights(level);
     const std::scoped_lock lock(mutex_);
     for (std::size_t i = 0; i < open.size(); ++i) {
       const std::size_t k = open[i];
@@ -165,7 +176,7 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
       value[k] = values.value[i];
       if (!compression_error.empty()) compression_error[k] = values.compression_error[i];
       if (!error.empty())
-        error[k] = error_on_device(level, value[k], values.error_bound[i], values.compression_error[i]);
+        error[k] = error_on_device(level, weights, value[k], values.error_bound[i], values.compression_error[i]);
       answered[k] = 1;
       const bool by_steps = values.by_steps[i] != 0;
       (!by_steps ? routes_.contour : is_discrete ? routes_.stepping : routes_.uniformization) += num_points;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "elimination/level_schedule.hpp"
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/moment_replay.hpp"
@@ -56,7 +57,7 @@ TEST(MomentKernel, AgreesWithTheHost) {
                                testing::dense_chain(40)};
   for (const StateGraph& graph : graphs) {
     const Prc prc = eliminate(graph);
-    const DeviceProgram program(prc.arrays());
+    const DeviceProgram program(by_level(prc.arrays()));
     Matrix<double> phi(301, graph.num_rates());
     std::mt19937 random(5);
     std::lognormal_distribution<double> factor(0, 0.2);
@@ -109,7 +110,7 @@ TEST(MomentKernel, ALaneDoesNotDependOnItsBatch) {
   const std::int32_t two_demes[] = {3, 3};
   const Model model = structured_coalescent_blocks(two_demes);
   const Prc prc = eliminate(model.graph);
-  const DeviceProgram program(prc.arrays());
+  const DeviceProgram program(by_level(prc.arrays()));
   Matrix<double> phi(500, model.rates.num_rates());
   for (std::size_t l = 0; l < phi.num_rows(); ++l)
     for (std::size_t r = 0; r < phi.num_cols(); ++r) phi(l, r) = 0.5 + 0.001 * static_cast<double>(l + r);
@@ -123,7 +124,7 @@ TEST(MomentKernel, ALaneDoesNotDependOnItsBatch) {
 TEST(MomentKernel, FailureWithoutADeviceIsADeviceError) {
   if (has_device()) GTEST_SKIP() << "a CUDA device is present";
   const Prc prc = eliminate(coxian(3).graph);
-  EXPECT_THROW(DeviceProgram program(prc.arrays()), DeviceError);
+  EXPECT_THROW(DeviceProgram program(by_level(prc.arrays())), DeviceError);
 }
 
 }  // namespace

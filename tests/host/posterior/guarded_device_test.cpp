@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "device/evaluation/shared_programs.hpp"
-#include "host/posterior/host_loop_device.hpp"
 #include "elimination/prc_arrays.hpp"
+#include "host/posterior/host_loop_device.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/prc.hpp"
 #include "sojourn/svgd.hpp"
@@ -67,7 +67,8 @@ struct ProbePosterior final : DevicePosterior {
 struct ProbeLevel final : DeviceLevel {
   Seen seen;
   void evaluate(MatrixView<const double>, bool, DeviceValues&) override { Seen::look(); }
-  std::unique_ptr<DeviceCloud> make_cloud(const ParameterTables&, const SvgdOptions&, const std::string& name) override {
+  std::unique_ptr<DeviceCloud> make_cloud(const ParameterTables&, const SvgdOptions&,
+                                          const std::string& name) override {
     Seen::look();
     if (name.empty()) return nullptr;
     return std::make_unique<ProbeCloud>();
@@ -142,13 +143,16 @@ TEST(GuardedDevice, EveryCallFindsItsDeviceAndLeavesTheCallers) {
     once("most dimensions", [&] { EXPECT_EQ(device.svgd->most_dimensions(), 16); });
     once("direction", [&] { device.svgd->direction(Kernel{}, {}); });
     once("draw", [&] { device.sampling->draw(nothing<JumpTable>(), 1, 0, {}); });
-    once("load", [&] { level = device.likelihood->load(nothing<PrcArrays>(), nothing<LikelihoodTables>()); }, 2);
-    once("load moments", [&] { moments = device.moments->load(nothing<PrcArrays>()); }, 2);
+    once(
+        "load", [&] { level = device.likelihood->load(nothing<PrcArrays>(), nothing<LikelihoodTables>()); }, 2);
+    once(
+        "load moments", [&] { moments = device.moments->load(nothing<PrcArrays>()); }, 2);
     once("evaluate", [&] { level->evaluate({}, false, values); });
     once("moments", [&] { moments->evaluate(nothing<MomentLaneShape>(), {}, {}, {}, {}, {}); });
     const auto& parameters = nothing<ParameterTables>();
     once("no cloud", [&] { EXPECT_EQ(level->make_cloud(parameters, {}, ""), nullptr); });
-    once("cloud", [&] { cloud = level->make_cloud(parameters, {}, "one"); }, 2);
+    once(
+        "cloud", [&] { cloud = level->make_cloud(parameters, {}, "one"); }, 2);
     once("share", [&] { cloud->share_out(nothing<Communicator>(), {}); });
     once("any rank", [&] { EXPECT_TRUE(cloud->on_any_rank([] { return true; })); });
     once("load cloud", [&] { cloud->load(nothing<SvgdState>()); });
@@ -160,7 +164,8 @@ TEST(GuardedDevice, EveryCallFindsItsDeviceAndLeavesTheCallers) {
     once("save", [&] { cloud->save(nothing<SvgdState>()); });
     once("errors", [&] { cloud->worst_errors(x, x); });
     once("direction error", [&] { EXPECT_EQ(cloud->direction_error(), 0.5); });
-    once("posterior", [&] { posterior = level->make_posterior(parameters, 7); }, 2);
+    once(
+        "posterior", [&] { posterior = level->make_posterior(parameters, 7); }, 2);
     once("dimension", [&] { EXPECT_EQ(posterior->dimension(), 2); });
     once("most", [&] { EXPECT_EQ(posterior->most_particles(), 7); });
     once("thrown", [&] { EXPECT_THROW(posterior->evaluate({}, {}, {}, {}, nullptr), DeviceError); });
@@ -183,14 +188,15 @@ TEST(GuardedDevice, DoesNotSwitchWhereItsDeviceIsCurrent) {
 /// Counts what is uploaded.
 struct FakeProgram {
   static inline int num_made = 0;
-  explicit FakeProgram(const PrcArrays& given) : own(by_level(given)) { ++num_made; }
+  explicit FakeProgram(PrcArrays sorted) : own(std::move(sorted)) { ++num_made; }
   [[nodiscard]] const PrcArrays& arrays() const { return own; }
   PrcArrays own;
 };
 
 TEST(SharedPrograms, AreUploadedOnceWhileTheyAreUsed) {
   const std::int32_t two_demes[] = {3, 2};
-  const Prc prc = eliminate(structured_coalescent_blocks(two_demes).graph), other = eliminate(coalescent_blocks(5).graph);
+  const Prc prc = eliminate(structured_coalescent_blocks(two_demes).graph),
+            other = eliminate(coalescent_blocks(5).graph);
   SharedPrograms<FakeProgram> programs;
   FakeProgram::num_made = 0;
   std::shared_ptr<const FakeProgram> first = programs.find(prc.arrays());
