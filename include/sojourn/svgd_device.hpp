@@ -12,6 +12,7 @@
 namespace sojourn {
 
 class Communicator;
+struct CommCost;
 enum class Kernel;
 struct SvgdState;
 namespace line_series {
@@ -57,6 +58,9 @@ struct DeviceMessages {
   std::chrono::duration<double> grace{30};
   /// Ends all ranks, with the text of what happened, where others wait inside NCCL and cannot be told.
   std::function<void(const std::string&)> end_all = {};
+  /// What NCCL's calls take is added here once they are done, the seconds by the device's own clock; the caller's. Host
+  /// messages, those of the host's route too, are counted by the communicator that they go by.
+  CommCost* cost = nullptr;
   /// A line for each call and each wait of NCCL.
   std::function<void(const std::string&)> log = {};
 };

@@ -1,4 +1,5 @@
 #include <array>
+#include <vector>
 
 #include "device/comm/cuda_memory.hpp"
 #include "device/support/check.cuh"
@@ -13,6 +14,11 @@ class CudaMemory final : public DeviceMemory {
     SOJOURN_CUDA_TRY(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), index));
     bus_ = bus.data();
   }
+  ~CudaMemory() override {
+    for (const cudaEvent_t mark : marks_) cudaEventDestroy(mark);
+  }
+  CudaMemory(const CudaMemory&) = delete;
+  CudaMemory& operator=(const CudaMemory&) = delete;
   void to_host(void* host, const void* device, std::size_t num_bytes) override {
     move(host, device, num_bytes);
     synchronize();
@@ -29,6 +35,25 @@ class CudaMemory final : public DeviceMemory {
     return true;
   }
   void synchronize() override { SOJOURN_CUDA_TRY(cudaStreamSynchronize(stream_)); }
+  void mark() override {
+    if (num_marks_ == marks_.size()) {
+      cudaEvent_t mark = nullptr;
+      SOJOURN_CUDA_TRY(cudaEventCreate(&mark));
+      marks_.push_back(mark);
+    }
+    SOJOURN_CUDA_TRY(cudaEventRecord(marks_[num_marks_], stream_));
+    ++num_marks_;
+  }
+  double take_seconds() override {
+    double seconds = 0;
+    for (std::size_t i = 1; i < num_marks_; i += 2) {
+      float milliseconds = 0;
+      SOJOURN_CUDA_TRY(cudaEventElapsedTime(&milliseconds, marks_[i - 1], marks_[i]));
+      seconds += 1e-3 * static_cast<double>(milliseconds);
+    }
+    num_marks_ = 0;
+    return seconds;
+  }
   [[nodiscard]] void* stream() const override { return stream_; }
   [[nodiscard]] std::string bus_id() const override { return bus_; }
 
@@ -39,6 +64,8 @@ class CudaMemory final : public DeviceMemory {
 
   cudaStream_t stream_;
   std::string bus_;
+  std::vector<cudaEvent_t> marks_;  ///< made once, recorded again
+  std::size_t num_marks_ = 0;       ///< since seconds were taken
 };
 
 }  // namespace

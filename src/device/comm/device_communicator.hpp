@@ -21,6 +21,10 @@ class DeviceMemory {
   [[nodiscard]] virtual bool is_idle() = 0;
   /// Waits for that.
   virtual void synchronize() = 0;
+  /// Marks a point of the stream. Marks come in pairs, around what is to be timed.
+  virtual void mark() = 0;
+  /// Seconds that the stream took between the marks of all pairs since the last call; the stream is idle.
+  virtual double take_seconds() = 0;
   /// cudaStream_t.
   [[nodiscard]] virtual void* stream() const = 0;
   /// The device's own name on this machine, "0000:17:00.0".

@@ -100,22 +100,24 @@ class NcclCommunicator final : public DeviceCommunicator {
   [[nodiscard]] bool is_on_stream() const override { return true; }
 
   void all_gather(const void* own, void* all, std::size_t num_bytes) override {
-    put(fmt::format("ncclAllGather of {} bytes", num_bytes),
+    put(fmt::format("ncclAllGather of {} bytes", num_bytes), num_bytes * static_cast<std::size_t>(size()),
         [&] { return table_.all_gather(own, all, num_bytes, nccl::kUint8, handle_, memory_.stream()); });
   }
   void broadcast(void* values, std::size_t num_bytes, int root) override {
-    put(fmt::format("ncclBroadcast of {} bytes from {}", num_bytes, root),
+    put(fmt::format("ncclBroadcast of {} bytes from {}", num_bytes, root), num_bytes,
         [&] { return table_.broadcast(values, values, num_bytes, nccl::kUint8, root, handle_, memory_.stream()); });
   }
   void all_reduce(const double* own, double* result, std::size_t num_elements, Reduction reduction) override {
-    put(fmt::format("ncclAllReduce of {} elements, {}", num_elements, to_string(reduction)), [&] {
-      return table_.all_reduce(own, result, num_elements, nccl::kFloat64, operation_of(reduction), handle_,
-                               memory_.stream());
-    });
+    put(fmt::format("ncclAllReduce of {} elements, {}", num_elements, to_string(reduction)),
+        num_elements * sizeof(double), [&] {
+          return table_.all_reduce(own, result, num_elements, nccl::kFloat64, operation_of(reduction), handle_,
+                                   memory_.stream());
+        });
   }
   /// The broadcasts of all ranks' rows as one group, which NCCL runs at once.
   void gather_rows(double* values, std::int64_t num_rows, std::int64_t unit, std::size_t width) override {
-    put(fmt::format("ncclBroadcast of {} rows of {} from each rank's own", num_rows, width), [&] {
+    const std::size_t num_bytes = static_cast<std::size_t>(num_rows) * width * sizeof(double);
+    put(fmt::format("ncclBroadcast of {} rows of {} from each rank's own", num_rows, width), num_bytes, [&] {
       nccl::Result status = table_.group_start();
       for (int root = 0; root < size() && status == nccl::kSuccess; ++root) {
         const RankRows rows = rows_of_rank(num_rows, unit, root, size());
@@ -145,7 +147,12 @@ class NcclCommunicator final : public DeviceCommunicator {
     if (!failure.text.empty()) give_up();
     agree(failure, Others::kMayHang);
     log(fmt::format("rank {} | {} | done in {:.6f} s", rank(), pending_text(), Seconds(Clock::now() - start).count()));
-    num_pending_ = 0;
+    if (options_.cost != nullptr) {
+      options_.cost->num_calls += num_pending_;
+      options_.cost->bytes += pending_bytes_;
+      options_.cost->seconds += memory_.take_seconds();
+    }
+    num_pending_ = pending_bytes_ = 0;
   }
 
  private:
@@ -216,14 +223,17 @@ class NcclCommunicator final : public DeviceCommunicator {
   }
 
   template <class Call>
-  void put(std::string text, Call&& call) {
+  void put(std::string text, std::size_t num_bytes, Call&& call) {
     ++sequence_;
     if (num_pending_++ == 0) first_pending_ = fmt::format("call {}, {}", sequence_, text);
     if (!failure_.empty()) return;  // of an earlier one; `wait` tells all
     SOJOURN_EXPECTS(handle_ != nullptr, CommError, "rank {}: call {}, {}: the communicator has ended by an error",
                     rank(), sequence_, text);
     log(fmt::format("rank {} | call {} | {}", rank(), sequence_, text));
+    pending_bytes_ += static_cast<std::int64_t>(num_bytes);
+    if (options_.cost != nullptr) memory_.mark();
     failure_ = text_of(call(), fmt::format("call {}, {}", sequence_, text));
+    if (options_.cost != nullptr) memory_.mark();
   }
   [[nodiscard]] std::string pending_text() const {
     if (num_pending_ == 0) return "no call";
@@ -259,7 +269,7 @@ class NcclCommunicator final : public DeviceCommunicator {
   DeviceMemory& memory_;
   NcclOptions options_;
   nccl::Handle handle_ = nullptr;
-  std::int64_t sequence_ = 0, num_pending_ = 0;
+  std::int64_t sequence_ = 0, num_pending_ = 0, pending_bytes_ = 0;
   std::string first_pending_, failure_;
   std::atomic<bool> has_ended_all_{false};
 };

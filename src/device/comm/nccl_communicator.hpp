@@ -18,6 +18,9 @@ struct NcclOptions {
   /// Ends all ranks, with the text of what happened, where others wait inside NCCL and cannot be told. Called at most
   /// once, from any thread.
   std::function<void(const std::string&)> end_all;
+  /// Adds calls that are done, their bytes, and the seconds that they took on the stream, waiting for other ranks
+  /// included; null: nobody asks.
+  CommCost* cost = nullptr;
   /// A line for each call and each wait, as of the logged communicator of the host.
   std::function<void(const std::string&)> log;
 };

@@ -117,7 +117,11 @@ class OpenExchange final : public RankExchange {
       return;
     }
     devices_ = make_nccl_communicator(std::move(table), *host_, *memory_,
-                                      {messages_.deadline, messages_.grace, messages_.end_all, messages_.log});
+                                      {.deadline = messages_.deadline,
+                                       .grace = messages_.grace,
+                                       .end_all = messages_.end_all,
+                                       .cost = messages_.cost,
+                                       .log = messages_.log});
     name_ = "NCCL " + nccl::version_text(version);
   }
 

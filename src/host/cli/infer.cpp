@@ -36,7 +36,7 @@ using Clock = std::chrono::steady_clock;
 class Inference {
  public:
   /// `communication`: what has been said between the ranks so far.
-  Inference(const InferOptions& options, Communicator& ranks, const CommCost& communication)
+  Inference(const InferOptions& options, Communicator& ranks, CommCost& communication)
       : options_(options),
         ranks_(ranks),
         communication_(communication),
@@ -65,7 +65,6 @@ class Inference {
   /// Gives all ranks what the first one has loaded, and makes ready to run.
   /// @throws CommError on all ranks where they were given different things.
   void share() {
-    expect_same_everywhere(ranks_, "version", run_origin().front().value);
     // Read as they lie there, without being parsed: a copy that differs on another node's disk is told.
     for (const Stage& stage : stages_) {
       expect_same_file(ranks_, "model", stage.source.inline_model ? run_.path : stage.source.model_path);
@@ -374,6 +373,7 @@ class Inference {
                         .num_part_shares = run_.observation_shares,
                         .device = device_.svgd.get(),
                         .messages = device_messages()};
+    control.messages.cost = &communication_;
     control.progress = [&](const SvgdProgress& now) {
       if (is_first()) progress.update(now);
       const bool last = now.iteration == now.num_iterations;
@@ -487,7 +487,7 @@ class Inference {
 
   const InferOptions& options_;
   Communicator& ranks_;
-  const CommCost& communication_;
+  CommCost& communication_;
   Clock::time_point start_ = Clock::now();
   double process_bytes_ = process_memory().now;  ///< before anything is read
   std::vector<double> bytes_of_ranks_;           ///< predicted, for the plan

@@ -17,6 +17,7 @@
 #include "comm/wrapped_communicator.hpp"
 #include "expects.hpp"
 #include "graph/content_hash.hpp"
+#include "result/build_facts.hpp"
 #include "sojourn/distributed.hpp"
 
 namespace sojourn::cli {
@@ -115,6 +116,8 @@ std::unique_ptr<Communicator> open_ranks(CommCost* cost, const Environment& envi
       "launcher/MPI mismatch: {} says rank {} of {}, MPI says {} of {}; start with the mpirun of the MPI that "
       "the program is linked with, or try srun --mpi={}",
       launched.source, launched.rank, launched.size, ranks->rank(), ranks->size(), srun_mpi_of(mpi_library()));
+  // First of all, as programs that differ would wait for each other's calls.
+  expect_same_everywhere(*ranks, "version", build_facts().version);
   voice.rank = ranks->rank();
   voice.node = std::make_unique<NodeFlag>(*ranks);
   if (!voice.node->fault().empty())

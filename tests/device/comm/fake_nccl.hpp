@@ -52,6 +52,10 @@ class Fabric {
   /// How many calls that may fail a rank has made.
   std::int64_t num_calls(int rank) const { return at(rank).num_calls; }
   int num_destroyed = 0, num_aborted = 0;
+  /// What each call takes on every rank's clock.
+  static constexpr double kSecondsPerCall = 0.25;
+  /// Called on the stream of a rank; every call is on all streams, so one clock is enough.
+  double now() const { return kSecondsPerCall * static_cast<double>(num_done_); }
 
   /// Work of one rank's device on its stream.
   void put(int rank, std::function<void()> work) {
@@ -145,6 +149,7 @@ class Fabric {
       }
     }
     for (Rank& rank : ranks_) rank.stream.pop_front();
+    ++num_done_;
     return true;
   }
   /// In another order of the ranks each time, as no order is promised.
@@ -173,6 +178,7 @@ class Fabric {
   }
 
   std::mutex mutex_;
+  std::int64_t num_done_ = 0;
   std::vector<Rank> ranks_;
   Fault fault_;
   std::atomic<bool> killed_{false};
@@ -275,6 +281,16 @@ class FakeMemory final : public DeviceMemory {
       std::this_thread::yield();
     }
   }
+  void mark() override {
+    if (fabric_ != nullptr)
+      fabric_->put(rank_, [fabric = fabric_, marks = marks_] { marks->push_back(fabric->now()); });
+  }
+  double take_seconds() override {
+    double seconds = 0;
+    for (std::size_t i = 1; i < marks_->size(); i += 2) seconds += (*marks_)[i] - (*marks_)[i - 1];
+    marks_->clear();
+    return seconds;
+  }
   [[nodiscard]] void* stream() const override { return nullptr; }
   [[nodiscard]] std::string bus_id() const override {
     const bool is_shared = fabric_ != nullptr && fabric_->shares_a_device;
@@ -288,6 +304,7 @@ class FakeMemory final : public DeviceMemory {
   }
   int rank_;
   Fabric* fabric_;
+  std::shared_ptr<std::vector<double>> marks_ = std::make_shared<std::vector<double>>();  ///< streams may outlive it
 };
 
 }  // namespace sojourn::fake_nccl

@@ -211,6 +211,27 @@ TEST(Nccl, LogNamesRankCallAndTime) {
                             R"(rank 0 \| call 1, ncclBroadcast of 8 bytes from 0 and 1 more \| done in [0-9.]+ s)"));
 }
 
+/// Calls, bytes and the stream's seconds of what is done, on every rank; nothing of a call that failed.
+TEST(Nccl, AddsUpWhatItTook) {
+  std::vector<CommCost> cost(kNumRanks);
+  Fabric fabric(kNumRanks);
+  run_thread_ranks(kNumRanks, [&](Communicator& host) {
+    FakeMemory memory(host.rank(), &fabric);
+    NcclOptions options;
+    options.cost = &cost[static_cast<std::size_t>(host.rank())];
+    const auto comm = make_nccl_communicator(fabric.table(host.rank()), host, memory, options);
+    take_steps(*comm);
+    double value = 0;
+    comm->broadcast(&value, sizeof value, 0);  // nobody waits for it: it is not done
+  });
+  for (const CommCost& of_rank : cost) {
+    // Three times rows of 10 x 3 doubles in a group of three broadcasts, a sum of 5, and 5 from each of three.
+    EXPECT_EQ(of_rank.num_calls, 9);
+    EXPECT_EQ(of_rank.bytes, 3 * 8 * (30 + 5 + 15));
+    EXPECT_DOUBLE_EQ(of_rank.seconds, 3 * (3 + 1 + 1) * Fabric::kSecondsPerCall);
+  }
+}
+
 std::string fault_of_loading(const std::string& path) {
   try {
     nccl::load(path);
