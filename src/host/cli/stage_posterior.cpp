@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "cli/mesh_picture.hpp"
 #include "cli/ranks.hpp"
 #include "cli/text_table.hpp"
 #include "expects.hpp"
@@ -109,6 +110,8 @@ std::string StagePosterior::words_of_mesh(const Stage& stage) const {
   if (const std::optional<HeldParts>& held = posterior_->held())
     text += fmt::format(", {} of {} distinct observations on the first", format_count(held->num_held()),
                         format_count(held->num_observations));
+  text += '\n' + mesh_picture(mesh, stage.sampler.num_particles, posterior_->num_parts());
+  text.pop_back();  // as a line, which whoever prints it ends
   return text;
 }
 
