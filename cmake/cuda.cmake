@@ -1,7 +1,8 @@
 include(CheckLanguage)
-# nvcc is often installed beside PATH; /usr/local/cuda is where NVIDIA's packages put it.
-if(NOT CMAKE_CUDA_COMPILER)
-  find_program(SOJOURN_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin)
+# nvcc is often installed beside PATH; /usr/local/cuda is where NVIDIA's packages put it. Who names a toolkit gets that.
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+  find_program(SOJOURN_NVCC nvcc HINTS ${CUDAToolkit_ROOT} ENV CUDAToolkit_ROOT ENV CUDA_HOME ENV CUDA_PATH
+               PATHS /usr/local/cuda PATH_SUFFIXES bin)
   if(SOJOURN_NVCC)
     set(CMAKE_CUDA_COMPILER ${SOJOURN_NVCC})
   endif()
@@ -20,6 +21,7 @@ if(CMAKE_CUDA_COMPILER)
   set(CMAKE_CUDA_STANDARD 20)
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   find_package(CUDAToolkit REQUIRED)
+  sojourn_expect_version(CUDA ${CUDAToolkit_VERSION} ${SOJOURN_LEAST_CUDA} "leave it out by -DSOJOURN_CUDA=OFF")
   set(SOJOURN_HAVE_CUDA ON)
   if(SOJOURN_NCCL)
     find_package(NCCL)

@@ -1,0 +1,10 @@
+# Run by cmake -P: sets a compiler or a toolkit of WHAT's kind and VERSION, which the project accepts or refuses.
+include(${CMAKE_CURRENT_LIST_DIR}/../../cmake/versions.cmake)
+if(WHAT STREQUAL "CUDA")
+  sojourn_expect_version(CUDA ${VERSION} ${SOJOURN_LEAST_CUDA} "leave it out by -DSOJOURN_CUDA=OFF")
+else()
+  set(CMAKE_CXX_COMPILER_ID ${WHAT})
+  set(CMAKE_CXX_COMPILER_VERSION ${VERSION})
+  sojourn_expect_compiler()
+endif()
+message(STATUS "accepted")
