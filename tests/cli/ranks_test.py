@@ -80,6 +80,15 @@ class Ranks(ProgramCase):
                 self.assertIn(scaling["class"], ("good", "fair", "poor"))
                 self.assertRegex(result.stdout, rf"{num_ranks} ranks: .*, efficiency \d+ % \({scaling['class']}")
 
+    def test_four_ranks_of_eight_threads(self):
+        # As 4 nodes of 8 cores, with more particles than all of their threads.
+        self.good("infer", "run.yaml", "--output", "alone", "--threads", "1", "--iterations", "20")
+        result = self.launch(4, PROGRAM, "infer", "run.yaml", "--output", "many", "--threads", "8", "--iterations", "20")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.particles("many"), self.particles("alone"))
+        summary = json.loads((self.folder / "many/summary.json").read_text(encoding="utf-8"))
+        self.assertEqual((summary["ranks"], summary["threads"]), (4, 8))
+
     def test_ranks_may_share_out_observations_too(self):
         # More than one part: large, and not compressed.
         self.write("many.csv", "time\n" + "".join(f"{(i + 1) / 10000:.4f}\n" for i in range(20000)))
@@ -96,6 +105,10 @@ class Ranks(ProgramCase):
             # A rank has the observations of its column alone, one of two parts here.
             self.assertIn(f"ranks: {mesh[0]} x {mesh[1]} (particles x observations), "
                           "10,000 of 20,000 distinct observations on the first", result.stderr)
+            rows = [["rank 0", "rank 1"]] if num_ranks == 2 else [["rank 0", "rank 1"], ["rank 2", "rank 3"]]
+            picture = result.stderr[result.stderr.index("on the first\n"):].splitlines()[1:2 + len(rows)]
+            self.assertEqual(picture[0].split(), ["part", "1", "part", "2"])
+            self.assertEqual([re.findall(r"rank \d", line) for line in picture[1:]], rows)
             summary = json.loads((self.folder / output / "summary.json").read_text(encoding="utf-8"))
             self.assertEqual(summary["scaling"]["mesh"], mesh)
         self.write("three.yaml", run + "observation_shares: 3\n")

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import unittest
 
-from checkpoint_test import CheckpointCase
+from checkpoint_case import CheckpointCase
 from program_case import EXPONENTIAL, PROGRAM, RUN
 from ranks_test import LAUNCHER, MPIEXEC, built_with_mpi
 

@@ -24,9 +24,9 @@ if(Python3_FOUND AND TARGET sojourn_program)
     set_tests_properties(program.${cli_case} PROPERTIES TIMEOUT 600 LABELS unit
                          ENVIRONMENT "SOJOURN_PROGRAM=$<TARGET_FILE:sojourn_program>;SOJOURN_MPIEXEC=${MPIEXEC_EXECUTABLE};SOJOURN_OTHER_VERSION=${other_version};SOJOURN_WITHOUT_MPI=${without_mpi}")
   endforeach()
-  # Ranks that are stopped and told to go on beside other tests' ranks, which wait busily, come late: it has failed so
-  # in CI, never alone.
-  set_tests_properties(program.checkpoint_test PROPERTIES RUN_SERIAL TRUE)
+  # Ranks that are stopped and told to go on have seconds for it, and come late beside ranks of other tests, which wait
+  # busily.
+  set_tests_properties(program.resume_on_ranks_test PROPERTIES RUN_SERIAL TRUE)
 else()
   message(STATUS "End-to-end tests of the command line are left out: no Python 3 interpreter found")
 endif()

@@ -59,7 +59,7 @@ if(TARGET sojourn_mpi AND MPICH_FOUND AND SOJOURN_MPICH_LAUNCHER AND NOT MPI_CXX
     # A few of the tests that the other MPI passes whole.
     list(TRANSFORM mpich_cases PREPEND ranks_test.Ranks.test_)
     list(APPEND mpich_cases
-         checkpoint_test.ResumeOnRanks.test_a_rank_that_stops_ends_all_with_one_message_and_nothing_is_lost)
+         resume_on_ranks_test.ResumeOnRanks.test_a_rank_that_stops_ends_all_with_one_message_and_nothing_is_lost)
     add_test(NAME mpich.program COMMAND ${Python3_EXECUTABLE} -B -m unittest -v ${mpich_cases}
              WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/cli)
     set_tests_properties(mpich.program PROPERTIES TIMEOUT 600 LABELS unit PROCESSORS 2
