@@ -230,6 +230,32 @@ def iteration_rows(session):
     return rows
 
 
+ROUTE_CHAINS = {
+    "erlang_1": 2,
+    "erlang_3": 4,
+    "hypoexponential_5": 6,
+    "two_deme_blocks_4": 19,
+    "coalescent_blocks_8": 22,
+    "coalescent_blocks_15": 176,
+    "two_deme_blocks_10": 479,
+}
+
+
+def route_rows(session):
+    """What `auto` takes beside the quickest route of those that answer all times, chains by size."""
+    rows = []
+    for chain, states in sorted(ROUTE_CHAINS.items(), key=lambda item: item[1]):
+        routes = {}
+        for route in ("contour", "saddlepoint", "uniformization"):
+            seconds = processor(session, "route_bench", f"{chain}/{route}")
+            if seconds:
+                routes[route] = seconds
+        name = f"densities at 50 times, 64 vectors, {chain} ({states} states): auto over the quickest route"
+        best = min(routes, key=lambda route: statistics.median(routes[route]), default=None)
+        rows.append(times(name, processor(session, "route_bench", f"{chain}/auto"), best, routes.get(best), None))
+    return rows
+
+
 def detail_rows(session):
     """Everything else that was measured."""
     rows = []
@@ -292,6 +318,7 @@ def detail_rows(session):
                 " s",
             )
         )
+    rows += route_rows(session)
     shown = [row.cells() for row in goal_rows(session)]
     return [row for row in rows if row.values and row.cells()[:3] not in [cells[:3] for cells in shown]]
 

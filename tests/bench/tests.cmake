@@ -1,6 +1,8 @@
-# Models of the benchmarks that are plain arithmetic.
+# Models and tables of the benchmarks that are plain arithmetic.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  add_test(NAME bench.scaling_model COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/scaling_model_test.py)
-  set_tests_properties(bench.scaling_model PROPERTIES LABELS unit)
+  foreach(case scaling_model scaling_page)
+    add_test(NAME bench.${case} COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/${case}_test.py)
+    set_tests_properties(bench.${case} PROPERTIES LABELS unit)
+  endforeach()
 endif()
