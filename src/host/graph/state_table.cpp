@@ -112,40 +112,80 @@ void StateTable::lay_out_fields() {
   place_fields(widths);
 }
 
-void StateTable::make_room_for(std::span<const std::int32_t> row) {
-  if (!is_packed_) return;
-  const std::vector<Field> old_fields = fields_;
-  std::vector<std::int32_t> values(num_variables_);
-  const auto unpack = [&](const StateKey& key) {
-    for (std::size_t v = 0; v < num_variables_; ++v) {
-      const Field field = old_fields[v];
-      const std::uint64_t bits = key.word[field.word] >> field.shift & ((std::uint64_t{1} << field.width) - 1);
-      values[v] =
-          static_cast<std::int32_t>(static_cast<std::uint32_t>(field.offset) + static_cast<std::uint32_t>(bits));
-    }
-  };
-  const auto widen = [&](std::span<const std::int32_t> seen) {
-    for (std::size_t v = 0; v < num_variables_; ++v) {
-      lowest_[v] = std::min(lowest_[v], seen[v]);
-      highest_[v] = std::max(highest_[v], seen[v]);
-    }
-  };
-  widen(row);
-  // Values seen inside a field's slack count too, or the new layout could not hold a row that the old one held.
+/// Takes the values that fields hold into the range that the next layout is for: what is inside a field's slack counts
+/// too, or the new layout could not hold a row that the old one held.
+void StateTable::widen_to_held() {
+  // Of a field that begins at 0 the bits that any key uses are those of its largest value; one of 32 bits holds
+  // negative ones as well.
+  StateKey used{};
   for (const StateKey& key : keys_) {
-    unpack(key);
-    widen(values);
+    used.word[0] |= key.word[0];
+    used.word[1] |= key.word[1];
   }
-  lay_out_fields();
-  if (!is_packed_) {
-    variables_.clear();
-    variables_.reserve(keys_.size() * num_variables_);
+  for (std::size_t v = 0; v < num_variables_; ++v) {
+    if (fields_[v].offset == 0 && fields_[v].width < 32) {
+      highest_[v] = std::max(highest_[v], read(fields_[v], used));
+      continue;
+    }
+    for (const StateKey& key : keys_) {
+      lowest_[v] = std::min(lowest_[v], read(fields_[v], key));
+      highest_[v] = std::max(highest_[v], read(fields_[v], key));
+    }
+  }
+}
+
+/// Moves what keys hold from the fields of before to those of now: at once what moves together.
+void StateTable::pack_again(std::span<const Field> before) {
+  struct Move {
+    std::uint64_t mask;  ///< of the bits before
+    int from, to, shift;
+  };
+  std::vector<Move> moves;
+  std::vector<std::size_t> others;  // whose values begin elsewhere
+  for (std::size_t v = 0; v < num_variables_; ++v) {
+    const Field &old = before[v], &now = fields_[v];
+    if (old.offset != now.offset) {
+      others.push_back(v);
+      continue;
+    }
+    const std::uint64_t mask = ((std::uint64_t{1} << old.width) - 1) << old.shift;
+    const int shift = int{now.shift} - int{old.shift};
+    const bool joins =
+        !moves.empty() && moves.back().from == old.word && moves.back().to == now.word && moves.back().shift == shift;
+    if (joins) {
+      moves.back().mask |= mask;
+    } else {
+      moves.push_back({mask, old.word, now.word, shift});
+    }
   }
   for (StateKey& key : keys_) {
-    unpack(key);
-    if (is_packed_) {
-      (void)pack(values.data(), key);
-    } else {
+    StateKey moved{};
+    for (const Move& move : moves) {
+      const std::uint64_t bits = key.word[move.from] & move.mask;
+      moved.word[move.to] |= move.shift >= 0 ? bits << move.shift : bits >> -move.shift;
+    }
+    for (const std::size_t v : others) (void)put(fields_[v], read(before[v], key), moved);
+    key = moved;
+  }
+}
+
+void StateTable::make_room_for(std::span<const std::int32_t> row) {
+  if (!is_packed_) return;
+  const std::vector<Field> before = fields_;
+  widen_to_held();
+  for (std::size_t v = 0; v < num_variables_; ++v) {
+    lowest_[v] = std::min(lowest_[v], row[v]);
+    highest_[v] = std::max(highest_[v], row[v]);
+  }
+  lay_out_fields();
+  if (is_packed_) {
+    pack_again(before);
+  } else {
+    variables_.clear();
+    variables_.reserve(keys_.size() * num_variables_);
+    std::vector<std::int32_t> values(num_variables_);
+    for (StateKey& key : keys_) {
+      for (std::size_t v = 0; v < num_variables_; ++v) values[v] = read(before[v], key);
       key = hashed_key(values.data());
       variables_.append(values);
     }
@@ -168,15 +208,23 @@ void StateTable::reserve(std::size_t most_used) {
   int bits = std::max(shard_bits_, kFirstShardBits);
   while (most_used * 5 > (std::size_t{3} << bits)) ++bits;
   if (bits == shard_bits_ && !slots_.empty()) return;
+  const bool grows = !slots_.empty();
+  const int old_bits = shard_bits_;
   shard_bits_ = bits;
   place_mask_ = (std::uint64_t{1} << bits) - 1;
-  slots_ = {};  // the old ones go first
+  if (!grows) {
+    slots_.assign(std::size_t{kNumShards} << bits, Slot{-1, 0});
+    for (std::int32_t state = 0; state < num_states(); ++state) settle_slot(hash_of(keys_[state]), state);
+    return;
+  }
+  // A slot's tag holds the bits that choose its place, so the keys, which lie elsewhere, need not be read.
+  LargePageVector<Slot> old;
+  old.swap(slots_);
   slots_.assign(std::size_t{kNumShards} << bits, Slot{-1, 0});
-  for (std::int32_t state = 0; state < num_states(); ++state) {
-    const std::uint64_t hash = hash_of(keys_[state]);
-    std::size_t place = first_place(hash);
-    while (slots_[place].state >= 0) place = next_place(place);
-    slots_[place] = {state, static_cast<std::uint32_t>(hash >> 32)};
+  for (std::size_t place = 0; place < old.size(); ++place) {
+    if (old[place].state < 0) continue;
+    settle_slot(std::uint64_t{place >> old_bits} << kShardShift | std::uint64_t{old[place].tag} << 32,
+                old[place].state);
   }
 }
 
@@ -199,10 +247,8 @@ std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, co
   const std::int32_t known = find(key, hash, row);
   if (known >= 0) return known;
   reserve(++shards_[hash >> kShardShift].num_used);
-  std::size_t place = first_place(hash);
-  while (slots_[place].state >= 0) place = next_place(place);
   const std::int32_t state = num_states();
-  slots_[place] = {state, static_cast<std::uint32_t>(hash >> 32)};
+  settle_slot(hash, state);
   keys_.push_back(key);
   if (!is_packed_) {
     variables_.extend(variables_.size() + num_variables_);
@@ -282,11 +328,7 @@ void StateTable::read_row(std::int32_t state, std::span<std::int32_t> row) const
     return;
   }
   const StateKey key = keys_[state];
-  for (std::size_t v = 0; v < num_variables_; ++v) {
-    const Field field = fields_[v];
-    const std::uint64_t bits = key.word[field.word] >> field.shift & ((std::uint64_t{1} << field.width) - 1);
-    row[v] = static_cast<std::int32_t>(static_cast<std::uint32_t>(field.offset) + static_cast<std::uint32_t>(bits));
-  }
+  for (std::size_t v = 0; v < num_variables_; ++v) row[v] = read(fields_[v], key);
 }
 
 std::vector<std::int32_t> StateTable::row(std::int32_t state) const {

@@ -183,12 +183,25 @@ class StateTable {
     add_hash(variable, from, key, ~std::uint64_t{0});
     add_hash(variable, to, key);
   }
+  static std::int32_t read(const Field& field, const StateKey& key) {
+    const std::uint64_t bits = key.word[field.word] >> field.shift & ((std::uint64_t{1} << field.width) - 1);
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(field.offset) + static_cast<std::uint32_t>(bits));
+  }
   [[nodiscard]] bool pack(const std::int32_t* row, StateKey& key) const;
+  void widen_to_held();
+  void pack_again(std::span<const Field> before);
   [[nodiscard]] StateKey hashed_key(const std::int32_t* row) const;
   void lay_out_fields();
   bool place_fields(std::span<const int> widths);
+  /// The bits that choose the place are of the tag, the lower ones first: it is all that a larger table needs.
   [[nodiscard]] std::size_t first_place(std::uint64_t hash) const {
-    return (hash >> kShardShift) << shard_bits_ | (hash & place_mask_);
+    return (hash >> kShardShift) << shard_bits_ | (hash >> 32 & place_mask_);
+  }
+  /// Takes the first empty slot.
+  void settle_slot(std::uint64_t hash, std::int32_t state) {
+    std::size_t place = first_place(hash);
+    while (slots_[place].state >= 0) place = next_place(place);
+    slots_[place] = {state, static_cast<std::uint32_t>(hash >> 32)};
   }
   /// The next place of the same shard.
   [[nodiscard]] std::size_t next_place(std::size_t place) const {
