@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "evaluation/replays_held.hpp"
 #include "sojourn/elimination.hpp"
 #include "sojourn/evaluator.hpp"
 #include "sojourn/explore.hpp"
@@ -135,7 +136,9 @@ void add_large_model(const std::string& name, const Make& make) {
           const double before = memory("VmRSS:");
           benchmark::DoNotOptimize(evaluator.moments(theta.view(), evaluator.model().graph.unit_reward(), 1, true));
           state.counters["bytes"] = memory("VmHWM:") - before;
-          state.counters["predicted_bytes_per_vector"] = static_cast<double>(predicted.gradient_bytes_per_lane);
+          const ReplaysHeld held = replays_held(predicted.replay, 64, 1);
+          state.counters["predicted"] = held.gradient;
+          state.counters["predicted/differences"] = held.differences;
         }
         count_rate(state, "vectors/s", 64);
       })

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/random.hpp"
+#include "evaluation/replays_held.hpp"
 #include "expects.hpp"
 
 namespace sojourn::cli {
@@ -100,10 +101,8 @@ Identifiability identifiability(const Evaluator& evaluator, const std::vector<Na
   const double multiply_adds = kNumVectors * (static_cast<double>(cost.factor_multiply_adds) +
                                               2.0 * result.order * static_cast<double>(rewards.size()) *
                                                   static_cast<double>(cost.solve_multiply_adds));
-  // A replay is eight vectors wide, and its gradient keeps what each order solved for and its adjoint.
-  const double bytes =
-      8 * sizeof(double) *
-      (static_cast<double>(cost.num_slots) + 2.0 * result.order * evaluator.model().graph.num_states());
+  // Gradients keep what each order solved for, its differences and its adjoint.
+  const double bytes = result.order * replays_held(cost.replay, kNumVectors, 1).differences;
   if (multiply_adds > kMaxMultiplyAdds || bytes > kMaxBytes) {
     result.reason = "the model is too large for a quick look";
     return result;

@@ -5,11 +5,11 @@
 #include "cli/elimination_options.hpp"
 #include "cli/identifiability.hpp"
 #include "cli/json_writer.hpp"
-#include "cli/memory_check.hpp"
 #include "cli/streams.hpp"
 #include "cli/text_table.hpp"
 #include "cli/theta.hpp"
 #include "cli/verb.hpp"
+#include "evaluation/replays_held.hpp"
 #include "expects.hpp"
 #include "model/suggest.hpp"
 #include "sojourn/dot.hpp"
@@ -79,8 +79,11 @@ std::string as_json(const Inspection& inspection) {
   json.member("solve_multiply_adds", predicted.solve_multiply_adds);
   json.member("graph_bytes", predicted.graph_bytes).member("program_bytes", predicted.program_bytes);
   json.member("elimination_bytes", predicted.elimination_bytes);
-  json.member("value_bytes_per_vector", predicted.value_bytes_per_lane);
-  json.member("gradient_bytes_per_vector", predicted.gradient_bytes_per_lane);
+  const ReplayBytes& replay = predicted.replay;
+  json.member("value_bytes_per_vector", replay.value);
+  json.member("gradient_bytes_per_vector", replay.products > 0 ? replay.products : replay.differences);
+  json.member("differences_bytes_per_vector", replay.differences);
+  json.member("difference_program_bytes", replay.difference_program);
   json.member("exact", predicted.exact).end_object();
   json.member("fits", inspection.cost != nullptr).member("bytes_left", inspection.bytes_left);
   if (inspection.cost != nullptr)
@@ -146,11 +149,13 @@ std::string as_text(const Inspection& inspection) {
                    bytes(static_cast<double>(predicted.graph_bytes)),
                    bytes(static_cast<double>(predicted.program_bytes)),
                    bytes(static_cast<double>(predicted.elimination_bytes))));
+  const ReplaysHeld few = replays_held(predicted.replay, 1, 1), many = replays_held(predicted.replay, 10'000, 1);
   line("", fmt::format("{} for a mean of few parameter vectors, {} of many; {} and {} with gradient; for each thread",
-                       bytes(replay_bytes(predicted.value_bytes_per_lane, 1, 1)),
-                       bytes(replay_bytes(predicted.value_bytes_per_lane, 10'000, 1)),
-                       bytes(replay_bytes(predicted.gradient_bytes_per_lane, 1, 1)),
-                       bytes(replay_bytes(predicted.gradient_bytes_per_lane, 10'000, 1))));
+                       bytes(few.value), bytes(many.value), bytes(few.gradient), bytes(many.gradient)));
+  if (predicted.replay.products > 0)
+    line("", fmt::format("{} and {} where gradients fall back on differences, {} of it for all threads together",
+                         bytes(few.differences), bytes(many.differences),
+                         bytes(static_cast<double>(predicted.replay.difference_program))));
   line("fits", cost != nullptr ? fmt::format("yes, {} are left", bytes(static_cast<double>(inspection.bytes_left)))
                                : fmt::format("no, {} are left; use a smaller model, or raise --max-memory where the "
                                              "machine has more",
@@ -220,7 +225,7 @@ ExitCode inspect(const InspectOptions& options) {
   Identifiability identified;
   identified.reason = "its evaluation does not fit in memory";
   const int num_threads = options.common.num_threads();
-  if (replay_bytes(predicted.gradient_bytes_per_lane, 1, num_threads) < static_cast<double>(memory_left()))
+  if (replays_held(predicted.replay, 1, num_threads).differences < static_cast<double>(memory_left()))
     identified = identifiability(evaluator, rewards);
   return print({evaluator.model(), predicted, bytes_left, &evaluator.prc().cost(), identified});
 }

@@ -82,6 +82,7 @@ class Elimination {
     while (!assemble()) {
     }
     const std::vector<std::int32_t> level = finish_arrays(*arrays_);
+    arrays_->cost.replay = replay_bytes(count_replays(), graph_.time_kind());
     report(level);
     return arrays_;
   }
@@ -99,6 +100,7 @@ class Elimination {
       const SymbolicFactor factor = source_.obtain(pattern, patterns_.key(p), max_pairs(fill), from_cache);
       for (std::int32_t i = 0; i < factor.num_states(); ++i) num_lower += factor.middle[i] - factor.begin[i];
       fill = fill_of(factor, plan_fronts(factor));
+      fill.num_differences = count_both_ways(pattern, factor.order);
     } catch (const ModelError&) {
       fill = estimate_fill(pattern);
       return false;
@@ -410,6 +412,28 @@ class Elimination {
       }
       for (const PrcSum& sum : first) visit(sum.num_pairs == 0 ? SumKind::kDirect : SumKind::kWithPairs, row, sum);
     }
+  }
+
+  [[nodiscard]] ReplayCounts count_replays() const {
+    const PrcArrays& arrays = *arrays_;
+    ReplayCounts counts{.num_rows = std::ssize(arrays.rows),
+                        .num_groups = std::ssize(arrays.groups),
+                        .num_terms = std::ssize(arrays.terms),
+                        .num_value_slots = arrays.num_value_slots,
+                        .largest_rows = arrays.cost.largest_component,
+                        .by_fronts = arrays.goes_by_fronts()};
+    std::vector<std::int64_t> num_differences;  // by pattern
+    for (std::size_t p = 0; p < factors_.size(); ++p)
+      num_differences.push_back(
+          count_both_ways(patterns_.pattern(static_cast<std::int32_t>(p)), factors_[p].factor.order));
+    for (std::int32_t c = 0; c < components_.num_components; ++c) {
+      if (pattern_of_[c] < 0) continue;
+      const std::int64_t own = num_differences[pattern_of_[c]];
+      counts.num_differences += own;
+      counts.largest_differences = std::max(counts.largest_differences, own);
+      counts.largest_entries = std::max(counts.largest_entries, factor_of(c)->num_entries());
+    }
+    return counts;
   }
 
   void report(const std::vector<std::int32_t>& level) const {

@@ -118,6 +118,9 @@ void FillCounts::add_component(const ComponentPattern& pattern, const FillEstima
   num_entries += fill.num_entries;
   num_lower_entries += num_lower;
   num_pairs += fill.num_pairs;
+  if (fill.by_fronts()) num_front_pairs += fill.num_pairs;
+  num_differences += fill.num_differences;
+  largest_differences = std::max(largest_differences, fill.num_differences);
   num_direct_entries += std::ssize(pattern.column);
   largest_entries = std::max(largest_entries, fill.num_entries);
   largest_rows = std::max<std::int64_t>(largest_rows, pattern.num_states());
@@ -141,7 +144,26 @@ FillEstimate estimate_fill(const ComponentPattern& pattern) {
   estimate.num_entries = static_cast<std::int64_t>(2 * info[AMD_LNZ]);
   estimate.num_pairs = static_cast<std::int64_t>(info[AMD_NMULTSUBS_LU] - info[AMD_LNZ]);
   if (estimate.is_symmetric) count_symmetric_fill(pattern, order, estimate);
+  estimate.num_differences = estimate.num_entries / 2;  // the ordering takes every link to go both ways
   return estimate;
+}
+
+ReplayBytes replay_bytes(const ReplayCounts& counts, TimeKind time_kind) {
+  const bool discrete = time_kind == TimeKind::kDiscrete;
+  const std::int64_t factors = counts.largest_entries + 2 * std::max<std::int64_t>(1, counts.largest_rows);
+  ReplayBytes bytes;
+  // Solution, the same less the reference, and in discrete time what it is solved for; slopes, and differences of one
+  // component at a time.
+  const std::int64_t solution = (discrete ? 3 : 2) * counts.num_rows + counts.num_groups + counts.largest_differences;
+  bytes.value = 8 * (factors + (discrete ? solution : counts.num_value_slots));
+  if (!discrete) bytes.products = 8 * (factors + 2 * counts.num_rows);
+  // With the sizes of slopes, of differences and of what these were made from; visits, in discrete time with those of
+  // right-hand sides and their absolute values.
+  bytes.differences = 8 * (factors + solution + counts.num_groups + counts.largest_differences + counts.largest_rows +
+                           (discrete ? 3 : 1) * counts.num_rows);
+  bytes.difference_program = 8 * (counts.num_rows + counts.num_differences) + 4 * counts.num_terms;
+  bytes.few_lanes = counts.by_fronts;
+  return bytes;
 }
 
 std::int64_t pattern_bytes(const ComponentPattern& pattern, std::int64_t num_entries) {
@@ -175,9 +197,11 @@ CostPrediction predict_bytes(const StateGraph& graph, const Components& componen
   const std::int64_t passing =
       std::max(25 * fill.largest_rows - arrivals, 16 * edges.num_external_terms() + 16 * num_rows);
   prediction.elimination_bytes = prediction.program_bytes + lasting + passing;
-  const std::int64_t largest = fill.largest_entries + 2 * std::max<std::int64_t>(1, fill.largest_rows);
-  prediction.value_bytes_per_lane = 8 * (edges.num_value_slots + largest);
-  prediction.gradient_bytes_per_lane = 8 * (2 * num_rows + largest);
+  const bool by_fronts = 2 * fill.num_front_pairs > prediction.factor_multiply_adds + prediction.solve_multiply_adds;
+  prediction.replay =
+      replay_bytes({num_rows, edges.num_groups, edges.num_terms, edges.num_value_slots, fill.num_differences,
+                    fill.largest_entries, prediction.largest_component, fill.largest_differences, by_fronts},
+                   graph.time_kind());
   return prediction;
 }
 

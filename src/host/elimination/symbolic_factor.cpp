@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <queue>
 #include <utility>
 
@@ -110,6 +111,37 @@ std::string fault_of(const SymbolicFactor& factor, const ComponentPattern& patte
   }
   if (num_pairs != factor.num_pairs) return "its number of multiply-adds is wrong";
   return {};
+}
+
+std::int64_t count_both_ways(const ComponentPattern& pattern, std::span<const std::int32_t> order) {
+  const std::int32_t size = pattern.num_states();
+  std::vector<std::int32_t> position(size), begin(size + 1, 0), earlier(pattern.column.size());
+  for (std::int32_t i = 0; i < size; ++i) position[order[i]] = i;
+  // Links by their later end; those that go both ways are listed twice.
+  const auto for_each_link = [&](auto&& visit) {
+    for (std::int32_t state = 0; state < size; ++state)
+      for (std::int32_t e = pattern.row_begin[state]; e < pattern.row_begin[state + 1]; ++e) {
+        const std::int32_t a = position[state], b = position[pattern.column[e]];
+        visit(std::max(a, b), std::min(a, b));
+      }
+  };
+  for_each_link([&](std::int32_t late, std::int32_t) { ++begin[late + 1]; });
+  std::partial_sum(begin.begin(), begin.end(), begin.begin());
+  std::vector<std::int32_t> next(begin.begin(), begin.end() - 1);
+  for_each_link([&](std::int32_t late, std::int32_t early) { earlier[next[late]++] = early; });
+  // Row i finds the rows below it on the ways up the elimination tree from its first neighbours (Liu 1990).
+  std::vector<std::int32_t> parent(size, -1), met(size, -1);
+  std::int64_t count = 0;
+  for (std::int32_t i = 0; i < size; ++i) {
+    met[i] = i;
+    for (std::int32_t e = begin[i]; e < begin[i + 1]; ++e)
+      for (std::int32_t k = earlier[e]; k < i && met[k] != i; k = parent[k]) {
+        if (parent[k] < 0) parent[k] = i;
+        met[k] = i;
+        ++count;
+      }
+  }
+  return count;
 }
 
 bool is_exact_fill(const SymbolicFactor& factor, const ComponentPattern& pattern) {

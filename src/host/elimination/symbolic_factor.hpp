@@ -43,6 +43,11 @@ std::string fault_of(const SymbolicFactor& factor, const ComponentPattern& patte
 /// way. Cost: O(multiply-adds).
 bool is_exact_fill(const SymbolicFactor& factor, const ComponentPattern& pattern);
 
+/// Entries above the diagonal of the fill of `pattern` if every link went both ways, eliminated in `order` [n]
+/// (position -> local state): the differences that a replay keeps (`PrcDifferences`). Cost: a step for each of them,
+/// O(states + edges) memory.
+std::int64_t count_both_ways(const ComponentPattern& pattern, std::span<const std::int32_t> order);
+
 /// Writes the multiply-adds of a factor, by entry and in ascending order of the column eliminated.
 ///
 /// @param pairs_of  [entries] how many pairs each entry has.

@@ -41,7 +41,7 @@ void for_lane_blocks(std::size_t num_lanes, int num_threads, Body&& body) {
     }
     if (failure) std::rethrow_exception(failure);
   };
-  if (num_lanes <= 2 * Narrow) {
+  if (are_few(num_lanes, Narrow)) {
     run(std::integral_constant<int, Narrow>{});
   } else {
     run(std::integral_constant<int, Wide>{});

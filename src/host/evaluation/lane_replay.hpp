@@ -17,6 +17,7 @@
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/difference_program.hpp"
 #include "evaluation/lane_pack.hpp"
+#include "evaluation/lane_widths.hpp"
 #include "sojourn/matrix_view.hpp"
 
 namespace sojourn {
@@ -295,20 +296,14 @@ class LaneReplay {
   PackArray<Lanes> rate_, inverse_rate_, entry_, exit_, inverse_;
 };
 
-/// Lanes of the wide and of the narrow replay; the narrow one serves a few parameter vectors.
 template <class Scalar>
-inline constexpr int kWideLanesOf = 8 * kVectorLanes<Scalar>;
+inline constexpr int kWideLanesOf = lane_widths(kVectorLanes<Scalar>).wide;
 template <class Scalar>
-inline constexpr int kNarrowLanesOf = kVectorLanes<Scalar>;
+inline constexpr int kNarrowLanesOf = lane_widths(kVectorLanes<Scalar>).narrow;
 inline constexpr int kWideLanes = kWideLanesOf<double>;
 inline constexpr int kNarrowLanes = kNarrowLanesOf<double>;
-/// Lanes of a replay with gradient, which keeps more arrays alive and more numbers in registers.
-inline constexpr int kGradientLanes = 4 * kVectorDoubles;
-/// Lanes of a replay with gradient from products. Twice as many take a tenth more time with AVX-512: solution and
-/// visits then leave less of the core's cache to the factors.
-inline constexpr int kProductLanes = std::min(8 * kVectorDoubles, 32);
-/// Lanes where most multiply-adds belong to fronts: their tiles leave registers for two vectors a number, and the
-/// entries of a large component leave the core's cache the later, the fewer lanes there are.
-inline constexpr int kFrontLanes = 2 * kVectorDoubles;
+inline constexpr int kGradientLanes = lane_widths(kVectorDoubles).differences;
+inline constexpr int kProductLanes = lane_widths(kVectorDoubles).products;
+inline constexpr int kFrontLanes = lane_widths(kVectorDoubles).fronts;
 
 }  // namespace sojourn

@@ -68,11 +68,16 @@ std::size_t replay_moments_on<kThisSet>(const StateGraph& graph, const Prc& prc,
   }
   if (left.num_lanes == 0) return 0;
   if (!differences) differences.emplace(prc.arrays());
-  for_lane_blocks<kGradientLanes>(left.num_lanes, num_threads, [&](auto width, auto&& next_block) {
+  const auto by_differences = [&](auto width, auto&& next_block) {
     auto block = block_of(width);
     while (const auto first = next_block())
       block.gradient_by_differences(phi, left, *first, values, gradient, judge, in_doubt_still);
-  });
+  };
+  if (are_differences_narrow(order * prc.cost().replay.differences, lane_widths(kVectorDoubles))) {
+    for_lane_blocks<kNarrowLanes>(left.num_lanes, num_threads, by_differences);
+  } else {
+    for_lane_blocks<kGradientLanes>(left.num_lanes, num_threads, by_differences);
+  }
   return left.num_lanes;
 }
 

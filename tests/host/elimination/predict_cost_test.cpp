@@ -8,6 +8,7 @@
 #include <new>
 
 #include "elimination_cases.hpp"
+#include "grid_graph.hpp"
 #include "sojourn/error.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/memory.hpp"
@@ -61,25 +62,8 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-/// A grid of side^2 states, one component, with steps in all four directions and one exit.
 StateGraph grid(std::int32_t side) {
-  StateGraphBuilder builder(TimeKind::kContinuous, 4);
-  builder.ensure_states(side * side + 1);
-  const auto add = [&](std::int32_t from, std::int32_t to, std::int32_t rate) {
-    const RateTerm term{rate, 1.0 + rate};
-    builder.add_edge(from, to, 0, {&term, 1});
-  };
-  for (std::int32_t i = 0; i < side; ++i)
-    for (std::int32_t j = 0; j < side; ++j) {
-      const std::int32_t s = i * side + j;
-      if (i > 0) add(s, s - side, 0);
-      if (j > 0) add(s, s - 1, 1);
-      if (j + 1 < side) add(s, s + 1, 2);
-      if (i + 1 < side) add(s, s + side, 3);
-    }
-  add(side * side - 1, side * side, 0);
-  builder.add_initial(0, 1);
-  return std::move(builder).build();
+  return grid_graph(side, TimeKind::kContinuous, [](std::int32_t rate) { return 1.0 + rate; });
 }
 
 /// Multiply-adds of a program, counted along its arrays.
@@ -133,7 +117,8 @@ TEST_P(Prediction, IsWhatEliminationTakes) {
   EXPECT_NEAR(static_cast<double>(predicted.program_bytes), left, 0.2 * left);
   EXPECT_NEAR(static_cast<double>(predicted.elimination_bytes), peak, 0.2 * peak);
   const std::int64_t slots = prc.cost().num_slots - arrays.num_rates - static_cast<std::int64_t>(arrays.forms.size());
-  EXPECT_NEAR(static_cast<double>(predicted.value_bytes_per_lane), 8.0 * static_cast<double>(slots), 16.0);
+  EXPECT_NEAR(static_cast<double>(predicted.replay.value), 8.0 * static_cast<double>(slots), 16.0);
+  EXPECT_EQ(predicted.replay, prc.cost().replay);
 }
 
 INSTANTIATE_TEST_SUITE_P(
