@@ -84,12 +84,17 @@ struct Timed {
   std::int64_t num_runs = 1;
 };
 
+bool is_likelihood(BenchQuantity quantity) {
+  return quantity == BenchQuantity::kLikelihood || quantity == BenchQuantity::kLikelihoodGradient;
+}
+
 void repeat(Timed& timed, BenchRow& row) {
   const Clock::time_point start = Clock::now();
   for (std::int64_t i = 0; i < timed.num_runs; ++i) timed.run();
   row.rate.values.push_back(static_cast<double>(timed.num_runs * row.num_particles) / seconds_since(start));
 }
 
+/// Means by `PrcCost`. Log-likelihoods are counted while they are evaluated.
 void count_work(BenchRow& row, const PrcCost& cost, std::int32_t num_parameters, std::size_t last_cache_bytes) {
   const bool gradient = row.quantity == BenchQuantity::kMeanGradient;
   if (!gradient && row.quantity != BenchQuantity::kMean) return;
@@ -162,7 +167,7 @@ class CaseRun {
       row.num_particles = num_particles;
       if (device_ != nullptr) row.device = device_->name();
       const bool gradient = quantity == BenchQuantity::kLikelihoodGradient || quantity == BenchQuantity::kMeanGradient;
-      const bool likelihood = quantity == BenchQuantity::kLikelihood || quantity == BenchQuantity::kLikelihoodGradient;
+      const bool likelihood = is_likelihood(quantity);
       if (likelihood && precision == Precision::kSingle) {
         row.not_measured = "log-likelihoods are not computed in fp32";
       } else if (gradient && case_.model.num_parameters() == 0) {
@@ -259,12 +264,23 @@ class CaseRun {
         timed.run();
         seconds = std::min(seconds, seconds_since(start));
       }
+      if (is_likelihood(result_.rows[timed.row].quantity)) count_likelihoods(timed);
       timed.num_runs = std::max<std::int64_t>(1, std::llround(std::ceil(plan_.seconds / std::max(seconds, 1e-7))));
       return true;
     } catch (const Error& error) {
       result_.rows[timed.row].not_measured = error.what();
       return false;
     }
+  }
+
+  /// What one more run adds to the likelihood's own count; nothing where a device does the work.
+  void count_likelihoods(const Timed& timed) const {
+    BenchRow& row = result_.rows[timed.row];
+    const double before = likelihood_->route_counts().multiply_adds;
+    timed.run();
+    row.multiply_adds = device_ != nullptr ? 0
+                                           : (likelihood_->route_counts().multiply_adds - before) /
+                                                 static_cast<double>(row.num_particles);
   }
 
   const BenchCase& case_;

@@ -65,10 +65,10 @@ std::string cases_table(const BenchResult& result) {
 
 std::string rates_table(const BenchResult& result) {
   TextTable table({"case", "precision", "threads", "particles", "likelihoods/s", "gradients/s", "means/s",
-                   "mean gradients/s", "multiply-adds/s", "of the limit"});
+                   "mean gradients/s", "multiply-adds/s of means", "of the limit", "of likelihoods", "of the limit"});
   constexpr std::size_t kLine = std::size(kBenchQuantities);
   for (std::size_t first = 0; first + kLine <= result.rows.size(); first += kLine) {
-    const BenchRow& mean = result.rows[first + kLine - 2];
+    const BenchRow &likelihood = result.rows[first], &mean = result.rows[first + kLine - 2];
     std::vector<std::string> line{result.cases[mean.case_index].name, to_string(mean.precision),
                                   mean.device == "cpu" ? std::to_string(mean.num_threads) : short_name(mean.device),
                                   std::to_string(mean.num_particles)};
@@ -79,8 +79,11 @@ std::string rates_table(const BenchResult& result) {
         cell += fmt::format(" [{}]", row.num_particles);
       line.push_back(std::move(cell));
     }
-    line.push_back(format_rate(mean.multiply_adds * mean.rate.median()));
-    line.push_back(percent(share_of_limit(mean, result).largest()));
+    for (const BenchRow* const row : {&mean, &likelihood}) {
+      const bool counted = share_of_limit(*row, result).largest() > 0;
+      line.push_back(counted ? format_rate(row->multiply_adds * row->rate.median()) : "-");
+      line.push_back(counted ? percent(share_of_limit(*row, result).largest()) : "-");
+    }
     table.add(std::move(line));
   }
   return table.text();
@@ -103,11 +106,13 @@ std::string format_rate(double per_second) {
 const char* bench_counting() {
   return "likelihoods are log-likelihoods of all observations, one per particle, gradients the same with all "
          "derivatives, means first moments; elapsed time, median over the repetitions and half the range. "
-         "Multiply-adds are those of means as the elimination predicts them: factor and one solve, two solves with "
-         "gradient; exit rates, sums over edges and the transforms of likelihoods are not counted. Bytes through "
-         "memory: parameters and results, and programs larger than the last cache once for 32 particles. The share is "
-         "of the best that the loops reached, by multiply-adds or by bytes, whichever is larger; both loops run in "
-         "fp64.";
+         "Multiply-adds of means are those that the elimination predicts: factor and one solve, two solves with "
+         "gradient. Those of likelihoods are counted while they are evaluated: the same of each transform on a "
+         "contour, four for a product of complex numbers and two for one with an edge's coefficient, and the sums over "
+         "a shared contour's nodes; stepping, uniformization and a device's work are not counted. Neither are exit "
+         "rates and sums over edges. Bytes through memory, of means alone: parameters and results, and programs larger "
+         "than the last cache once for 32 particles. The share is of the best that the loops reached, by multiply-adds "
+         "or by bytes, whichever is larger; both loops run in fp64.";
 }
 
 std::string why_no_device(const BuildInfo& build) {

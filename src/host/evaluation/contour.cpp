@@ -189,6 +189,22 @@ std::int64_t SharedContour::num_bytes() const {
   return static_cast<std::int64_t>(bytes);
 }
 
+double SharedContour::multiply_adds_to_invert() const {
+  std::size_t sum = 0;  // value, size of the terms, size at the check nodes
+  for (const Window& window : windows_) sum += window.times.size() * (3 * window.num_nodes + window.num_checks);
+  return static_cast<double>(sum);
+}
+
+double SharedContour::multiply_adds_of_gradient(std::span<const double> by_value, std::size_t num_rates) const {
+  std::size_t sum = 0;
+  for (const Window& window : windows_) {
+    const auto counts = [&](std::size_t time) { return by_value[time] != 0; };
+    const auto num_times = static_cast<std::size_t>(std::count_if(window.times.begin(), window.times.end(), counts));
+    sum += 2 * window.num_nodes * (num_times + num_rates);
+  }
+  return static_cast<double>(sum);
+}
+
 template <class Real>
 SharedContour::Window SharedContour::make_window(const ContourShape& shape, std::vector<std::size_t> group,
                                                  std::span<const double> times, std::size_t position) {

@@ -81,6 +81,9 @@ class SharedContour {
                   std::span<std::complex<double>> check_nodes) const;
   /// Bytes of its tables; almost all are the windows' weights.
   [[nodiscard]] std::int64_t num_bytes() const;
+  /// Multiply-adds of `invert`; and of `add_gradient` for all times that count, and so many rates.
+  [[nodiscard]] double multiply_adds_to_invert() const;
+  [[nodiscard]] double multiply_adds_of_gradient(std::span<const double> by_value, std::size_t num_rates) const;
   /// Doubles of scratch that the members below need.
   [[nodiscard]] std::size_t scratch_size() const { return 4 * nodes_.size(); }
 

@@ -26,6 +26,7 @@ struct LawOutcome {
   double error_bound = 0;  ///< largest relative error bound over the points
   std::int32_t num_contour = 0, num_saddlepoint = 0, num_uniformization = 0, num_stepping = 0,
                num_closed = 0;  ///< points by route
+  double multiply_adds = 0;     ///< as in `RouteCounts`
 };
 
 /// The transient law of one reward at a fixed set of points: planned once, evaluated for many particles.

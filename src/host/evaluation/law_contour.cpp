@@ -10,6 +10,7 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr int kMaxHalvings = 4;
+const char* const kPolesNotProved = "the poles are not proved real and positive here; use auto or stepping";
 
 }  // namespace
 
@@ -74,6 +75,8 @@ void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
       workspace.pending.push_back(e);
     }
   };
+  const int num_inversions = (wants_density ? 1 : 0) + (wants_survival ? 1 : 0);
+  workspace.sum_multiply_adds += num_inversions * contour.multiply_adds_to_invert();
   const std::size_t num_points = points.size();
   const auto log_factor = [&](std::size_t j) {
     return -workspace.tilts[contour.window_of(j)] * points[times[j]].value;
@@ -109,9 +112,7 @@ std::string LawPlan::Impl::solve_counts_by_contour(std::span<const double> phi, 
   const double by_contour =
       cost->contour(contour.nodes().size(), contour.check_nodes().size(), num_transforms, times.size());
   if (automatic && cost->stepping(largest) < by_contour) return "stepping is cheaper";
-  const double turn = spectrum->imaginary_bound(phi, workspace.spectrum_scratch) * largest;
-  if (!(turn <= kLargestTurn) || !spectrum->no_negative_eigenvalue(phi))
-    return "the poles are not proved real and positive here; use auto or stepping";
+  if (!has_positive_poles(phi, largest, workspace)) return kPolesNotProved;
   replay->set_particle(phi, *workspace.replay);
   std::vector<std::size_t> small;
   for (const std::size_t e : asked) {
@@ -120,8 +121,31 @@ std::string LawPlan::Impl::solve_counts_by_contour(std::span<const double> phi, 
   workspace.pending.clear();
   solve_by_contour(workspace);
   if (!workspace.pending.empty()) solve_from_saddles(LawMethod::kContour, workspace);
+  if (automatic && !workspace.pending.empty()) {
+    largest = 0;
+    for (const std::size_t e : workspace.pending) largest = std::max(largest, points[point(e)].value);
+    if (cost->saddlepoint(workspace.pending.size()) < cost->stepping(largest))
+      solve_from_saddles(LawMethod::kSaddlepoint, workspace);
+  }
   workspace.pending.insert(workspace.pending.end(), small.begin(), small.end());
   return "the contour's check does not certify it; use auto or stepping";
+}
+
+std::string LawPlan::Impl::solve_counts_by_saddles(std::span<const double> phi, Workspace& workspace) const {
+  if (!counts_time) return "rewards other than 0 and 1 have no contour in discrete time; use auto";
+  if (!has_positive_poles(phi, largest_value, workspace)) return kPolesNotProved;
+  replay->set_particle(phi, *workspace.replay);
+  solve_at_zero(workspace);
+  std::erase_if(workspace.pending, [&](std::size_t e) { return points[point(e)].value == 0; });
+  if (workspace.pending.empty() || solve_all_atom(workspace)) return {};
+  solve_from_saddles(LawMethod::kSaddlepoint, workspace);
+  return "the count is too small or too certain for a saddlepoint contour within the period of the generating "
+         "function, or its rules do not agree; use auto or stepping";
+}
+
+bool LawPlan::Impl::has_positive_poles(std::span<const double> phi, double largest, Workspace& workspace) const {
+  const double turn = spectrum->imaginary_bound(phi, workspace.spectrum_scratch) * largest;
+  return turn <= kLargestTurn && spectrum->no_negative_eigenvalue(phi);
 }
 
 }  // namespace sojourn

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "elimination/prc_arrays.hpp"
+
 namespace sojourn {
 namespace {
 
-/// Real multiply-adds in a complex one.
-constexpr double kComplex = 4;
+/// Real multiply-adds in a complex one, and in one with a real factor.
+constexpr double kComplex = 4, kRealByComplex = 2;
 /// Indirect access makes a step's multiply-add dearer than a replay's, where lanes run side by side; measured with
 /// gradients on coalescents of 10 to 479 states.
 constexpr double kSteppingFactor = 12;
@@ -35,6 +37,9 @@ LawCost::LawCost(const StateGraph& graph, const Prc& prc, std::span<const double
   const auto rows = static_cast<double>(cost.num_transient);
   factor_ = static_cast<double>(cost.factor_multiply_adds) + rows;
   solve_ = static_cast<double>(cost.solve_multiply_adds) + rows;
+  factor_pairs_ = static_cast<double>(cost.factor_multiply_adds);
+  entries_ = static_cast<double>(prc.arrays().entry_column.size());
+  terms_ = static_cast<double>(cost.solve_multiply_adds) - entries_;
   edges_ = static_cast<double>(graph.num_edges());
   num_rates_ = graph.num_rates();
 }
@@ -67,6 +72,13 @@ double LawCost::uniformization(double rate, double largest_time, std::size_t num
 
 double LawCost::stepping(double largest_count) const {
   return kChainFloor + kChainPerEdge * edges_ + largest_count * kSteppingFactor * edges_ * (1 + num_rates_);
+}
+
+double LawCost::multiply_adds(const ReplayTally& tally) const {
+  return static_cast<double>(tally.complex_factors) * kComplex * factor_pairs_ +
+         static_cast<double>(tally.complex_solves) * (kComplex * entries_ + kRealByComplex * terms_) +
+         static_cast<double>(tally.real_factors) * factor_pairs_ +
+         static_cast<double>(tally.real_solves) * (entries_ + terms_);
 }
 
 double LawCost::uniformization_rate(std::span<const double> phi) const {

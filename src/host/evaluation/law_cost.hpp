@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "evaluation/transform.hpp"
 #include "sojourn/prc.hpp"
 #include "sojourn/state_graph.hpp"
 
@@ -29,6 +30,10 @@ class LawCost {
   /// Stepping to a count.
   [[nodiscard]] double stepping(double largest_count) const;
 
+  /// Real multiply-adds of replays that were made, by `PrcCost`: four for a product of complex numbers, two for one
+  /// with an edge's coefficient.
+  [[nodiscard]] double multiply_adds(const ReplayTally& tally) const;
+
   /// Largest exit rate per unit of reward over the states that earn: what the uniformization rate is about.
   [[nodiscard]] double uniformization_rate(std::span<const double> phi) const;
 
@@ -36,6 +41,7 @@ class LawCost {
   const StateGraph* graph_;
   std::vector<double> inverse_reward_;  ///< [num_states], 0 where nothing is earned
   double factor_, solve_, edges_, num_rates_;
+  double factor_pairs_, entries_, terms_;  ///< multiply-adds of factors; of a solve, with entries and along edges
 };
 
 }  // namespace sojourn

@@ -55,17 +55,15 @@ LawPlan::Impl::Impl(const StateGraph& graph_in, const Prc& prc, std::span<const 
       if (kind == 0 ? p.density : kind == 1 ? p.survival : p.cdf) asked.push_back(kind * points.size() + n);
     }
   }
-  const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
   replay.emplace(graph, prc, reward);
   spectrum.emplace(graph, reward);
   cost.emplace(graph, prc, reward);
+  const bool discrete = graph.time_kind() == TimeKind::kDiscrete;
+  // Stepping refuses other rewards with a reason; here they would need powers of the generating function's variable.
+  counts_time = discrete && std::all_of(reward.begin(), reward.end(), [](double r) { return r == 0 || r == 1; });
   const bool contour_allowed = options.method == LawMethod::kAuto || options.method == LawMethod::kContour;
   if (!contour_allowed) return;
-  if (discrete) {
-    // Stepping refuses other rewards with a reason; here they would need powers of the generating function's variable.
-    const bool counts = std::all_of(reward.begin(), reward.end(), [](double r) { return r == 0 || r == 1; });
-    std::erase_if(times, [&](std::size_t n) { return !counts || points[n].value < kLeastCount; });
-  }
+  if (discrete) std::erase_if(times, [&](std::size_t n) { return !counts_time || points[n].value < kLeastCount; });
   while (true) {
     std::vector<double> contour_times;
     for (const std::size_t n : times) contour_times.push_back(points[n].value);
@@ -190,7 +188,7 @@ LawOutcome LawPlan::objective(std::span<const double> phi, const LawObjective& o
   const Impl& impl = *impl_;
   SOJOURN_EXPECTS(gradient.empty() || gradient.size() == impl.num_rates, ShapeError,
                   "law: the gradient has {} places for {} rates", gradient.size(), impl.num_rates);
-  const LawOutcome outcome = impl.solve(phi, !gradient.empty(), workspace);
+  LawOutcome outcome = impl.solve(phi, !gradient.empty(), workspace);
   value = kNan;
   std::fill(gradient.begin(), gradient.end(), kNan);
   if (!outcome.ok) return outcome;
@@ -222,6 +220,7 @@ LawOutcome LawPlan::objective(std::span<const double> phi, const LawObjective& o
     if (!any) continue;
     impl.contour.add_gradient(workspace.by_time, density ? workspace.density_gradient : workspace.survival_gradient,
                               gradient, workspace.contour_scratch);
+    outcome.multiply_adds += impl.contour.multiply_adds_of_gradient(workspace.by_time, impl.num_rates);
   }
   for (const std::size_t e : impl.asked) {
     if (workspace.entries[e].row >= 0) impl.add_gradient(e, workspace.by_log_values[e], gradient, workspace);

@@ -54,7 +54,7 @@ void LawPlan::Impl::solve_at_zero(Workspace& workspace) const {
     double value = 0;
     std::span<double> row;
     if (workspace.gradient) row = new_row(entry, workspace);
-    if (kind(e) == 0) {
+    if (kind(e) == 0 && !discrete()) {
       value = replay->density_at_zero(*workspace.replay, row);
     } else if (kind(e) == 1) {
       value = 1 - replay->atom(*workspace.replay);
@@ -123,7 +123,7 @@ void LawPlan::Impl::solve_from_saddles(LawMethod method, Workspace& workspace) c
     if (method == LawMethod::kContour) {
       TiltedContour(*replay, discrete()).invert(requests, options.rtol, answers, gradient, *workspace.replay);
     } else {
-      SaddlepointContour(*replay).invert(requests, options.rtol, answers, gradient, *workspace.replay);
+      SaddlepointContour(*replay, discrete()).invert(requests, options.rtol, answers, gradient, *workspace.replay);
     }
     std::vector<std::size_t> again;
     for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -267,6 +267,7 @@ void LawPlan::Impl::count_routes(LawOutcome& outcome, Workspace& workspace) cons
     if (entry.method != LawMethod::kClosed)
       route = route == LawMethod::kClosed ? entry.method : std::max(route, entry.method);
   }
+  outcome.multiply_adds = cost->multiply_adds(workspace.replay->tally) + workspace.sum_multiply_adds;
   for (const LawMethod route : workspace.routes) {
     outcome.num_contour += route == LawMethod::kContour;
     outcome.num_saddlepoint += route == LawMethod::kSaddlepoint;
@@ -281,6 +282,8 @@ LawOutcome LawPlan::Impl::solve(std::span<const double> phi, bool gradient, Work
                   num_rates);
   LawOutcome outcome;
   workspace.gradient = gradient;
+  workspace.replay->tally = {};
+  workspace.sum_multiply_adds = 0;
   workspace.rows.clear();
   workspace.pending.clear();
   for (const std::size_t e : asked) workspace.entries[e] = {kNan, kInfinity, 0, -1, false, LawMethod::kClosed};
@@ -299,10 +302,12 @@ LawOutcome LawPlan::Impl::solve(std::span<const double> phi, bool gradient, Work
   if (discrete()) {
     workspace.pending = asked;
     if (automatic || method == LawMethod::kContour) why = solve_counts_by_contour(phi, workspace);
+    if (method == LawMethod::kSaddlepoint) why = solve_counts_by_saddles(phi, workspace);
     if (!workspace.pending.empty() && (automatic || method == LawMethod::kStepping)) {
       why = solve_by_steps(phi, workspace);
     } else if (!workspace.pending.empty() && why.empty()) {
-      why = fmt::format("method {} is for continuous time; use auto, contour or stepping", to_string(method));
+      why = fmt::format("method {} is for continuous time; use auto, contour, saddlepoint or stepping",
+                        to_string(method));
     }
   } else {
     replay->set_particle(phi, *workspace.replay);

@@ -46,6 +46,7 @@ struct LawPlan::Workspace {
   std::vector<double> by_time;                    // adjoint weights of the contour's times
   LawValues values;                               // of the stepping routes
   std::vector<double> log_values, by_log_values;  // [3 N] of the objective
+  double sum_multiply_adds = 0;                   // of the shared contour's sums over its nodes
   bool gradient = false;
 };
 
@@ -62,6 +63,7 @@ struct LawPlan::Impl {
   std::vector<std::size_t> times;    ///< the contour's times: points after zero, in discrete time large enough ones
   std::vector<std::size_t> time_of;  ///< per point: its contour time
   std::vector<char> on_contour;      ///< per point: whether it has one
+  bool counts_time = false;          ///< discrete time, and rewards 0 or 1: Y counts steps
   double largest_value = 0;
   bool wants_density = false, wants_survival = false;  ///< after zero: D, or G (survival and cdf)
   std::optional<TransformReplay> replay;
@@ -86,6 +88,10 @@ struct LawPlan::Impl {
   /// Discrete time: the contours on the generating function for large counts, where they are valid and cheaper than
   /// stepping. Returns why what is pending was left.
   std::string solve_counts_by_contour(std::span<const double> phi, Workspace& workspace) const;
+  /// The same by a saddlepoint contour for each value, whatever it costs.
+  std::string solve_counts_by_saddles(std::span<const double> phi, Workspace& workspace) const;
+  /// Whether the generating function's poles are proved real and positive.
+  [[nodiscard]] bool has_positive_poles(std::span<const double> phi, double largest, Workspace& workspace) const;
   /// Closed values where no mass lies above zero; true if so.
   bool solve_all_atom(Workspace& workspace) const;
   /// What is pending from saddlepoints: by tilted contours (method kContour) or by a contour each (kSaddlepoint).

@@ -47,11 +47,16 @@ class MultiReplay {
         reward_(prc.arrays().by_row(reward)),
         rate_(1 + prc_.num_rates + prc_.num_forms) {
     passes_ = std::find(reward_.begin(), reward_.end(), 0.0) != reward_.end();
+    split_groups();
+    for (const double alpha : prc.arrays().alpha) all_mass_ += alpha;
     for (const InitialMass& start : graph.initial()) {
       if (graph.is_absorbing(start.state)) defect_ += start.probability;
     }
     defect_ += graph.defect();
+    all_mass_ += defect_;
   }
+  MultiReplay(const MultiReplay&) = delete;
+  MultiReplay& operator=(const MultiReplay&) = delete;
 
   void set_phi(const std::vector<Number>& phi) {
     std::vector<Real> rates;
@@ -134,6 +139,28 @@ class MultiReplay {
     std::vector<Scalar> entry, exit, inverse;
   };
 
+  /// A group's total is a sum that was rounded to double. Beside terms of many digits it would make mass or lose it, a
+  /// part in 1e17, and leave that as a floor under every tail: so each term gets a group of its own.
+  void split_groups() {
+    rows_.assign(prc_.rows, prc_.rows + prc_.num_rows);
+    for (PrcRow& row : rows_) {
+      const std::int64_t begin = row.group_begin, middle = row.group_middle, end = row.group_end;
+      row.group_begin = std::ssize(groups_);
+      for (std::int64_t g = begin; g < middle; ++g) {
+        const PrcGroup& group = prc_.groups[g];
+        for (std::int64_t t = group.term_begin; t < group.term_end; ++t)
+          groups_.push_back({group.rate, 0, t, t + 1, 0, prc_.terms[t].coefficient, prc_.terms[t].coefficient});
+        if (group.absorbing != 0)
+          groups_.push_back({group.rate, 0, group.term_end, group.term_end, group.absorbing, 0, group.absorbing});
+      }
+      row.group_middle = std::ssize(groups_);
+      groups_.insert(groups_.end(), prc_.groups + middle, prc_.groups + end);
+      row.group_end = std::ssize(groups_);
+    }
+    prc_.rows = rows_.data();
+    prc_.groups = groups_.data();
+  }
+
   [[nodiscard]] Real absorbing(std::int32_t v) const { return absorbing_weight<Real>(prc_, prc_.rows[v], rate_); }
   template <class Scalar>
   [[nodiscard]] Scalar dot_start(const std::vector<Scalar>& x) const {
@@ -155,7 +182,7 @@ class MultiReplay {
   [[nodiscard]] Number laplace_at(int power) const { return laplace(pow(Number(10), power)); }
 
   [[nodiscard]] Number law_at_zero(bool density, bool survival) const {
-    if (!density) return survival ? Number(1 - atom()) : atom();
+    if (!density) return survival ? Number(all_mass_ - atom()) : atom();
     const int power = static_cast<int>(inversion_.zero_part * D);  // f(0+) = lim s D(s), to about 10^-power
     return pow(Number(10), power) * (laplace_at(power) - atom());
   }
@@ -180,7 +207,7 @@ class MultiReplay {
       }
       Complex value = transform([&](std::int32_t v) { return Number(reward_[v]) * s; });
       value.re -= rest;
-      if (survival) value = Complex(1.0) - value;
+      if (survival) value = Complex(all_mass_, Number(0)) - value;
       if (!density) value = value * reciprocal(s);
       sum += exp(s.re * t) * (weight * value * turn).re;
     }
@@ -206,7 +233,7 @@ class MultiReplay {
         for (int i = 0; i < static_cast<int>(reward_[v]); ++i) shift = shift * inverse;
         return shift - Complex(1.0);
       });
-      if (survival) value = Complex(1.0) - value;
+      if (survival) value = Complex(all_mass_, Number(0)) - value;
       if (!density) value = value * reciprocal(Complex(1.0) - z);
       const Number part = (turn * value).re;
       sum += k == 0 || k == num_nodes / 2 ? part : Number(2 * part);
@@ -217,7 +244,10 @@ class MultiReplay {
   Inversion inversion_ = kCoarse;
   bool discrete_, passes_ = false;
   double defect_ = 0;
+  Number all_mass_ = 0;  ///< 1, but for what rounding left of the start's probabilities
   PrcView prc_;
+  std::vector<PrcRow> rows_;
+  std::vector<PrcGroup> groups_;
   std::size_t num_entries_;
   std::vector<double> reward_;
   std::vector<Real> rate_;

@@ -40,8 +40,26 @@ double ratio(const ScaledValue& a, const ScaledValue& b) {
   return std::ldexp(a.mantissa / b.mantissa, static_cast<int>(by));
 }
 
-void look(const TransformReplay& replay, std::span<const SaddleRequest> requests, std::span<const std::size_t> active,
-          std::span<Saddle> saddles, TransformReplay::Workspace& workspace) {
+/// What a running sum multiplies a transform with, as logarithm: 1 / s, in discrete time 1 / (1 - exp(-s)). s > 0.
+double log_of_sum(double s, bool discrete) { return -std::log(discrete ? -std::expm1(-s) : s); }
+
+/// Mean and spread of D from those of the running sum's transform.
+void add_sum(bool discrete, Saddle& saddle) {
+  if (discrete) {
+    const double more = 1 / std::expm1(saddle.s), mean = saddle.mean + more;
+    const double own = saddle.mean / mean, added = more / mean;
+    saddle.spread = saddle.spread * own * own + added * (added + 1 / mean);
+    saddle.mean = mean;
+  } else {
+    const double steps = saddle.mean * saddle.s;  // log (D / s): both parts of the spread in units of 1 / s^2
+    saddle.spread = (saddle.spread * steps * steps + 1) / ((steps + 1) * (steps + 1));
+    saddle.mean += 1 / saddle.s;
+  }
+  saddle.log_value += log_of_sum(saddle.s, discrete);
+}
+
+void look(const TransformReplay& replay, bool discrete, std::span<const SaddleRequest> requests,
+          std::span<const std::size_t> active, std::span<Saddle> saddles, TransformReplay::Workspace& workspace) {
   std::vector<double> s, value, first, second;
   for (const bool survival : {false, true}) {
     std::vector<std::size_t> members;
@@ -74,12 +92,7 @@ void look(const TransformReplay& replay, std::span<const SaddleRequest> requests
         square = -ratio(exact_second, exact_first) / saddle.mean;
       }
       saddle.spread = square - 1;
-      if (requests[members[i]].side == LawSide::kCdf) {
-        const double steps = saddle.mean * s[i];  // log (D / s): both parts of the spread in units of 1 / s^2
-        saddle.spread = (saddle.spread * steps * steps + 1) / ((steps + 1) * (steps + 1));
-        saddle.mean += 1 / s[i];
-        saddle.log_value -= std::log(s[i]);
-      }
+      if (requests[members[i]].side == LawSide::kCdf) add_sum(discrete, saddle);
       saddle.valid = saddle.mean > 0 && saddle.spread > 0 && std::isfinite(saddle.mean) && std::isfinite(saddle.spread);
     }
   }
@@ -87,8 +100,8 @@ void look(const TransformReplay& replay, std::span<const SaddleRequest> requests
 
 }  // namespace
 
-void find_saddles(const TransformReplay& replay, std::span<const SaddleRequest> requests, double tolerance,
-                  std::span<Saddle> saddles, TransformReplay::Workspace& workspace) {
+void find_saddles(const TransformReplay& replay, bool discrete, std::span<const SaddleRequest> requests,
+                  double tolerance, std::span<Saddle> saddles, TransformReplay::Workspace& workspace) {
   // s* solves mean(s) = t with mean falling from infinity at the rightmost pole to zero. 1 / mean is nearly linear at
   // both ends, so Newton's method for 1 / mean = 1 / t needs few steps; the bracket guards it.
   struct Bracket {
@@ -105,7 +118,7 @@ void find_saddles(const TransformReplay& replay, std::span<const SaddleRequest> 
     active.push_back(m);
   }
   for (int step = 0; step < kMaxSteps && !active.empty(); ++step) {
-    look(replay, requests, active, saddles, workspace);
+    look(replay, discrete, requests, active, saddles, workspace);
     still_active.clear();
     for (const std::size_t m : active) {
       Saddle& saddle = saddles[m];
@@ -167,7 +180,8 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
                4 * std::numbers::pi * distance / exponent);
 
   // Everything is relative to exp(s* t) H(s*).
-  const double unit_log = cdf ? saddle.log_value + std::log(saddle.s) : saddle.log_value;  // log D(s*), log G(s*)
+  const double unit_log =
+      cdf ? saddle.log_value - log_of_sum(saddle.s, discrete_) : saddle.log_value;  // log D(s*), log G(s*)
   std::vector<Complex> s(kBlock), value(kBlock), by_rate(kBlock * num_rates);
   std::vector<double> slope(num_rates, 0.0);
   double sum = 0, size = 0;
@@ -203,7 +217,7 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
       Complex factor = std::exp((s[k] - saddle.s) * t) * Complex(1, y / (2 * distance));
       if (y == 0) factor *= 0.5;
       if (!saddle.scaled) factor *= inverse_unit;
-      if (cdf) factor *= saddle.s / s[k];
+      if (cdf) factor *= discrete_ ? std::expm1(-saddle.s) / exponential_minus_one(-s[k]) : saddle.s / s[k];
       const Complex term = factor * value[k];
       sum += term.real();
       last = std::abs(term);
@@ -221,7 +235,13 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
     double last = kInfinity;
     for (std::size_t num_nodes = 0; !(last <= kNegligible * size); num_nodes += kBlock) {
       if (answer.num_nodes >= kMaxNodes || !std::isfinite(size)) return answer;
-      last = add(kBlock, static_cast<double>(num_nodes) * step);
+      std::size_t count = kBlock;
+      if (discrete_) {
+        const double left = std::numbers::pi / step - static_cast<double>(num_nodes);
+        if (!(left > 0)) return answer;
+        count = std::min(count, static_cast<std::size_t>(std::ceil(left)));
+      }
+      last = add(count, static_cast<double>(num_nodes) * step);
     }
     const double before = rule;
     rule = sum * step;
@@ -243,7 +263,7 @@ SaddleAnswer SaddlepointContour::integrate(const SaddleRequest& request, const S
 void SaddlepointContour::invert(std::span<const SaddleRequest> requests, double rtol, std::span<SaddleAnswer> answers,
                                 std::span<double> gradient, TransformReplay::Workspace& workspace) const {
   std::vector<Saddle> saddles(requests.size());
-  find_saddles(*replay_, requests, kSaddleTolerance, saddles, workspace);
+  find_saddles(*replay_, discrete_, requests, kSaddleTolerance, saddles, workspace);
   const std::size_t num_rates = gradient.empty() ? 0 : static_cast<std::size_t>(replay_->num_rates());
   for (std::size_t m = 0; m < requests.size(); ++m) {
     const auto row = gradient.subspan(m * num_rates, num_rates);

@@ -49,7 +49,7 @@ void TiltedContour::invert(std::span<const SaddleRequest> requests, double rtol,
     centres.push_back({std::sqrt(first) * std::sqrt(last), group.side});
   }
   std::vector<Saddle> saddles(groups.size());
-  find_saddles(*replay_, centres, kSaddleTolerance, saddles, workspace);
+  find_saddles(*replay_, discrete_, centres, kSaddleTolerance, saddles, workspace);
   std::fill(answers.begin(), answers.end(), SaddleAnswer{0, kInfinity, 0});
   std::fill(gradient.begin(), gradient.end(), 0.0);
   for (std::size_t g = 0; g < groups.size(); ++g) {

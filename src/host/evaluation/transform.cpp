@@ -270,8 +270,10 @@ template <int Lanes>
 class NodeBlock {
  public:
   NodeBlock(TransformNodes<ComplexPack<Lanes>>& nodes, const Impl& impl, const TransformParticle& particle,
-            std::span<const std::complex<double>> s, std::size_t first, const NodeResults& results)
+            std::span<const std::complex<double>> s, std::size_t first, const NodeResults& results, ReplayTally& tally)
       : nodes_(nodes),
+        tally_(tally),
+        passes_through_(particle.instant != nullptr),
         num_rates_(impl.view.num_rates),
         share_(impl.gradient_share),
         first_(first),
@@ -285,19 +287,24 @@ class NodeBlock {
       shift.im.lane(lane) = node.imag();
     }
     nodes_.factor(particle, shift, IgnorePivots{});
+    tally_.complex_factors += static_cast<std::int64_t>(count_);
   }
 
   void values() {
     for (const bool survival : {false, true}) {
-      if (!results_.value[survival].empty()) store(nodes_.solve(survival), results_.value[survival]);
+      if (results_.value[survival].empty()) continue;
+      store(nodes_.solve(survival), results_.value[survival]);
+      count_solves(1);
     }
   }
   /// Gradients by products, and by differences where these are in doubt; the values are there. False where all were.
   bool gradients_by_products() {
     bool any_kept = false;
     nodes_.solve_visits();
+    count_solves(1);
     for (const bool survival : {false, true}) {
       if (results_.gradient[survival].empty()) continue;
+      count_solves(passes_through_ ? 1 : 0);
       const auto& gradient = nodes_.gradient_by_products(survival);
       bool any_in_doubt = false;
       for (std::size_t lane = 0; lane < count_; ++lane) {
@@ -307,6 +314,7 @@ class NodeBlock {
       store_gradient(gradient, survival, false);
       if (!any_in_doubt) continue;
       nodes_.solve_differences(survival);
+      count_solves(passes_through_ ? 3 : 2);
       store_gradient(nodes_.gradient(survival), survival, true);
     }
     return any_kept;
@@ -317,15 +325,20 @@ class NodeBlock {
       if (results_.value[survival].empty()) continue;
       const bool value_alone = results_.gradient[survival].empty();
       store(value_alone ? nodes_.solve(survival) : nodes_.solve_differences(survival), results_.value[survival]);
+      count_solves(value_alone ? 1 : 2);
     }
     nodes_.solve_visits();
+    count_solves(1);
     std::fill_n(wanted_, count_, true);
     for (const bool survival : {false, true}) {
-      if (!results_.gradient[survival].empty()) store_gradient(nodes_.gradient(survival), survival, true);
+      if (results_.gradient[survival].empty()) continue;
+      store_gradient(nodes_.gradient(survival), survival, true);
+      count_solves(passes_through_ ? 1 : 0);
     }
   }
 
  private:
+  void count_solves(std::int64_t each) { tally_.complex_solves += each * static_cast<std::int64_t>(count_); }
   /// Whether products may have lost digits of some derivative of a node that matter. A zero size is an exact zero.
   [[nodiscard]] bool in_doubt(const PackArray<ComplexPack<Lanes>>& gradient, const PackArray<Pack<Lanes>>& size,
                               int lane) const {
@@ -355,6 +368,8 @@ class NodeBlock {
   }
 
   TransformNodes<ComplexPack<Lanes>>& nodes_;
+  ReplayTally& tally_;
+  bool passes_through_;  ///< states that earn nothing: each gradient solves for the visits once more
   std::int32_t num_rates_;
   double share_;
   std::size_t first_, count_;
@@ -375,7 +390,7 @@ void SetTransform::evaluate(std::span<const std::complex<double>> s, std::span<s
   bool by_products = true;
   std::size_t first = 0;
   const auto run = [&](auto& nodes, std::size_t num_nodes) {
-    NodeBlock block(nodes, impl_, workspace.particle, s, first, results);
+    NodeBlock block(nodes, impl_, workspace.particle, s, first, results, workspace.tally);
     if (with_gradient && !by_products) {
       block.gradients_by_differences();
     } else {
@@ -418,6 +433,8 @@ void SetTransform::evaluate_real(bool survival, std::span<const double> s, std::
     nodes.factor(workspace.particle, shift, LowestPivot<Lanes>{&lowest});
     Lanes x0, x1, x2;
     nodes.solve_derivatives(survival, x0, x1, x2);
+    workspace.tally.real_factors += static_cast<std::int64_t>(count);
+    workspace.tally.real_solves += 3 * static_cast<std::int64_t>(count);
     for (std::size_t lane = 0; lane < count; ++lane) {
       const int i = static_cast<int>(lane);
       const bool valid = lowest.lane(i) > 0;
@@ -444,6 +461,7 @@ void SetTransform::right_of_poles(std::span<const double> s, std::span<bool> ans
   Workspace& workspace = own(of);
   using Lanes = Pack<kNarrowLanes>;
   auto& nodes = ensure(workspace.real_narrow, impl_);
+  workspace.tally.real_factors += static_cast<std::int64_t>(s.size());
   for (std::size_t begin = 0; begin < s.size(); begin += kNarrowLanes) {
     const std::size_t count = std::min<std::size_t>(kNarrowLanes, s.size() - begin);
     Lanes shift(0.0), lowest(std::numeric_limits<double>::infinity());
@@ -465,6 +483,8 @@ void SetTransform::evaluate_scaled(std::complex<double> s, bool survival, Scaled
   const Number result = gradient.empty() ? nodes.solve(survival) : nodes.solve_differences(survival);
   const std::complex<double> factor = impl_.discrete && survival ? std::exp(s) : 1.0;
   value = {factor * result.mantissa, result.exponent};
+  workspace.tally.complex_factors += 1;
+  workspace.tally.complex_solves += gradient.empty() ? 1 : 3;
   if (gradient.empty()) return;
   nodes.solve_visits();
   const auto& by_rate = nodes.gradient(survival);
@@ -484,6 +504,8 @@ void SetTransform::evaluate_real_scaled(bool survival, double s, ScaledValue& va
   nodes.factor(workspace.particle, Number(impl_.discrete ? std::expm1(s) : s), ScaledPivotSign{&positive});
   Number x0, x1, x2;
   nodes.solve_derivatives(survival, x0, x1, x2);
+  workspace.tally.real_factors += 1;
+  workspace.tally.real_solves += 3;
   x1 = -1.0 * x1;
   x2 = 2.0 * x2;
   if (impl_.discrete) chain_to_discrete(std::exp(s), survival, x0, x1, x2);

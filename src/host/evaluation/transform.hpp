@@ -25,6 +25,13 @@ struct ScaledComplexValue {
 /// exp(s) - 1 without cancellation.
 std::complex<double> exponential_minus_one(std::complex<double> s);
 
+/// Replays that were made, one for each node, complex and real ones; transposed solves are solves as well. A solve with
+/// differences is two: of x, and of x less the reference.
+struct ReplayTally {
+  std::int64_t complex_factors = 0, complex_solves = 0;
+  std::int64_t real_factors = 0, real_solves = 0;
+};
+
 class TransformKernels;
 
 /// Laplace transforms of one law at one particle, the primitive under every contour.
@@ -43,6 +50,7 @@ class TransformReplay {
  public:
   struct Workspace {
     virtual ~Workspace() = default;
+    ReplayTally tally;  ///< of what was evaluated with it; whoever reads it sets it back
   };
   using WorkspacePtr = std::unique_ptr<Workspace>;
 

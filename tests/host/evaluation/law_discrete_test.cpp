@@ -4,6 +4,7 @@
 #include <random>
 
 #include "evaluation/law.hpp"
+#include "evaluation/multi_law.hpp"
 #include "oracle/dense.hpp"
 #include "oracle/quad_counts.hpp"
 
@@ -36,11 +37,13 @@ oracle::ZooChain negative_binomial(double p) {
   return chain;
 }
 
-TEST(LawDiscrete, NegativeBinomialInClosedFormByTheContour) {
+class CountsByContour : public testing::TestWithParam<LawMethod> {};
+
+TEST_P(CountsByContour, NegativeBinomialInClosedForm) {
   for (const double p : {0.3, 1e-3, 1e-6}) {
     std::vector<LawPoint> points;
     for (const double n : {40.0, 200.0, 1000.0, 3000.0, 20'000.0, 1e6}) points.push_back({n, true, true, true});
-    const Answer answer = evaluate(negative_binomial(p), points, LawMethod::kContour, true);
+    const Answer answer = evaluate(negative_binomial(p), points, GetParam(), true);
     int certified = 0;
     for (std::size_t i = 0; i < points.size(); ++i) {
       if (!(answer.law.error_bound[i] <= 1e-9)) continue;
@@ -151,7 +154,72 @@ oracle::ZooChain random_chain(std::mt19937_64& random) {
   return chain;
 }
 
-TEST(LawDiscrete, NoErrorBoundOfTheContourIsExceeded) {
+/// Trials until the first success: the rightmost pole is the only one, and tails of any depth are relative.
+TEST_P(CountsByContour, GeometricInClosedForm) {
+  StateGraphBuilder builder(TimeKind::kDiscrete, 1);
+  builder.ensure_states(2);
+  oracle::edge(builder, 0, 1, 0, {{0, 1.0}});
+  builder.add_initial(0, 1);
+  const oracle::ZooChain geometric = oracle::finish("geometric", std::move(builder), {1.0});
+  int certified = 0;
+  for (const double p : {0.4, 0.05, 1e-4, 1e-9}) {
+    oracle::ZooChain chain = geometric;
+    chain.phi = {p};
+    std::vector<LawPoint> points;
+    for (const double times : {1e-3, 0.1, 1.0, 7.0, 300.0, 4000.0})
+      points.push_back({std::ceil(times / p) + 30, true, true, true});
+    const Answer answer = evaluate(chain, points, GetParam(), true);
+    const double log_q = std::log1p(-p);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      if (!(answer.law.error_bound[i] <= 1e-9)) continue;
+      ++certified;
+      const double n = points[i].value, bound = answer.law.error_bound[i] + 1e-15 * (4 - n * log_q);
+      EXPECT_LE(std::abs(answer.law.log_density[i] - (std::log(p) + (n - 1) * log_q)), bound) << p << " " << n;
+      EXPECT_LE(std::abs(answer.law.log_survival[i] - n * log_q), bound) << p << " " << n;
+      EXPECT_LE(std::abs(answer.law.log_cdf[i] - std::log(-std::expm1(n * log_q))), bound) << p << " " << n;
+      EXPECT_NEAR(answer.law.density_gradient[i], 1 / p - (n - 1) / (1 - p), 1e-9 * (1 / p + n)) << p << " " << n;
+      EXPECT_NEAR(answer.law.survival_gradient[i], -n / (1 - p), 1e-9 * n / (1 - p)) << p << " " << n;
+    }
+  }
+  EXPECT_GE(certified, 15);
+}
+
+TEST(LawDiscrete, SaddlepointsSayWhatTheyCannot) {
+  // Three trials for three successes: the law is narrower than a count, and its transform does not fall off within the
+  // period.
+  for (const double p : {0.999, 0.9}) {
+    const Answer narrow = evaluate(negative_binomial(p), {{3, true, false, false}}, LawMethod::kSaddlepoint);
+    EXPECT_FALSE(narrow.outcome.ok);
+    EXPECT_NE(narrow.outcome.message.find("use auto or stepping"), std::string::npos) << narrow.outcome.message;
+  }
+  // Where no path is so short there is nothing to integrate, or nothing that could be sure.
+  const Answer none = evaluate(negative_binomial(1e-6), {{2, true, false, false}}, LawMethod::kSaddlepoint);
+  if (none.outcome.ok) {
+    EXPECT_EQ(none.law.log_density[0], -std::numeric_limits<double>::infinity());
+  }
+  oracle::ZooChain doubled = negative_binomial(0.1);
+  for (double& reward : doubled.reward) reward *= 2;
+  EXPECT_FALSE(evaluate(doubled, {{100, true, false, false}}, LawMethod::kSaddlepoint).outcome.ok);
+  // P(Y = 0) is closed: of two states the first does not count.
+  StateGraphBuilder builder(TimeKind::kDiscrete, 1);
+  builder.ensure_states(3);
+  oracle::edge(builder, 0, 1, 0, {{0, 0.5}});
+  oracle::edge(builder, 0, 2, 0, {{0, 0.25}});
+  oracle::edge(builder, 1, 2, 0, {{0, 1.0}});
+  builder.add_initial(0, 0.75);
+  builder.add_initial(1, 0.25);
+  oracle::ZooChain passing = oracle::finish("passing", std::move(builder), {0.1});
+  passing.reward = {0, 1, 0};
+  const Answer closed = evaluate(passing, {{0, true, true, true}}, LawMethod::kSaddlepoint, true);
+  EXPECT_TRUE(closed.outcome.ok) << closed.outcome.message;
+  EXPECT_NEAR(closed.law.log_density[0], std::log(0.25), 1e-15);
+  EXPECT_NEAR(closed.law.log_survival[0], std::log(0.75), 1e-15);
+  EXPECT_NEAR(closed.law.log_cdf[0], std::log(0.25), 1e-15);
+  EXPECT_NEAR(closed.law.density_gradient[0], 0, 1e-14);
+  EXPECT_EQ(closed.outcome.num_closed, 1);
+}
+
+TEST_P(CountsByContour, NoErrorBoundIsExceeded) {
   std::mt19937_64 random(31);
   std::uniform_real_distribution<double> uniform(0, 1);
   int certified = 0, asked = 0;
@@ -162,7 +230,7 @@ TEST(LawDiscrete, NoErrorBoundOfTheContourIsExceeded) {
     for (int i = 0; i < 6; ++i) {
       points.push_back({std::floor(std::pow(10.0, 1.5 + 3.5 * uniform(random))), true, true, true});
     }
-    const Answer answer = evaluate(chain, points, LawMethod::kContour);
+    const Answer answer = evaluate(chain, points, GetParam());
     for (std::size_t n = 0; n < points.size(); ++n) {
       ++asked;
       if (!(answer.law.error_bound[n] <= 1e-9)) continue;
@@ -182,6 +250,43 @@ TEST(LawDiscrete, NoErrorBoundOfTheContourIsExceeded) {
   }
   EXPECT_GT(certified, asked / 2) << asked;
 }
+
+/// Against inversions of 50 digits and more.
+TEST_P(CountsByContour, AgreesWithFiftyDigits) {
+  std::mt19937_64 random(77);
+  std::uniform_real_distribution<double> uniform(0, 1);
+  int certified = 0;
+  for (int c = 0; c < 10; ++c) {
+    const oracle::ZooChain chain = random_chain(random);
+    const Prc prc = eliminate(chain.graph);
+    std::vector<LawPoint> points;
+    for (int i = 0; i < 3; ++i) points.push_back({std::floor(40 + 900 * uniform(random)), true, true, true});
+    const Answer answer = evaluate(chain, points, GetParam(), true);
+    const std::vector<double>* const logs[] = {&answer.law.log_density, &answer.law.log_survival, &answer.law.log_cdf};
+    const std::vector<double>* const slopes[] = {&answer.law.density_gradient, &answer.law.survival_gradient,
+                                                 &answer.law.cdf_gradient};
+    for (std::size_t k = 0; k < 3; ++k) {
+      constexpr LawKind kKinds[] = {LawKind::kPdf, LawKind::kSurvival, LawKind::kCdf};
+      std::vector<double> counts;
+      for (const LawPoint& point : points) counts.push_back(point.value);
+      const MultiAnswer exact = multi_law(chain.graph, prc, chain.phi, chain.reward, kKinds[k], counts, 50, true);
+      for (std::size_t n = 0; n < points.size(); ++n) {
+        if (!(answer.law.error_bound[n] <= 1e-9) || !(exact.value[n] > 1e-300)) continue;
+        ++certified;
+        const double log_exact = std::log(exact.value[n]);
+        EXPECT_LE(std::abs((*logs[k])[n] - log_exact), answer.law.error_bound[n] + 1e-15 * (1 + std::abs(log_exact)))
+            << "chain " << c << " kind " << k << " count " << counts[n];
+        // One rate multiplies all weights, so that its derivative counts steps.
+        EXPECT_NEAR((*slopes[k])[n], exact.gradient[n] / exact.value[n], 1e-8 * (1 + counts[n]))
+            << "chain " << c << " kind " << k << " count " << counts[n];
+      }
+    }
+  }
+  EXPECT_GT(certified, 25);
+}
+
+INSTANTIATE_TEST_SUITE_P(Routes, CountsByContour, testing::Values(LawMethod::kContour, LawMethod::kSaddlepoint),
+                         [](const auto& info) { return std::string(to_string(info.param)); });
 
 }  // namespace
 }  // namespace sojourn

@@ -165,5 +165,36 @@ TEST(MultiLaw, BadRequestsAreUsageErrors) {
   EXPECT_THROW(law(oracle::zoo_negative_binomial(), LawKind::kPdf, {2001}), UsageError);
 }
 
+/// 0.1 + 0.2 is no double: a sum of coefficients that is rounded would leave a part in 1e17 as a floor under the tail.
+TEST(MultiLaw, TailsHaveNoFloor) {
+  const auto chain_of = [](TimeKind time_kind) {
+    StateGraphBuilder builder(time_kind, 1);
+    builder.ensure_states(3);
+    oracle::edge(builder, 0, 1, 0, {{0, 0.1}});
+    oracle::edge(builder, 0, 2, 0, {{0, 0.2}});
+    oracle::edge(builder, 1, 2, 0, {{0, 0.7}});
+    builder.add_initial(0, 1);
+    return oracle::finish("floor", std::move(builder), {1.0});
+  };
+  const long double first = static_cast<long double>(0.1) + static_cast<long double>(0.2), second = 0.7;
+  for (const double t : {20.0, 200.0, 600.0}) {
+    // From the first state directly, or by way of the second.
+    const auto survival = [&](long double stay, long double stay_second) {
+      return stay + static_cast<long double>(0.1) / (second - first) * (stay - stay_second);
+    };
+    const oracle::ZooChain time = chain_of(TimeKind::kContinuous), counts = chain_of(TimeKind::kDiscrete);
+    const MultiAnswer in_time = multi_law(time.graph, eliminate(time.graph), time.phi, time.reward,
+                                          LawKind::kLogSurvival, std::span(&t, 1), 30, false);
+    EXPECT_NEAR(in_time.value[0], static_cast<double>(std::log(survival(std::exp(-first * t), std::exp(-second * t)))),
+                1e-15 * (1 + t));
+    const MultiAnswer in_counts = multi_law(counts.graph, eliminate(counts.graph), counts.phi, counts.reward,
+                                            LawKind::kLogSurvival, std::span(&t, 1), 30, false);
+    EXPECT_NEAR(in_counts.value[0],
+                static_cast<double>(std::log(survival(std::pow(1 - first, static_cast<long double>(t)),
+                                                      std::pow(1 - second, static_cast<long double>(t))))),
+                1e-15 * (1 + t));
+  }
+}
+
 }  // namespace
 }  // namespace sojourn
