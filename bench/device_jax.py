@@ -2,9 +2,10 @@
 
 The model is the two-deme coalescent of 5 + 5 samples by block sizes (479 states), written out here as a dense
 sub-intensity matrix linear in its rates. A particle's density at a time is alpha expm(S t) s; particles and times are
-mapped over. A batch that fits the memory is measured and the whole is its time multiplied up, which the record says.
+mapped over. A batch that fits the memory is measured and the whole is its time multiplied up, which the record says. Steps of
+SVGD come from device_jax_step.py.
 
-Usage: device_jax.py OUTPUT.json [--particles N] [--times N] [--demes A,B] [--repetitions N] [--check]
+Usage: device_jax.py OUTPUT.json [--particles N] [--times N] [--demes A,B] [--repetitions N] [--svgd-particles N] [--check]
 --check prints log densities of the centre at a few times and measures nothing. Needs jax; nothing else imports it.
 """
 
@@ -13,6 +14,8 @@ import json
 import time
 
 import numpy as np
+
+import device_jax_step
 
 
 def blocks_of(state):
@@ -77,6 +80,7 @@ def main():
     parser.add_argument("--times", type=int, default=1_000)
     parser.add_argument("--demes", default="5,5")
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--svgd-particles", type=int, default=device_jax_step.PARTICLES)
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     import jax
@@ -115,7 +119,9 @@ def main():
         rows.append({"gradient": gradient, "particles": arguments.particles, "times": arguments.times,
                      "measured_particles": few_particles, "measured_times": few_times, "states": num_states,
                      "seconds": sorted(seconds)[len(seconds) // 2], "low": min(seconds), "high": max(seconds)})
-    record = {"version": jax.__version__, "device": str(jax.devices()[0]), "rows": rows}
+    steps = device_jax_step.measure(arguments.repetitions, arguments.svgd_particles,
+                                    min(arguments.svgd_particles, device_jax_step.BLACKJAX_PARTICLES))
+    record = {"version": jax.__version__, "device": str(jax.devices()[0]), "rows": rows, "step_rows": steps}
     with open(arguments.output, "w") as file:
         json.dump(record, file, indent=1)
 
