@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/bench_cases.hpp"
 #include "device/evaluation/mapping.hpp"
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/transform_lane_shape.hpp"
@@ -59,6 +60,36 @@ void print_mapping(const Program& program, const char* what, const Mapping& thre
               1e-3 * levels.microseconds, chosen.by_levels ? "levels" : "threads");
 }
 
+/// A grid of 100 x 100 by fronts (decision 0039).
+void print_fronts() {
+  const Prc prc = eliminate(cli::grid_walk(100).graph);
+  const PrcArrays arrays = by_level(prc.arrays());
+  const FrontCount alone = count_fronts(arrays, 1, 1), tiles = count_fronts(arrays, 2, 2);
+  std::printf(
+      "\ngrid_100x100 by fronts: %.3g M multiply-adds of %.3g M in factors; numbers a multiply-add %.2f, in tiles of "
+      "2 x 2 %.2f\n\n| what | lanes | predicted | one thread's way | what moves |\n|---|---|---|---|---|\n",
+      1e-6 * alone.multiply_adds, 1e-6 * static_cast<double>(arrays.cost.factor_multiply_adds),
+      alone.numbers / alone.multiply_adds, tiles.numbers / tiles.multiply_adds);
+  const auto print = [&](const char* what, const LaneWork& work, const Mapping& mapping, std::int64_t lanes) {
+    // Of many lanes what moves is all that counts, of one the way of its thread.
+    const auto at = [&](std::int64_t count) { return 1e-3 * predict_microseconds(arrays, work, mapping, count, {}); };
+    std::printf("| %s | %lld | %.3g ms | %.3g ms | %.3g ms |\n", what, static_cast<long long>(lanes), at(lanes), at(1),
+                at(kManyLanes) * static_cast<double>(lanes) / kManyLanes);
+  };
+  for (const bool gradient : {false, true}) {
+    const MomentLaneShape shape = moment_lane_shape(arrays, 1, gradient);
+    const Mapping mapping = map_moments(arrays, shape, kManyLanes, {});
+    for (const std::int64_t lanes : {1000, 10'000})
+      print(gradient ? "mean with gradient" : "mean", work_of(arrays.view(), shape), mapping, lanes);
+  }
+  for (const bool gradient : {false, true}) {
+    const TransformLaneShape shape = transform_lane_shape(arrays, true, false, gradient);
+    const Mapping mapping = map_transforms(arrays, shape, kManyLanes, {});
+    for (const std::int64_t lanes : {48'000, 480'000})
+      print(gradient ? "transforms with gradient" : "transforms", work_of(arrays.view(), shape), mapping, lanes);
+  }
+}
+
 }  // namespace
 
 void print_device_plans() {
@@ -100,6 +131,7 @@ void print_device_plans() {
                     mapping(MappingChoice::kThreads), mapping(MappingChoice::kLevels), mapping(MappingChoice::kAuto));
     }
   }
+  print_fronts();
 }
 
 }  // namespace sojourn::bench

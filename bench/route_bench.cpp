@@ -20,7 +20,7 @@ constexpr std::size_t kNumParticles = 64, kNumTimes = 50;
 /// Times over the law's bulk: 0.02 to 4 times its mean at the centre of the particles.
 std::vector<double> times_of(const Evaluator& evaluator, std::span<const double> centre) {
   const Matrix<double> theta = scattered_particles(centre, 0, 1);
-  const double mean = evaluator.moments(theta, evaluator.model().graph.unit_reward(), 1, false).values(0, 0);
+  const double mean = evaluator.moments(theta.view(), evaluator.model().graph.unit_reward(), 1, false).values(0, 0);
   std::vector<double> times(kNumTimes);
   for (std::size_t i = 0; i < kNumTimes; ++i)
     times[i] = mean * (0.02 + 3.98 * static_cast<double>(i) / static_cast<double>(kNumTimes - 1));
@@ -34,7 +34,7 @@ struct Case {
         reward(evaluator.model().graph.unit_reward()),
         theta(scattered_particles(centre, 0.2, kNumParticles)),
         times(times_of(evaluator, centre)) {}
-  [[nodiscard]] Quantity densities() const { return evaluator.law(theta, reward, LawKind::kPdf, times, false); }
+  [[nodiscard]] Quantity densities() const { return evaluator.law(theta.view(), reward, LawKind::kPdf, times, false); }
 
   std::string name;
   Evaluator evaluator;

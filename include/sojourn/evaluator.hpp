@@ -100,6 +100,12 @@ class Evaluator {
   /// precision. Orders that are not, and gradients in single precision, end in a DeviceError when they are asked for.
   void use_device(std::shared_ptr<MomentDevice> device);
   [[nodiscard]] MomentReport moment_report() const;
+  /// Moments of up to `most_vectors` vectors of rates at once that are in the device's memory, in double precision. May
+  /// outlive this evaluator. Memory: rates, moments and derivatives of so many vectors, and slots of those in work.
+  /// @throws UsageError without a device, ShapeError for the reward, DeviceError as `moments` on a device and where
+  /// memory is short.
+  [[nodiscard]] std::unique_ptr<TensorMoments> tensor_moments(std::span<const double> reward, int order, bool gradient,
+                                                              std::int64_t most_vectors) const;
 
  private:
   struct OnDevice;

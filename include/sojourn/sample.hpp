@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -32,5 +33,11 @@ Matrix<double> sample(const Model& model, std::span<const double> theta,
 Matrix<double> sample(const Model& model, std::span<const double> theta,
                       const std::vector<std::span<const double>>& rewards, std::int64_t num_draws, std::uint64_t seed,
                       SampleDevice& device);
+
+/// The same draws for callers who want them in the device's memory, where the chain's tables stay: 16 bytes an edge and
+/// a state, 8 a state and reward. They may outlive `device`, and are not compared with the CPU's.
+/// @throws as `sample`.
+std::unique_ptr<TensorDraws> tensor_draws(const Model& model, std::span<const double> theta,
+                                          const std::vector<std::span<const double>>& rewards, SampleDevice& device);
 
 }  // namespace sojourn

@@ -149,8 +149,6 @@ struct SvgdProgress {
   std::int64_t iteration, num_iterations;
   double seconds, seconds_left;  ///< since this call began
   double mean_log_density, largest_step;
-  /// What `svgd` could go on from, valid during the call; nullptr inside the start.
-  const SvgdState* state = nullptr;
 };
 /// Called about ten times a second, at the end of the start and at the end; return false to stop after this iteration.
 /// Inside the start the calls come between parts of a quarter of a second's evaluations. A run stopped there returns
@@ -163,6 +161,13 @@ struct SvgdControl {
   SvgdProgressFunction progress = {};
   /// Calls `progress` after every so many iterations as well; 0: by time alone.
   std::int64_t report_every = 0;
+  /// Asked where `progress` has let the run go on, not inside the start: whether `take_state` is to have the state of
+  /// this iteration. Empty: never. Without it a run on a device brings no state back for `progress`.
+  std::function<bool(std::int64_t iteration)> wants_state = {};
+  /// Given the states that were asked for, which `svgd` could go on from; each valid during the call. On a device it is
+  /// called while the next iterations are under way, before `progress` is called for them. What it throws ends the run,
+  /// on several ranks on all of them.
+  std::function<void(const SvgdState&)> take_state = {};
   /// Called once on every rank with the state that the run ends in, stopped or not; not where it is stopped inside its
   /// start. After it ranks say nothing more to each other, so an exception on one rank leaves `svgd` on that one alone.
   std::function<void(const SvgdState&)> finish = {};

@@ -13,6 +13,7 @@ namespace sojourn {
 
 class Communicator;
 struct CommCost;
+struct DeviceTensor;
 enum class Kernel;
 struct SvgdState;
 namespace line_series {
@@ -43,6 +44,17 @@ class SvgdDevice {
   /// Sums are in double precision, in an order fixed by the number of particles: the bits of a row depend neither on
   /// the range nor on timing. Cost: O(rows n d), memory O(n d). @throws DeviceError.
   virtual void direction(Kernel kernel, const DirectionWork& work) = 0;
+  /// The direction of all particles where they are: enqueued behind what `stream` has been given so far, waiting for
+  /// nothing, without a copy between host and device or an allocation. The bits are those of `direction`. The arrays
+  /// stay their owner's; for callers who move particles themselves, with scores from `DevicePosterior`.
+  ///
+  /// @param u, s, phi   [n, d] doubles, d <= most_dimensions(); particles lie side by side (stride[0] 1) and all three
+  ///   have the same stride between coordinates. phi overlaps neither u nor s.
+  /// @param inverse_h2  1 / bandwidth^2, > 0.
+  /// @param stream      a cudaStream_t of this device; null: the default stream.
+  /// @throws ShapeError, UsageError, DeviceError. Cost: O(n^2 d).
+  virtual void direction(Kernel kernel, const DeviceTensor& u, const DeviceTensor& s, double inverse_h2,
+                         const DeviceTensor& phi, void* stream) = 0;
 };
 
 /// How the devices of several ranks reach each other: by NCCL where all ranks can open it, else by MPI that takes the
@@ -110,8 +122,11 @@ class DeviceCloud {
   /// Takes a state over, and compares what the device makes of its particles with their log densities and scores.
   /// @throws DeviceError where they differ, and as the following do.
   virtual void load(const SvgdState& state) = 0;
-  /// Up to `most` iterations (at least 1, at most `most_at_once`). @throws DeviceError.
-  virtual CloudProgress advance(std::int64_t most) = 0;
+  /// Begins a turn of up to `most` iterations (at least 1, at most `most_at_once`) and returns while the device is at
+  /// work where it can. The next call but `end_save` and `on_any_rank` is `end_turn`. @throws DeviceError.
+  virtual void begin_turn(std::int64_t most) = 0;
+  /// Waits for the turn. @throws DeviceError.
+  virtual CloudProgress end_turn() = 0;
   /// Where it has halted.
   virtual void open_steps(OpenSteps& steps) = 0;
   /// Ends the iteration that halted: `steps.to`, `log_density` and `score` of the open particles are the host's now.
@@ -122,8 +137,17 @@ class DeviceCloud {
   /// Where it has halted: evaluates the ends of steps once more, by cells that were made since, and ends the iteration
   /// where no particle is left open.
   virtual CloudProgress retry() = 0;
-  /// Writes what the device holds to a state of the same run: everything but traces, history, facts and seconds.
-  virtual void save(SvgdState& state) = 0;
+  /// Sets aside what the device holds now, between two turns, and begins to bring it to the host beside whatever the
+  /// device does next. `end_save` comes before the next one.
+  virtual void begin_save() = 0;
+  /// Waits for what `begin_save` set aside and writes it to a state of the same run: everything but traces, history,
+  /// facts and seconds, all of the one iteration.
+  virtual void end_save(SvgdState& state) = 0;
+  /// Both at once.
+  void save(SvgdState& state) {
+    begin_save();
+    end_save(state);
+  }
   /// Largest of what its evaluations were worth, relative: the law's error bound and that of data compression.
   virtual void worst_errors(double& error_bound, double& compression_error) = 0;
   /// How far the direction of some rows of the iteration just done is from that in double precision, as a part of the

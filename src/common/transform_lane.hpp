@@ -8,6 +8,12 @@
 /// does in tests. Continuous time, and every transient state earns: nothing is passed through.
 namespace sojourn {
 
+/// A thread's tile: half the reads of a multiply-add by itself, and what 168 registers leave room for.
+template <>
+struct FrontTile<LaneComplex> {
+  static constexpr int kRows = 2, kColumns = 2;
+};
+
 /// Complex slots of one lane by purpose. `factor` holds one component's factors at a time.
 struct TransformLaneSlots {
   std::int64_t factor = 0;    ///< entries, exits and inverse pivots of the largest component

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "device/support/array_layout.hpp"
 #include "device/support/device_ceiling.hpp"
 #include "device/support/device_list.hpp"
+#include "device/support/occupancy.cuh"
 #include "elimination/prc_arrays.hpp"
 #include "posterior/likelihood_tables.hpp"
 
@@ -83,6 +85,17 @@ class CudaMoments final : public DeviceMoments {
     moments_on_device(*program_, shape, phi, reward, values, gradient, in_doubt, report_, choice_);
   }
 
+  std::unique_ptr<TensorMoments> on_tensors(const MomentLaneShape& shape, std::span<const double> reward,
+                                            std::int64_t most_vectors) override {
+    return with_way_out([&] { return make_tensor_moments(program_, shape, reward, most_vectors, choice_); },
+                        [] { return "ask for fewer vectors at once"; });
+  }
+  [[nodiscard]] MomentTraffic traffic(const MomentLaneShape& shape, std::int64_t num_vectors) const override {
+    const MomentWay way = way_of_moments(*program_, shape, num_vectors, choice_);
+    return traffic_of(program_->arrays(), work_of(program_->arrays().view(), way.shape), way.mapping,
+                      std::min(num_vectors, way.resident_lanes), current_device_size());
+  }
+
  private:
   std::shared_ptr<const DeviceProgram> program_;
   LikelihoodDevice::Report report_;
@@ -114,11 +127,18 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
     SampleBatch<CudaMachine>(machine, table).draw(seed, num_draws, draws, report_);
   }
 
+  std::unique_ptr<TensorDraws> on_tensors(const JumpTable& table) override {
+    return std::make_unique<TensorSampler<CudaMachine>>(table);
+  }
+
   [[nodiscard]] std::int32_t most_dimensions() const override { return svgd_lanes::kMostDimensions; }
 
   void direction(Kernel kernel, const DirectionWork& work) override {
-    if (!directions_) directions_ = std::make_unique<Directions>();
-    directions_->batch.sum(kernel == Kernel::kImq, work);
+    directions().batch.sum(kernel == Kernel::kImq, work);
+  }
+  void direction(Kernel kernel, const DeviceTensor& u, const DeviceTensor& s, double inverse_h2,
+                 const DeviceTensor& phi, void* stream) override {
+    directions().batch.sum_there(kernel == Kernel::kImq, most_dimensions(), u, s, inverse_h2, phi, stream);
   }
 
  private:
@@ -126,6 +146,10 @@ class CudaDevice final : public LikelihoodDevice, public SvgdDevice, public Mome
     CudaMachine machine;
     DirectionBatch<CudaMachine> batch{machine};
   };
+  Directions& directions() {
+    if (!directions_) directions_ = std::make_unique<Directions>();
+    return *directions_;
+  }
 
   Report report_;
   MappingChoice choice_;

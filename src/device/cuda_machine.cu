@@ -82,10 +82,9 @@ void CudaMachine::run_transforms(const TransformStep& step, const BlockSlots& sl
 
 TransformBlocks CudaMachine::transform_blocks(const PrcView&, const TransformLaneShape& shape) const {
   const Mapping& mapping = mapping_of(shape);
-  const std::int64_t most = mapping.by_levels
-                                ? resident_level_blocks(mapping)
-                                : resident_blocks(kernel_of(mapping.placement, shape.has_fronts),
-                                                  mapping.lanes_per_block, mapping.shared_bytes);
+  const std::int64_t most = mapping.by_levels ? resident_level_blocks(mapping)
+                                              : resident_blocks(kernel_of(mapping.placement, shape.has_fronts),
+                                                                mapping.lanes_per_block, mapping.shared_bytes);
   return {most, mapping.lanes_per_block * mapping.global_slots};
 }
 

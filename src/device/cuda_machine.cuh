@@ -59,6 +59,8 @@ class CudaMachine {
  public:
   template <class T>
   using Buffer = DeviceBuffer<T>;
+  template <class T>
+  using HostBuffer = PinnedBuffer<T>;
   using Recording = CudaRecording;
 
   CudaMachine();
@@ -69,9 +71,26 @@ class CudaMachine {
   }
   template <class T>
   void download(const T* there, std::span<T> here) {
-    SOJOURN_CUDA_TRY(cudaMemcpyAsync(here.data(), there, here.size_bytes(), cudaMemcpyDeviceToHost, stream()));
-    SOJOURN_CUDA_TRY(cudaStreamSynchronize(stream()));
+    fetch(there, here);
+    wait();
   }
+  template <class T>
+  void fetch(const T* there, std::span<T> here) {
+    SOJOURN_CUDA_TRY(cudaMemcpyAsync(here.data(), there, here.size_bytes(), cudaMemcpyDeviceToHost, stream()));
+  }
+  void wait() const { SOJOURN_CUDA_TRY(cudaStreamSynchronize(stream())); }
+  template <class T>
+  void copy(T* to, const T* from, std::size_t size) {
+    SOJOURN_CUDA_TRY(cudaMemcpyAsync(to, from, size * sizeof(T), cudaMemcpyDeviceToDevice, stream()));
+  }
+  /// By a stream of its own, which waits for what stands on this machine's now.
+  template <class T>
+  void fetch_aside(const T* there, std::span<T> here) {
+    SOJOURN_CUDA_TRY(cudaEventRecord(set_aside_.get(), stream()));
+    SOJOURN_CUDA_TRY(cudaStreamWaitEvent(aside_.get(), set_aside_.get(), 0));
+    SOJOURN_CUDA_TRY(cudaMemcpyAsync(here.data(), there, here.size_bytes(), cudaMemcpyDeviceToHost, aside_.get()));
+  }
+  void wait_aside() const { aside_.synchronize(); }
   template <class Step>
   void run(std::int64_t num_lanes, const Step& step) {
     if (num_lanes == 0) return;
@@ -136,9 +155,9 @@ class CudaMachine {
  private:
   [[nodiscard]] const Mapping& mapping_of(const TransformLaneShape& shape) const;
 
-  DeviceStream stream_;
+  DeviceStream stream_, aside_;
   cudaStream_t current_ = stream_.get();
-  DeviceEvent switched_;
+  DeviceEvent switched_, set_aside_;
   std::int32_t index_ = 0;
   const DeviceProgram* program_ = nullptr;
   MappingChoice choice_ = MappingChoice::kAuto;

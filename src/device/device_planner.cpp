@@ -133,10 +133,6 @@ class PlannedLevel final : public DeviceLevel {
   void add_seconds() const {
     const LikelihoodView likelihood = tables_.view();
     const auto n = static_cast<double>(plan_.num_particles);
-    if (arrays_.component_bounds().has_fronts) {
-      plan_.result->notes.emplace_back("the time of transforms by fronts is not predicted");
-      return;
-    }
     const auto transforms = [&](bool gradient, std::int32_t num_nodes) {
       TransformLaneShape shape = shape_;
       shape.gradient = gradient;

@@ -23,8 +23,11 @@ class GuardedCloud final : public DeviceCloud {
   void load(const SvgdState& state) override {
     own_.use([&](DeviceCloud& own) { own.load(state); });
   }
-  CloudProgress advance(std::int64_t most) override {
-    return own_.use([&](DeviceCloud& own) { return own.advance(most); });
+  void begin_turn(std::int64_t most) override {
+    own_.use([&](DeviceCloud& own) { own.begin_turn(most); });
+  }
+  CloudProgress end_turn() override {
+    return own_.use([](DeviceCloud& own) { return own.end_turn(); });
   }
   void open_steps(OpenSteps& steps) override {
     own_.use([&](DeviceCloud& own) { own.open_steps(steps); });
@@ -38,8 +41,11 @@ class GuardedCloud final : public DeviceCloud {
   CloudProgress retry() override {
     return own_.use([](DeviceCloud& own) { return own.retry(); });
   }
-  void save(SvgdState& state) override {
-    own_.use([&](DeviceCloud& own) { own.save(state); });
+  void begin_save() override {
+    own_.use([](DeviceCloud& own) { own.begin_save(); });
+  }
+  void end_save(SvgdState& state) override {
+    own_.use([&](DeviceCloud& own) { own.end_save(state); });
   }
   void worst_errors(double& error_bound, double& compression_error) override {
     own_.use([&](DeviceCloud& own) { own.worst_errors(error_bound, compression_error); });
@@ -70,6 +76,44 @@ class GuardedPosterior final : public DevicePosterior {
   OnDevice<DevicePosterior> own_;
 };
 
+class GuardedTensorMoments final : public TensorMoments {
+ public:
+  explicit GuardedTensorMoments(OnDevice<TensorMoments> own) : own_(std::move(own)) {}
+  [[nodiscard]] std::int64_t num_rates() const override {
+    return own_.use([](const TensorMoments& own) { return own.num_rates(); });
+  }
+  [[nodiscard]] std::int64_t order() const override {
+    return own_.use([](const TensorMoments& own) { return own.order(); });
+  }
+  [[nodiscard]] bool has_gradient() const override {
+    return own_.use([](const TensorMoments& own) { return own.has_gradient(); });
+  }
+  [[nodiscard]] std::int64_t most_vectors() const override {
+    return own_.use([](const TensorMoments& own) { return own.most_vectors(); });
+  }
+  void evaluate(const DeviceTensor& rates, const DeviceTensor& values, const DeviceTensor& gradient,
+                const DeviceTensor& outcome, void* stream) override {
+    own_.use([&](TensorMoments& own) { own.evaluate(rates, values, gradient, outcome, stream); });
+  }
+
+ private:
+  OnDevice<TensorMoments> own_;
+};
+
+class GuardedTensorDraws final : public TensorDraws {
+ public:
+  explicit GuardedTensorDraws(OnDevice<TensorDraws> own) : own_(std::move(own)) {}
+  [[nodiscard]] std::int64_t num_rewards() const override {
+    return own_.use([](const TensorDraws& own) { return own.num_rewards(); });
+  }
+  void draw(std::uint64_t seed, std::int64_t first, const DeviceTensor& draws, void* stream) override {
+    own_.use([&](TensorDraws& own) { own.draw(seed, first, draws, stream); });
+  }
+
+ private:
+  OnDevice<TensorDraws> own_;
+};
+
 class GuardedLevel final : public DeviceLevel {
  public:
   explicit GuardedLevel(OnDevice<DeviceLevel> own) : own_(std::move(own)) {}
@@ -97,6 +141,14 @@ class GuardedMoments final : public DeviceMoments {
   void evaluate(const MomentLaneShape& shape, MatrixView<const double> phi, std::span<const double> reward,
                 std::span<double> values, std::span<double> gradient, std::span<unsigned char> in_doubt) override {
     own_.use([&](DeviceMoments& own) { own.evaluate(shape, phi, reward, values, gradient, in_doubt); });
+  }
+  std::unique_ptr<TensorMoments> on_tensors(const MomentLaneShape& shape, std::span<const double> reward,
+                                            std::int64_t most_vectors) override {
+    return own_.wrap<GuardedTensorMoments>(
+        own_.use([&](DeviceMoments& own) { return own.on_tensors(shape, reward, most_vectors); }));
+  }
+  [[nodiscard]] MomentTraffic traffic(const MomentLaneShape& shape, std::int64_t num_vectors) const override {
+    return own_.use([&](const DeviceMoments& own) { return own.traffic(shape, num_vectors); });
   }
 
  private:
@@ -140,6 +192,9 @@ class GuardedSampleDevice final : public SampleDevice {
   void draw(const JumpTable& table, std::uint64_t seed, std::int64_t num_draws, std::span<double> draws) override {
     own_.use([&](SampleDevice& own) { own.draw(table, seed, num_draws, draws); });
   }
+  std::unique_ptr<TensorDraws> on_tensors(const JumpTable& table) override {
+    return own_.wrap<GuardedTensorDraws>(own_.use([&](SampleDevice& own) { return own.on_tensors(table); }));
+  }
 
  private:
   OnDevice<SampleDevice> own_;
@@ -156,6 +211,10 @@ class GuardedSvgdDevice final : public SvgdDevice {
   }
   void direction(Kernel kernel, const DirectionWork& work) override {
     own_.use([&](SvgdDevice& own) { own.direction(kernel, work); });
+  }
+  void direction(Kernel kernel, const DeviceTensor& u, const DeviceTensor& s, double inverse_h2,
+                 const DeviceTensor& phi, void* stream) override {
+    own_.use([&](SvgdDevice& own) { own.direction(kernel, u, s, inverse_h2, phi, stream); });
   }
 
  private:

@@ -19,6 +19,8 @@ if [ "${CUDA_VISIBLE_DEVICES-all}" = "" ]; then
 else
   echo "[  PASSED  ] ${PASSED:-5} tests."; exit "${TEST_STATUS:-0}"
 fi""",
+    "bin/test_on_device": """echo "test_on_device $*" >>"$CALLS"
+echo "[  PASSED  ] 70 tests."; exit "${SUITES_STATUS:-0}\"""",
     "bin/device_bench": """echo "device_bench $*" >>"$CALLS"
 echo '{"device": "Made-up", "lanes": 100, "repetitions": 1, "rows": [], "likelihood_rows": [], "iteration_rows": [],
 "shared_dot_multiply_adds_per_second": 1, "register_multiply_adds_per_second": 1, "cache_bytes_per_second": 1,
@@ -107,10 +109,19 @@ class DeviceCheck(unittest.TestCase):
         self.assertIn("not run: 1 GPU", parts["ranks"])
         self.assertEqual(parts["program"], "measured")
 
+    def test_suites_run_on_the_device(self):
+        status, text, calls = self.run_script("suites")
+        self.assertEqual(status, 0, text)
+        self.assertIn("test_on_device", calls)
+        self.assertEqual(self.record()["suites"], "passed 70 tests")
+        status, text, _ = self.run_script("suites", SUITES_STATUS="1")
+        self.assertEqual(status, 1)
+        self.assertEqual(self.record()["suites"], "status 1, passed 70 tests")
+
     def test_unknown_parts_are_refused(self):
         status, text, _ = self.run_script("benchmark")
         self.assertEqual(status, 2)
-        self.assertIn("no part 'benchmark'; there are: tests suite", text)
+        self.assertIn("no part 'benchmark'; there are: tests suites suite", text)
 
 
 if __name__ == "__main__":

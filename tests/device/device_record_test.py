@@ -79,7 +79,9 @@ class Record(Scratch):
             {"gradient": False, "particles": 10000, "times": 1000, "measured_particles": 4, "measured_times": 50,
              "seconds": 0.1},
             {"gradient": True, "particles": 10000, "times": 1000, "measured_particles": 4, "measured_times": 50,
-             "seconds": 1.5}]})
+             "seconds": 1.5}],
+            "step_rows": [{"peer": peer, "particles": 100000, "parameters": 4, "measured_particles": 10000, "seconds": seconds}
+                          for peer, seconds in (("jax 0", 0.25), ("blackjax 0", 0.15))]})
         record, met, text = self.make()
         dot, likely = ">= 60 % of the shared-memory dot run", "log likelihood with gradient, two demes of 5, the faster mapping"
         self.assertEqual(met["mean, coalescent of 20", dot], ("62.0 %", "yes"))
@@ -90,6 +92,8 @@ class Record(Scratch):
         self.assertEqual(met[likely, ">= 100 x jax.vmap(expm)"], ("150 x", "yes"))
         step = "SVGD step, 100,000 particles, 4 parameters: its direction, from and to host memory"
         self.assertEqual(met[step, "<= 20 ms"], ("20.10 ms", "NO"))
+        self.assertEqual(met["the same", ">= 5 x the faster of a JAX and a blackjax step"], ("7 x", "yes"))
+        self.assertIn("SVGD step of blackjax 0, 100,000 particles, 4 parameters: 150.0 ms, measured with 10,000.", text)
         self.assertEqual(met["500 particles x 50 times x 1,000 iterations", "<= 0.5 s"], ("0.50 s", "yes"))
         whole = "SVGD run, 1,000 particles, two demes of 5, 1,000 times, 100 iterations"
         self.assertEqual(met[whole, ">= 50 x two CPU threads"][1], "NO")
@@ -98,12 +102,14 @@ class Record(Scratch):
         self.assertIn("Commit abc; 10,000 parameter vectors", text)
 
     def test_parts_that_failed_are_not_met(self):
-        wanted = {"tests": "all pass", "suite": "all pass", "sanitizer": "clean", "demonstrations": "agree"}
-        names = {"tests": "tests that need a device", "suite": "the whole test suite", "sanitizer": "compute-sanitizer",
+        wanted = {"tests": "all pass", "suites": "all pass", "suite": "all pass", "sanitizer": "clean", "demonstrations": "agree"}
+        names = {"tests": "tests that need a device", "suites": "the host's suites about devices, on the device",
+                 "suite": "the whole test suite", "sanitizer": "compute-sanitizer",
                  "demonstrations": "survival and coalescent demonstrations, CPU beside GPU"}
-        for good, parts in (("yes", {"tests": "passed 40 tests", "suite": "100% tests passed, 0 tests failed out of 900",
+        for good, parts in (("yes", {"tests": "passed 40 tests", "suites": "passed 70 tests", "suite": "100% tests passed, 0 tests failed out of 900",
                                      "sanitizer": "36 runs clean of 12 tests by memcheck", "demonstrations": "agree: all"}),
-                            ("NO", {"tests": "status 1, passed 39 tests", "suite": "99% tests passed, 1 tests failed out of 9",
+                            ("NO", {"tests": "status 1, passed 39 tests", "suites": "status 139, passed none",
+                                    "suite": "99% tests passed, 1 tests failed out of 9",
                                     "sanitizer": "35 runs clean of 12 tests; errors: memcheck A.B",
                                     "demonstrations": "DIFFER: veteran"}),
                             ("NO", {"sanitizer": "35 runs clean of 12 tests; not finished in time: racecheck A.B"}),

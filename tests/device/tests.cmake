@@ -41,6 +41,17 @@ if(TARGET sojourn_device)
     target_link_libraries(test_device PRIVATE sojourn_device sojourn_settings GTest::gtest GTest::gtest_main)
     gtest_discover_tests(test_device TEST_PREFIX device. DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600 LABELS gpu)
   endif()
+  # The rooms' own suites about devices, from the same objects, on a real one.
+  add_executable(test_on_device ${CMAKE_CURRENT_LIST_DIR}/suites_main.cpp $<TARGET_OBJECTS:test_evaluation>
+                 $<TARGET_OBJECTS:test_posterior> $<TARGET_OBJECTS:test_sampler>)
+  foreach(room ${rooms_up_to_sampler})
+    get_property(objects GLOBAL PROPERTY SOJOURN_OBJECTS_OF_${room})
+    target_sources(test_on_device PRIVATE ${objects})
+  endforeach()
+  target_include_directories(test_on_device PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(test_on_device PRIVATE sojourn_device sojourn_settings GTest::gmock GTest::gtest)
+  add_test(NAME device.suites COMMAND test_on_device)
+  set_tests_properties(device.suites PROPERTIES LABELS gpu TIMEOUT 1800 SKIP_RETURN_CODE 77 ENVIRONMENT SOJOURN_DISABLE_CACHE=1)
   if(Python3_FOUND)
     add_test(NAME device.kernel_report
              COMMAND ${Python3_EXECUTABLE} -B ${PROJECT_SOURCE_DIR}/scripts/kernel-report ${CMAKE_BINARY_DIR}/src/device --check)

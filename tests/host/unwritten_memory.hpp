@@ -52,6 +52,20 @@ class UnwrittenMemory {
     }
     std::vector<T> values_;
   };
+  /// The host's own, which holds nothing before a copy has come.
+  template <class T>
+  class HostBuffer {
+   public:
+    HostBuffer() = default;
+    explicit HostBuffer(std::size_t size) : values_(size) {
+      if constexpr (std::is_same_v<T, double>) std::ranges::fill(values_, std::numeric_limits<double>::quiet_NaN());
+    }
+    [[nodiscard]] T* data() const { return const_cast<T*>(values_.data()); }
+    [[nodiscard]] std::size_t size() const { return values_.size(); }
+
+   private:
+    std::vector<T> values_;
+  };
 
   template <class T>
   void upload(T* there, std::span<const T> here) {

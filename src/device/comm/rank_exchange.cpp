@@ -72,19 +72,31 @@ class OpenExchange final : public RankExchange {
     }
   }
 
-  void exchange(const std::function<void()>& enqueue) override {
+  void begin(const std::function<void()>& enqueue) override {
+    failure_.clear();
+    if (devices_->is_on_stream()) {
+      failure_ = failure_of(enqueue);
+    } else {
+      waiting_ = enqueue;
+    }
+  }
+
+  void end() override {
     all_know_ = false;
     std::exception_ptr known;
-    const std::string failure = failure_of([&] {
-      try {
-        enqueue();
-      } catch (...) {
-        if (all_know_) known = std::current_exception();
-        throw;
-      }
-    });
+    if (waiting_) {
+      failure_ = failure_of([&] {
+        try {
+          waiting_();
+        } catch (...) {
+          if (all_know_) known = std::current_exception();
+          throw;
+        }
+      });
+      waiting_ = nullptr;
+    }
     if (known) std::rethrow_exception(known);
-    agree(failure);
+    agree(failure_);
   }
 
   void together(const std::function<void()>& work) override { vote(*host_, failure_of(work)); }
@@ -130,7 +142,9 @@ class OpenExchange final : public RankExchange {
   std::unique_ptr<DeviceMemory> memory_;
   std::unique_ptr<DeviceCommunicator> devices_;
   std::string name_;
-  bool all_know_ = false;  ///< of the failure that ends the exchange
+  std::function<void()> waiting_;  ///< begun, for `end` to do
+  std::string failure_;            ///< of what was begun
+  bool all_know_ = false;          ///< of the failure that ends the exchange
 };
 
 }  // namespace

@@ -28,10 +28,14 @@ class RankExchange {
   /// This rank's part of `count` rows in blocks of `unit`.
   [[nodiscard]] virtual RankRows rows(std::int64_t count, std::int64_t unit) const = 0;
   /// Completes `values` [num_rows, width] in the device's memory, of which every rank has its `rows(num_rows, unit)`,
-  /// behind what was enqueued before. Numbers travel as they are. Inside `exchange` alone.
+  /// behind what was enqueued before. Numbers travel as they are. Inside an `enqueue` alone.
   virtual void gather(double* values, std::int64_t num_rows, std::int64_t unit, std::size_t width) = 0;
-  /// Does `enqueue`, which enqueues steps and gathers rows between them, and waits until the device has done it all.
-  virtual void exchange(const std::function<void()>& enqueue) = 0;
+  /// Begins `enqueue`, which enqueues steps and gathers rows between them, and returns while the device is at work
+  /// where rows travel on its stream; elsewhere `end` does it all. What fails waits for `end`, so that every rank comes
+  /// there.
+  virtual void begin(const std::function<void()>& enqueue) = 0;
+  /// Waits until the device has done it all.
+  virtual void end() = 0;
   /// Does `work`, which says nothing to other ranks.
   virtual void together(const std::function<void()>& work) = 0;
   /// What every rank tells, in the order of ranks.

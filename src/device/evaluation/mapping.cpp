@@ -18,8 +18,10 @@ constexpr double kDivergence = 1.5;
 /// Bytes a cycle and processor.
 constexpr double kSharedBytes = 128, kGlobalBytes = 21;
 constexpr double kCyclesPerMicrosecond = 1800;
-/// Threads of a processor at 128 registers each.
-constexpr int kResidentThreads = 512;
+/// Threads of a processor at 128 registers each; at 168, which fronts take.
+constexpr int kResidentThreads = 512, kResidentThreadsWithFronts = 384;
+/// Multiply-adds that a row takes besides, as schedules count them.
+constexpr double kRowOverhead = 4;
 /// What is not measured is taken only where it promises this much.
 constexpr double kWorthwhile = 0.8;
 constexpr std::int64_t kManyEntries = 100'000;
@@ -33,6 +35,19 @@ struct Count {
   double longest_factor = 0, longest_solve = 0;  ///< one after another, with overheads
 };
 
+/// What a lane reads.
+struct Bytes {
+  double shared, global;
+};
+/// A factor's multiply-add reads two numbers; a solve's one of the factors or of the program, and one of the solution.
+Bytes bytes_of(const LaneWork& work, const Count& count, const Mapping& mapping) {
+  const auto bytes = static_cast<double>(work.slot_bytes);
+  const double local = 2 * bytes * count.factor, wide = 1.5 * bytes * count.solve;
+  const double shared = (mapping.placement != SlotPlacement::kGlobal ? local : 0) +
+                        (mapping.placement == SlotPlacement::kShared ? wide : 0);
+  return {shared, local + wide - shared};
+}
+
 /// `num_blocks` in work at once; 0: as many as the device holds.
 double predicted_microseconds(const LaneWork& work, const Count& count, const Mapping& mapping, std::int64_t num_lanes,
                               const DeviceSize& device, std::int64_t num_blocks = 0) {
@@ -45,13 +60,9 @@ double predicted_microseconds(const LaneWork& work, const Count& count, const Ma
   const double narrow = mapping.by_levels && mapping.lanes_per_block < kWarp ? kDivergence : 1;
   const double waiting = narrow * (count.longest_factor * (local_in_shared ? kSharedCycles : kGlobalCycles) +
                                    count.longest_solve * (all_in_shared ? kSharedCycles : kGlobalCycles));
-  // A factor's multiply-add reads two numbers; a solve's one of the factors or of the program, and one of the solution.
-  const auto bytes = static_cast<double>(work.slot_bytes);
-  const double local_bytes = 2 * bytes * count.factor, wide_bytes = 1.5 * bytes * count.solve;
-  const double shared_bytes = (local_in_shared ? local_bytes : 0) + (all_in_shared ? wide_bytes : 0);
-  const double global_bytes = local_bytes + wide_bytes - shared_bytes;
+  const Bytes bytes = bytes_of(work, count, mapping);
   const auto all_lanes = static_cast<double>(num_lanes);
-  const double moving = all_lanes / at_work * (shared_bytes / kSharedBytes + global_bytes / kGlobalBytes);
+  const double moving = all_lanes / at_work * (bytes.shared / kSharedBytes + bytes.global / kGlobalBytes);
   const double rounds = std::ceil(all_lanes / (blocks * lanes));
   return std::max(rounds * waiting, moving) / kCyclesPerMicrosecond;
 }
@@ -72,12 +83,27 @@ Count count_levels(const Count& all, const LaneWork& work, const LevelSchedule& 
   return count;
 }
 
+Count count_all(const PrcArrays& arrays, const LaneWork& work) {
+  Count count;
+  // Pairs read two numbers a multiply-add; a front's count as pairs of numbers as well.
+  const FrontCount fronts = count_fronts(arrays, work.tile_rows, work.tile_columns);
+  count.factor = work.factors *
+                 (static_cast<double>(arrays.cost.factor_multiply_adds) - fronts.multiply_adds + fronts.numbers / 2);
+  count.solve = (work.solves + work.visits + work.sums) * static_cast<double>(arrays.cost.solve_multiply_adds);
+  return count;
+}
+
 /// The part of its longest way that one thread waits for is all of it.
 Count count_threads(const PrcArrays& arrays, const LaneWork& work) {
+  Count count = count_all(arrays, work);
+  if (arrays.component_bounds().has_fronts) {
+    // No schedule is made of them: one number waits for the other.
+    const double rows = kRowOverhead * static_cast<double>(arrays.rows.size());
+    count.longest_factor = count.factor + work.factors * rows;
+    count.longest_solve = count.solve + (work.solves + work.visits + work.sums) * rows;
+    return count;
+  }
   const LevelSchedule one = make_level_schedule(arrays, {1, std::int64_t{1} << 40, 1});
-  Count count;
-  count.factor = work.factors * static_cast<double>(arrays.cost.factor_multiply_adds);
-  count.solve = (work.solves + work.visits + work.sums) * static_cast<double>(arrays.cost.solve_multiply_adds);
   count.longest_factor = work.factors * one.factor_cost;
   count.longest_solve = work.solves * one.solve_cost + work.visits * one.visit_cost + work.sums * one.sum_cost;
   return count;
@@ -190,13 +216,20 @@ LaneWork work_of(const PrcView& prc, const TransformLaneShape& shape) {
           .solves = count,
           .visits = gradient,
           .sums = gradient * count,
-          .num_partials = shape.num_partials};
+          .num_partials = shape.num_partials,
+          .tile_rows = FrontTile<LaneComplex>::kRows,
+          .tile_columns = FrontTile<LaneComplex>::kColumns};
 }
 
 Mapping choose_mapping(const PrcArrays& arrays, const LaneWork& work, const Mapping& threads, std::int64_t num_lanes,
                        const DeviceSize& device, MappingChoice choice) {
-  if (arrays.component_bounds().has_fronts) return threads;
   const Count count = count_threads(arrays, work);
+  if (arrays.component_bounds().has_fronts) {
+    Mapping with_fronts = threads;
+    with_fronts.blocks_per_processor = std::max(1, kResidentThreadsWithFronts / threads.lanes_per_block);
+    with_fronts.microseconds = predicted_microseconds(work, count, with_fronts, num_lanes, device);
+    return with_fronts;
+  }
   Chooser chooser(arrays, work, num_lanes, device);
   chooser.try_threads(threads, count);
   if (choice == MappingChoice::kThreads) return chooser.best();
@@ -217,11 +250,42 @@ Mapping choose_mapping(const PrcArrays& arrays, const LaneWork& work, const Mapp
 
 double predict_microseconds(const PrcArrays& arrays, const LaneWork& work, const Mapping& mapping,
                             std::int64_t num_lanes, const DeviceSize& device, std::int64_t num_blocks) {
-  if (arrays.component_bounds().has_fronts) return 0;
   const Count one = count_threads(arrays, work);
   if (!mapping.by_levels) return predicted_microseconds(work, one, mapping, num_lanes, device, num_blocks);
   const LevelSchedule schedule = make_level_schedule(arrays, mapping.level);
   return predicted_microseconds(work, count_levels(one, work, schedule), mapping, num_lanes, device, num_blocks);
+}
+
+FrontCount count_fronts(const PrcArrays& arrays, int tile_rows, int tile_columns) {
+  const double R = tile_rows, C = tile_columns;
+  FrontCount count;
+  for (const PrcComponent& component : arrays.components)
+    for (std::int64_t f = component.front_begin; f < component.front_end; ++f) {
+      const PrcFront& front = arrays.fronts[static_cast<std::size_t>(f)];
+      const double rows = front.row_end - front.row_begin, lower = front.num_lower, upper = front.num_upper;
+      // A row of the front from those before it, in its own columns and in those after it.
+      for (double k = 1; k < rows; ++k) {
+        const double own = k * (k - 1) / 2, after = k * (upper + rows - 1 - k);
+        count.multiply_adds += own + after;
+        count.numbers += 2 * own + after * (1 + 1 / (2 * C)) + 2 * (upper + rows - 1 - k);
+      }
+      // What it passes on: entries of lower rows are finished, then tiles. A single row goes by numbers.
+      const double finished = lower * rows * (rows - 1) / 2, passed = rows * lower * upper;
+      count.multiply_adds += finished + passed;
+      count.numbers += finished * (1 + 1 / R) + passed * (rows > 1 ? 1 / R + 1 / C : 1) + 2 * lower * upper;
+    }
+  return count;
+}
+
+MomentTraffic traffic_of(const PrcArrays& arrays, const LaneWork& work, const Mapping& mapping, std::int64_t in_work,
+                         const DeviceSize& device) {
+  MomentTraffic traffic;
+  traffic.mapping = mapping.to_string();
+  const Bytes bytes = bytes_of(work, count_all(arrays, work), mapping);
+  traffic.shared_bytes = bytes.shared;
+  const double slots = static_cast<double>(mapping.global_slots * work.slot_bytes) * static_cast<double>(in_work);
+  (slots > static_cast<double>(device.cache_bytes) ? traffic.memory_bytes : traffic.cache_bytes) = bytes.global;
+  return traffic;
 }
 
 std::int64_t lanes_of_same_mapping(const PrcArrays& arrays, std::int64_t num_lanes) {

@@ -7,6 +7,7 @@
 #include "device/evaluation/moment_plan.hpp"
 #include "device/evaluation/transform_plan.hpp"
 #include "elimination/level_schedule.hpp"
+#include "sojourn/moment_device.hpp"
 
 /// Which threads work on a lane: one alone, or the streams of a block by a level schedule.
 namespace sojourn {
@@ -22,6 +23,7 @@ struct DeviceSize {
   std::size_t block_shared_bytes = 227 * 1024;      ///< what a block may ask for
   std::size_t processor_shared_bytes = 228 * 1024;  ///< 1 KiB of which each block takes beside its own
   int num_processors = 132;
+  std::size_t cache_bytes = 50 * 1024 * 1024;  ///< the second one
 };
 
 /// What a lane asks of a replay: slots, and how often it factors, solves, solves transposed and passes the edges.
@@ -32,6 +34,7 @@ struct LaneWork {
   std::int64_t value_solutions;  ///< of which each takes the schedule's value slots
   double factors, solves, visits, sums;
   std::int32_t num_partials;
+  int tile_rows = 1, tile_columns = 1;  ///< of fronts
 };
 LaneWork work_of(const PrcView& prc, const MomentLaneShape& shape);
 LaneWork work_of(const PrcView& prc, const TransformLaneShape& shape);
@@ -56,8 +59,8 @@ struct Mapping {
   [[nodiscard]] std::string to_string() const;
 };
 
-/// The mapping of least predicted cost for so many lanes of a program without fronts (programs with fronts go by
-/// threads); `threads` is the best one by threads. Predictions count multiply-adds and steps and assume what a
+/// The mapping of least predicted cost for so many lanes of a program without fronts (those with fronts go by threads,
+/// decision 0039); `threads` is the best one by threads. Predictions count multiply-adds and steps and assume what a
 /// multiply-add and a barrier take (`mapping.cpp`): none of them is measured yet.
 /// @param arrays  by level (`by_level`).
 /// Cost: a dozen level schedules; two to four for programs of more than 2,000 entries and rows.
@@ -65,10 +68,21 @@ Mapping choose_mapping(const PrcArrays& arrays, const LaneWork& work, const Mapp
                        const DeviceSize& device, MappingChoice choice);
 
 /// Microseconds predicted of a mapping for so many lanes, which need not be those that it was chosen for; by the same
-/// assumptions. 0: programs with fronts are not predicted. Cost: one or two level schedules.
+/// assumptions. Cost: one or two level schedules.
 /// @param num_blocks  in work at once on the whole device; 0: as many as it holds.
 double predict_microseconds(const PrcArrays& arrays, const LaneWork& work, const Mapping& mapping,
                             std::int64_t num_lanes, const DeviceSize& device, std::int64_t num_blocks = 0);
+
+/// Bytes of a lane by where it reads them, `in_work` lanes at once; see `MomentTraffic`.
+MomentTraffic traffic_of(const PrcArrays& arrays, const LaneWork& work, const Mapping& mapping, std::int64_t in_work,
+                         const DeviceSize& device);
+
+/// Multiply-adds of a program's fronts in one factorization, and the numbers that a thread reads and writes for them in
+/// tiles of so many rows and columns. All else of `PrcCost::factor_multiply_adds` goes by pairs.
+struct FrontCount {
+  double multiply_adds = 0, numbers = 0;
+};
+FrontCount count_fronts(const PrcArrays& arrays, int tile_rows, int tile_columns);
 
 /// As many lanes as fill any device.
 inline constexpr std::int64_t kManyLanes = 1 << 20;

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 
 #include "device/evaluation/device_program.hpp"
 #include "device/evaluation/mapping.hpp"
 #include "sojourn/matrix_view.hpp"
+#include "sojourn/moment_device.hpp"
 
 namespace sojourn {
 
@@ -47,5 +49,12 @@ void moments_on_device(const DeviceProgram& program, const MomentLaneShape& shap
                        std::span<const double> reward, std::span<double> values, std::span<double> gradient,
                        std::span<unsigned char> in_doubt, const std::function<void(const std::string&)>& report,
                        MappingChoice choice = MappingChoice::kAuto);
+
+/// Moments of tensors of up to `most_vectors` rows on the current device; see `DeviceMoments::on_tensors`.
+/// @throws DeviceError.
+std::unique_ptr<TensorMoments> make_tensor_moments(std::shared_ptr<const DeviceProgram> program,
+                                                   const MomentLaneShape& shape, std::span<const double> reward,
+                                                   std::int64_t most_vectors,
+                                                   MappingChoice choice = MappingChoice::kAuto);
 
 }  // namespace sojourn

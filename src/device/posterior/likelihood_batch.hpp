@@ -112,8 +112,8 @@ class LikelihoodBatch {
     tell(report);
   }
 
-  /// A block of lanes.
-  static constexpr std::int64_t kSmallestBatch = 128;
+  /// With all its nodes: what they take beside it never matters (docs/device.md).
+  static constexpr std::int64_t kSmallestBatch = 1;
 
   /// Particles to evaluate at once, of `count`: as many as fit into what is free.
   [[nodiscard]] std::int64_t batch_size(std::int64_t count, bool gradient) const {
@@ -135,7 +135,8 @@ class LikelihoodBatch {
     told_ = true;
     report("transforms: " + std::to_string(blocks_.num_blocks[kind]) + " of " + std::to_string(blocks_.most[kind]) +
            " blocks of lanes are in work at once, whose slots take " +
-           std::to_string(slots_.size() * sizeof(LaneComplex)) + " bytes, about half of what was free; lanes take turns");
+           std::to_string(slots_.size() * sizeof(LaneComplex)) +
+           " bytes, about half of what was free; lanes take turns");
   }
 
   /// Room for n particles, for `launch`; `phi` [num_rates, n] is for their rates, `results` where what they gave stands

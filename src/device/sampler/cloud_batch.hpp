@@ -42,6 +42,11 @@ inline svgd_lanes::Rules cloud_rules(const SvgdOptions& options, std::int32_t di
 ///   Recording              what `repeat` remembers of one sequence
 ///   repeat(recording, f)   has done what f() enqueues, which is the same each time
 ///   connect(ranks, how)    a `RankExchange` behind the same steps
+///   HostBuffer<T>          an owning array of the host's that copies reach beside other work
+///   copy(to, from, size)   inside its memory, in order with all else
+///   fetch(there, span)     a download in order with all else that does not wait; `wait()` does
+///   fetch_aside(there, span)   one behind what was enqueued before, beside what is enqueued after; `wait_aside()`
+/// The span of a fetch lies in a HostBuffer and holds nothing before the wait.
 ///
 /// On several ranks an iteration is three sequences with two exchanges between them: rows of the direction, and what
 /// the ends of steps are worth. Only what one rank has done alone travels; all else is done on every rank from the same
@@ -59,12 +64,15 @@ class CloudBatch final : public DeviceCloud {
         mixed_(options.precision == DirectionPrecision::kMixed),
         name_(std::move(name)),
         trace_(static_cast<std::size_t>(2 * most_at_once())),
-        numbers_(1) {
+        numbers_(1),
+        numbers_here_(1),
+        trace_here_(trace_.size()) {
     cloud_.rules = cloud_rules(options, posterior_->dimension());
     const svgd_lanes::Rules& rules = cloud_.rules;
     const std::int64_t dim = rules.dim;
     const std::int64_t block = dim * rules.stride, terms = std::max(dim * dim, 2 * dim);
-    const std::int64_t of_particles = (mixed_ ? 11 : 10) * block + 5 * rules.n;
+    state_size_ = static_cast<std::size_t>((rules.uses_adam ? 4 : 2) * block + rules.n);
+    const std::int64_t of_particles = (mixed_ ? 11 : 10) * block + 5 * rules.n + static_cast<std::int64_t>(state_size_);
     with_way_out(
         [&] {
           doubles_ = Doubles(
@@ -81,12 +89,14 @@ class CloudBatch final : public DeviceCloud {
         });
     double* next = doubles_.data();
     const auto take = [&](std::int64_t size) { return std::exchange(next, next + size); };
-    for (double** array : {&cloud_.x, &cloud_.score, &cloud_.trial, &cloud_.trial_score, &cloud_.u, &cloud_.s,
-                           &cloud_.phi, &cloud_.dx, &cloud_.first_moment, &cloud_.second_moment})
+    // What a state has, side by side: it is set aside by one copy and travels by one.
+    cloud_.log_density = take(rules.n);
+    for (double** array : {&cloud_.x, &cloud_.score, &cloud_.first_moment, &cloud_.second_moment, &cloud_.trial,
+                           &cloud_.trial_score, &cloud_.u, &cloud_.s, &cloud_.phi, &cloud_.dx})
       *array = take(block);
-    for (double** array : {&cloud_.log_density, &cloud_.trial_log_density, &cloud_.error_bound,
-                           &cloud_.compression_error, &cloud_.largest})
+    for (double** array : {&cloud_.trial_log_density, &cloud_.error_bound, &cloud_.compression_error, &cloud_.largest})
       *array = take(rules.n);
+    saved_ = take(static_cast<std::int64_t>(state_size_));
     if (mixed_) in_double_ = take(block);
     cloud_.partial = next;
     cloud_.outcome = outcome_.data();
@@ -115,18 +125,22 @@ class CloudBatch final : public DeviceCloud {
     together([&] { take(state); });
   }
 
-  CloudProgress advance(std::int64_t most) override {
-    host_.trace_begin = host_.iteration;
-    const std::int64_t begin = host_.iteration;
+  void begin_turn(std::int64_t most) override {
+    const std::int64_t begin = host_.trace_begin = host_.iteration;
     const std::int64_t last = begin + std::clamp<std::int64_t>(most, 1, exchange_ ? kMostExchanged : most_at_once());
-    exchanging([&] {
+    begin_exchanging([this, begin, last] {
       store_numbers();
       machine_.guard(&cloud_.numbers->halted);
       for (std::int64_t iteration = begin; iteration < last; ++iteration)
         iterate(svgd_step::refreshes_metric(iteration));
       machine_.guard(nullptr);
+      enqueue_look(last - begin);
     });
-    return progress_since(begin);
+  }
+
+  CloudProgress end_turn() override {
+    end_exchanging();
+    return look_at_progress();
   }
 
   void open_steps(OpenSteps& steps) override {
@@ -134,7 +148,6 @@ class CloudBatch final : public DeviceCloud {
   }
 
   CloudProgress settle(const OpenSteps& steps) override {
-    const std::int64_t begin = host_.iteration;
     together([&] {
       put(steps.to, cloud_.trial);
       put(steps.score, cloud_.trial_score);
@@ -143,8 +156,10 @@ class CloudBatch final : public DeviceCloud {
       host_.trace_begin = host_.iteration;
       store_numbers();
       enqueue_end();
+      enqueue_look(1);
+      machine_.wait();
     });
-    return progress_since(begin);
+    return look_at_progress();
   }
 
   void follow_line(const line_series::Table& cells) override {
@@ -163,8 +178,7 @@ class CloudBatch final : public DeviceCloud {
     host_.halted = 0;
     host_.num_open = 0;
     host_.trace_begin = host_.iteration;
-    const std::int64_t begin = host_.iteration;
-    exchanging([&] {
+    begin_exchanging([this] {
       store_numbers();
       evaluate_trial();
       pack(ends(), own_steps_);
@@ -174,12 +188,27 @@ class CloudBatch final : public DeviceCloud {
       machine_.guard(&cloud_.numbers->halted);
       enqueue_end();
       machine_.guard(nullptr);
+      enqueue_look(1);
     });
-    return progress_since(begin);
+    end_exchanging();
+    return look_at_progress();
   }
 
-  void save(SvgdState& state) override {
-    together([&] { give(state); });
+  /// A copy of its own, as the next turn writes where the state stands while that travels.
+  void begin_save() override {
+    together([&] {
+      if (state_here_.size() < state_size_) state_here_ = HostDoubles(state_size_);
+      machine_.copy(saved_, static_cast<const double*>(cloud_.log_density), state_size_);
+      machine_.fetch_aside(static_cast<const double*>(saved_), std::span(state_here_.data(), state_size_));
+      saved_numbers_ = host_;
+    });
+  }
+
+  void end_save(SvgdState& state) override {
+    together([&] {
+      machine_.wait_aside();
+      give(state);
+    });
   }
 
   /// Whitened particles, scores and direction of an iteration stay until the next one.
@@ -200,6 +229,7 @@ class CloudBatch final : public DeviceCloud {
 
  private:
   using Doubles = typename Machine::template Buffer<double>;
+  using HostDoubles = typename Machine::template HostBuffer<double>;
   using Recording = typename Machine::Recording;
 
   /// Iterations of a turn with exchanges: what stands on the stream has to fit the driver's queue of some thousand. A
@@ -215,11 +245,18 @@ class CloudBatch final : public DeviceCloud {
     }
   }
   template <class Work>
-  void exchanging(Work&& enqueue) {
+  void begin_exchanging(Work&& enqueue) {
     if (exchange_) {
-      exchange_->exchange(enqueue);
+      exchange_->begin(enqueue);
     } else {
       enqueue();
+    }
+  }
+  void end_exchanging() {
+    if (exchange_) {
+      exchange_->end();
+    } else {
+      machine_.wait();
     }
   }
 
@@ -263,20 +300,27 @@ class CloudBatch final : public DeviceCloud {
     machine_.download(static_cast<const double*>(cloud_.trial_log_density), std::span(steps.log_density));
   }
 
+  /// What `begin_save` set aside.
   void give(SvgdState& state) {
-    const std::size_t d = static_cast<std::size_t>(cloud_.rules.dim);
-    state.iteration = host_.iteration;
-    state.inverse_h2 = host_.inverse_h2;
+    const svgd_lanes::Numbers& numbers = saved_numbers_;
+    const auto d = static_cast<std::size_t>(cloud_.rules.dim), n = static_cast<std::size_t>(cloud_.rules.n);
+    const auto stride = static_cast<std::size_t>(cloud_.rules.stride), block = d * stride;
+    state.iteration = numbers.iteration;
+    state.inverse_h2 = numbers.inverse_h2;
     state.metric_factor = Matrix<double>(d, d);
-    std::copy_n(host_.factor, d * d, state.metric_factor.values().begin());
-    state.metric_centre.assign(host_.centre, host_.centre + d);
-    if (host_.iteration > 0) state.sd.assign(host_.sd, host_.sd + d);
-    get(cloud_.x, state.particles);
-    get(cloud_.score, state.score);
-    machine_.download(static_cast<const double*>(cloud_.log_density), std::span(state.log_density));
+    std::copy_n(numbers.factor, d * d, state.metric_factor.values().begin());
+    state.metric_centre.assign(numbers.centre, numbers.centre + d);
+    if (numbers.iteration > 0) state.sd.assign(numbers.sd, numbers.sd + d);
+    const double* const values = state_here_.data();
+    state.log_density.assign(values, values + n);
+    rows_of(values + n, state.particles);
+    rows_of(values + n + block, state.score);
     if (!cloud_.rules.uses_adam) return;
-    get_by_coordinate(cloud_.first_moment, state.first_moment);
-    get_by_coordinate(cloud_.second_moment, state.second_moment);
+    for (Matrix<double>* moment : {&state.first_moment, &state.second_moment}) {
+      const double* const from = values + n + (moment == &state.first_moment ? 2 : 3) * block;
+      *moment = Matrix<double>(d, n);
+      for (std::size_t c = 0; c < d; ++c) std::copy_n(from + c * stride, n, moment->row(c).begin());
+    }
   }
 
   double own_direction_error() {
@@ -445,20 +489,22 @@ class CloudBatch final : public DeviceCloud {
     machine_.upload(numbers_.data(), std::span<const svgd_lanes::Numbers>(&host_, 1));
   }
 
-  CloudProgress progress_since(std::int64_t begin) {
-    CloudProgress progress;
-    together([&] { progress = look_at_progress(begin); });
-    return progress;
+  /// All that a turn of so many iterations tells the host.
+  void enqueue_look(std::int64_t count) {
+    const auto size = static_cast<std::size_t>(count);
+    machine_.fetch(static_cast<const svgd_lanes::Numbers*>(numbers_.data()), std::span(numbers_here_.data(), 1));
+    machine_.fetch(static_cast<const double*>(cloud_.trace_mean), std::span(trace_here_.data(), size));
+    machine_.fetch(static_cast<const double*>(cloud_.trace_step), std::span(trace_here_.data() + most_at_once(), size));
   }
-  CloudProgress look_at_progress(std::int64_t begin) {
-    machine_.download(static_cast<const svgd_lanes::Numbers*>(numbers_.data()), std::span(&host_, 1));
+  /// After the wait.
+  CloudProgress look_at_progress() {
+    const std::int64_t begin = host_.trace_begin;
+    host_ = *numbers_here_.data();
     CloudProgress progress;
     progress.halted = host_.halted != 0;
-    const auto done = static_cast<std::size_t>(host_.iteration - begin);
-    progress.mean_log_density.resize(done);
-    progress.largest_step.resize(done);
-    machine_.download(static_cast<const double*>(cloud_.trace_mean), std::span(progress.mean_log_density));
-    machine_.download(static_cast<const double*>(cloud_.trace_step), std::span(progress.largest_step));
+    const double *const means = trace_here_.data(), *const steps = means + most_at_once();
+    progress.mean_log_density.assign(means, means + (host_.iteration - begin));
+    progress.largest_step.assign(steps, steps + (host_.iteration - begin));
     return progress;
   }
 
@@ -494,21 +540,19 @@ class CloudBatch final : public DeviceCloud {
     machine_.upload(there, std::span<const double>(transfer_));
   }
   void get(const double* there, Matrix<double>& rows) {
+    transfer_.resize(static_cast<std::size_t>(cloud_.rules.stride) * static_cast<std::size_t>(cloud_.rules.dim));
+    machine_.download(there, std::span<double>(transfer_));
+    rows_of(transfer_.data(), rows);
+  }
+  void rows_of(const double* coordinates, Matrix<double>& rows) const {
     const auto stride = static_cast<std::size_t>(cloud_.rules.stride), d = static_cast<std::size_t>(cloud_.rules.dim);
     rows = Matrix<double>(static_cast<std::size_t>(cloud_.rules.n), d);
-    transfer_.resize(stride * d);
-    machine_.download(there, std::span<double>(transfer_));
     for (std::size_t i = 0; i < rows.num_rows(); ++i)
-      for (std::size_t c = 0; c < d; ++c) rows(i, c) = transfer_[c * stride + i];
+      for (std::size_t c = 0; c < d; ++c) rows(i, c) = coordinates[c * stride + i];
   }
   void put_by_coordinate(const Matrix<double>& values, double* there) {
     for (std::size_t c = 0; c < values.num_rows(); ++c)
       machine_.upload(there + c * static_cast<std::size_t>(cloud_.rules.stride), values.row(c));
-  }
-  void get_by_coordinate(const double* there, Matrix<double>& values) {
-    values = Matrix<double>(static_cast<std::size_t>(cloud_.rules.dim), static_cast<std::size_t>(cloud_.rules.n));
-    for (std::size_t c = 0; c < values.num_rows(); ++c)
-      machine_.download(there + c * static_cast<std::size_t>(cloud_.rules.stride), values.row(c));
   }
 
   Machine& machine_;
@@ -519,18 +563,25 @@ class CloudBatch final : public DeviceCloud {
   bool imq_, mixed_;
   std::string name_;
   svgd_lanes::Cloud cloud_{};
+  // The host's buffers go last: what still travels has come when the device's are given back.
+  HostDoubles state_here_;
+  std::size_t state_size_ = 0;
   Doubles doubles_, trace_;
   Doubles packed_;  ///< rows as they travel
   typename Machine::template Buffer<std::int32_t> outcome_;
   typename Machine::template Buffer<svgd_lanes::Numbers> numbers_;
+  typename Machine::template HostBuffer<svgd_lanes::Numbers> numbers_here_;
+  HostDoubles trace_here_;          ///< means, then steps
   Recording refreshing_, keeping_;  ///< to the end of an iteration, or on several ranks to the direction
   Recording stepping_, ending_;     ///< on several ranks, the rest
   typename Machine::template Buffer<line_series::Cell> line_cells_;
   double line_width_ = 1;
   std::int64_t num_line_cells_ = 0;  ///< 0: likelihoods are the posterior's own
   double* in_double_ = nullptr;      ///< [d, stride] rows of a direction that is checked
+  double* saved_ = nullptr;          ///< [state_size_] a state on its way to the host
   std::int64_t checked_block_ = 0;
-  svgd_lanes::Numbers host_{};  ///< as they are on the machine between calls
+  svgd_lanes::Numbers host_{};           ///< as they are on the machine between turns
+  svgd_lanes::Numbers saved_numbers_{};  ///< of the state on its way
   std::vector<double> transfer_;
 };
 

@@ -66,6 +66,34 @@ class DeviceBuffer {
   std::size_t size_ = 0;
 };
 
+/// Owning array in the host's memory, at an address that does not change: copies from and to a device reach it beside
+/// other work.
+template <class T>
+class PinnedBuffer {
+ public:
+  PinnedBuffer() = default;
+  explicit PinnedBuffer(std::size_t size) : size_(size) {
+    if (size > 0) SOJOURN_CUDA_TRY(cudaMallocHost(reinterpret_cast<void**>(&values_), size * sizeof(T)));
+  }
+  ~PinnedBuffer() { cudaFreeHost(values_); }
+  PinnedBuffer(PinnedBuffer&& other) noexcept
+      : values_(std::exchange(other.values_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {
+    std::swap(values_, other.values_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  PinnedBuffer(const PinnedBuffer&) = delete;
+  PinnedBuffer& operator=(const PinnedBuffer&) = delete;
+
+  [[nodiscard]] T* data() const { return values_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  T* values_ = nullptr;
+  std::size_t size_ = 0;
+};
+
 /// Owning stream.
 class DeviceStream {
  public:

@@ -10,12 +10,14 @@
 namespace sojourn {
 
 inline DeviceSize current_device_size() {
-  int device = 0, block = 0, processor = 0;
+  int device = 0, block = 0, processor = 0, cache = 0;
   DeviceSize size;
   SOJOURN_CUDA_TRY(cudaGetDevice(&device));
   SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&block, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
   SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&processor, cudaDevAttrMaxSharedMemoryPerMultiprocessor, device));
   SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&size.num_processors, cudaDevAttrMultiProcessorCount, device));
+  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, device));
+  size.cache_bytes = static_cast<std::size_t>(cache);
   size.block_shared_bytes = static_cast<std::size_t>(block);
   size.processor_shared_bytes = static_cast<std::size_t>(processor);
   return size;

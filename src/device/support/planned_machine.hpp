@@ -106,7 +106,8 @@ class PlannedExchange final : public RankExchange {
     return {0, std::min(count, (units + num_ranks_ - 1) / num_ranks_ * unit)};
   }
   void gather(double*, std::int64_t, std::int64_t, std::size_t) override {}
-  void exchange(const std::function<void()>& enqueue) override { enqueue(); }
+  void begin(const std::function<void()>& enqueue) override { enqueue(); }
+  void end() override {}
   void together(const std::function<void()>& work) override { work(); }
   std::vector<double> tell(double own) override {
     return std::vector<double>(static_cast<std::size_t>(num_ranks_), own);
@@ -120,6 +121,8 @@ class PlannedMachine {
  public:
   template <class T>
   using Buffer = PlannedBuffer<T>;
+  template <class T>
+  using HostBuffer = std::vector<T>;
   struct Recording {};
 
   /// `arrays` by level, which outlive this. What blocks in work hold of slots counts for "work of blocks".
@@ -132,6 +135,18 @@ class PlannedMachine {
   void download(const T*, std::span<T> here) {
     std::ranges::fill(here, T{});
   }
+  template <class T>
+  void copy(T*, const T*, std::size_t) {}
+  template <class T>
+  void fetch(const T* there, std::span<T> here) {
+    download(there, here);
+  }
+  template <class T>
+  void fetch_aside(const T* there, std::span<T> here) {
+    download(there, here);
+  }
+  static void wait() {}
+  static void wait_aside() {}
   template <class Step>
   void run(std::int64_t, const Step&) {}
   void run_steps(const StepRun&) {}
@@ -165,16 +180,12 @@ class PlannedMachine {
     const int name = (shape.density ? 1 : 0) + (shape.survival ? 2 : 0) + (shape.gradient ? 4 : 0);
     const auto known = mappings_.find(name);
     if (known != mappings_.end()) return known->second;
-    Mapping mapping = map_transforms(arrays_, shape, kManyLanes, device_);
-    // Programs with fronts are not predicted: their kernel's own bound stands for the compiler's.
-    if (shape.has_fronts) mapping.blocks_per_processor = kBlocksWithFronts;
-    return mappings_.emplace(name, mapping).first->second;
+    return mappings_.emplace(name, map_transforms(arrays_, shape, kManyLanes, device_)).first->second;
   }
 
  private:
   static constexpr const char* kSlots = "work of blocks";
   static constexpr std::int64_t kWarpLanes = 32, kResidentThreads = 512;
-  static constexpr int kBlocksWithFronts = 3;
   PlannedMemory& memory_;
   const PrcArrays& arrays_;
   DeviceSize device_;

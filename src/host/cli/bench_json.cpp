@@ -40,9 +40,10 @@ void write_row(JsonWriter& json, const BenchRow& row, const BenchResult& result)
   json.member("memory_bytes_per_second", known(row.bytes * row.rate.median()));
   json.member("share_of_multiply_adds", known(share.multiply_adds)).member("share_of_copy", known(share.copy));
   json.member("share", known(share.largest()));
+  if (row.device != "cpu") json.member("share_of_cache", known(share.cache)).member("mapping", row.traffic.mapping);
   json.key("limit");
   if (share.largest() > 0) {
-    json.value(share.multiply_adds >= share.copy ? "multiply_adds" : "copy");
+    json.value(share.limit());
   } else {
     json.null();
   }

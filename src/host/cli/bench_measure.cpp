@@ -147,7 +147,10 @@ class CaseRun {
         BenchRow& row = result_.rows[one.row];
         const std::int64_t before = device_ != nullptr ? left_to_the_cpu(row.quantity) : 0;
         repeat(one, row);
-        if (device_ != nullptr) row.num_on_cpu += left_to_the_cpu(row.quantity) - before;
+        if (device_ == nullptr) continue;
+        row.num_on_cpu += left_to_the_cpu(row.quantity) - before;
+        if (row.quantity == BenchQuantity::kMean || row.quantity == BenchQuantity::kMeanGradient)
+          row.traffic = evaluator_->moment_report().traffic;
       }
     }
   }
@@ -323,14 +326,23 @@ double Spread::low() const { return values.empty() ? median() : *std::min_elemen
 double Spread::high() const { return values.empty() ? median() : *std::max_element(values.begin(), values.end()); }
 double Spread::relative() const { return values.empty() ? 0 : 0.5 * (high() - low()) / median(); }
 
+const char* BenchShare::limit() const {
+  if (largest() <= 0) return "";
+  if (largest() == multiply_adds) return by_registers ? "fp64" : "multiply_adds";
+  return largest() == cache ? "cache" : "copy";
+}
+
 BenchShare share_of_limit(const BenchRow& row, const BenchResult& result) {
   BenchShare share;
   if (row.rate.values.empty()) return share;
   // A limit is the best that was seen: other programs can only hide it, and more threads never lower it.
   double multiply_adds = 0, copied_bytes = 0;
   if (row.device != "cpu") {
-    multiply_adds = result.device_limits.shared_dot;
-    copied_bytes = result.device_limits.memory_bytes;
+    const DeviceLimits& limits = result.device_limits;
+    share.by_registers = !row.traffic.mapping.empty() && row.traffic.shared_bytes == 0;
+    multiply_adds = share.by_registers ? limits.multiply_adds : limits.shared_dot;
+    copied_bytes = limits.memory_bytes;
+    if (limits.cache_bytes > 0) share.cache = row.traffic.cache_bytes * row.rate.median() / limits.cache_bytes;
   }
   for (const BenchLimit& limit : result.limits) {
     if (row.device != "cpu" || limit.num_threads > row.num_threads) continue;
@@ -338,7 +350,7 @@ BenchShare share_of_limit(const BenchRow& row, const BenchResult& result) {
     copied_bytes = std::max(copied_bytes, limit.copied_bytes.high());
   }
   if (multiply_adds > 0) share.multiply_adds = row.multiply_adds * row.rate.median() / multiply_adds;
-  if (copied_bytes > 0) share.copy = row.bytes * row.rate.median() / copied_bytes;
+  if (copied_bytes > 0) share.copy = (row.bytes + row.traffic.memory_bytes) * row.rate.median() / copied_bytes;
   return share;
 }
 

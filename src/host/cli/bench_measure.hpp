@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -59,6 +60,7 @@ struct BenchRow {
   double multiply_adds = 0;     ///< counted per particle, 0: not counted
   double bytes = 0;             ///< through memory, counted per particle, 0: not counted
   std::string not_measured;     ///< why not
+  MomentTraffic traffic;        ///< of a device's means
 };
 
 /// A case with its elimination.
@@ -79,9 +81,16 @@ struct BenchResult {
 
 /// Throughput as a share of the best that the machine's loops reached with as many threads or fewer; 0 where nothing is
 /// counted.
+///
+/// On a device multiply-adds count against dot products from shared memory where the lanes' numbers lie there, and
+/// against those on registers where they do not; then numbers read count against copies inside the second cache, or
+/// with parameters and results against copies through memory.
 struct BenchShare {
-  double multiply_adds = 0, copy = 0;
-  [[nodiscard]] double largest() const { return multiply_adds > copy ? multiply_adds : copy; }
+  double multiply_adds = 0, copy = 0, cache = 0;
+  bool by_registers = false;  ///< what `multiply_adds` is a share of, on a device
+  [[nodiscard]] double largest() const { return std::max({multiply_adds, copy, cache}); }
+  /// "multiply_adds", "fp64", "copy" or "cache", whose share is the largest; "" where nothing is counted.
+  [[nodiscard]] const char* limit() const;
 };
 BenchShare share_of_limit(const BenchRow& row, const BenchResult& result);
 

@@ -199,8 +199,8 @@ std::string bench_table(const BenchReport& report) {
   } else {
     const DeviceLimits& limits = report.result.device_limits;
     text += fmt::format(
-        "device {}: {} multiply-adds/s of dot products from shared memory, which shares of its rows count, {} on "
-        "registers; {} bytes/s copied inside its cache, {} through its memory\n",
+        "device {}: {} multiply-adds/s of dot products from shared memory, {} on registers; {} bytes/s copied inside "
+        "its cache, {} through its memory; its means' shares are of what their mapping reads from\n",
         report.result.device, format_rate(limits.shared_dot), format_rate(limits.multiply_adds),
         format_rate(limits.cache_bytes), format_rate(limits.memory_bytes));
   }

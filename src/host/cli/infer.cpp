@@ -376,11 +376,15 @@ class Inference {
     control.messages.cost = &communication_;
     control.progress = [&](const SvgdProgress& now) {
       if (is_first()) progress.update(now);
-      const bool last = now.iteration == now.num_iterations;
-      if (is_first() && now.state != nullptr && now.iteration > 0 && !last &&
-          checkpoints_.is_due(iterations_before(stage_) + now.iteration))
-        save(*now.state);
       return own_stop() == Stop::kNone && !save_failure_;
+    };
+    const std::int64_t last = stages_[stage_].sampler.num_iterations;
+    control.wants_state = [&](std::int64_t iteration) {
+      return is_first() && iteration > 0 && iteration < last &&
+             checkpoints_.is_due(iterations_before(stage_) + iteration);
+    };
+    control.take_state = [&](const SvgdState& state) {
+      if (is_first()) save(state);
     };
     bool has_state = false;
     control.finish = [&](const SvgdState& state) {

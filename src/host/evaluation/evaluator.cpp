@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "evaluation/expect_reward.hpp"
 #include "evaluation/moment_replay.hpp"
 #include "evaluation/moment_single.hpp"
 #include "evaluation/multi_law.hpp"
@@ -13,11 +14,6 @@
 
 namespace sojourn {
 namespace {
-
-void expect_reward(const StateGraph& graph, std::span<const double> reward) {
-  SOJOURN_EXPECTS(std::cmp_equal(reward.size(), graph.num_states()), ShapeError,
-                  "reward: {} values; the model has {} states", reward.size(), graph.num_states());
-}
 
 Quantity make_quantity(std::size_t num_lanes, std::size_t num_values) {
   Quantity quantity;

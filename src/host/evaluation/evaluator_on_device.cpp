@@ -5,6 +5,7 @@
 
 #include "common/moment_lane.hpp"
 #include "elimination/prc_arrays.hpp"
+#include "evaluation/expect_reward.hpp"
 #include "evaluation/moment_lane_shape.hpp"
 #include "evaluation/moment_replay.hpp"
 #include "evaluation/single_bounds.hpp"
@@ -55,6 +56,23 @@ void Evaluator::use_device(std::shared_ptr<MomentDevice> device) {
   on_device_ = std::move(on_device);
 }
 
+std::unique_ptr<TensorMoments> Evaluator::tensor_moments(std::span<const double> reward, int order, bool gradient,
+                                                         std::int64_t most_vectors) const {
+  expect_reward(model_.graph, reward);
+  SOJOURN_EXPECTS(on_device_ != nullptr, UsageError,
+                  "moments of tensors: the evaluator has no device; give it one first, by use_device");
+  SOJOURN_EXPECTS(most_vectors >= 1, UsageError, "moments of tensors: room for {} vectors; must be at least 1",
+                  most_vectors);
+  OnDevice& there = *on_device_;
+  SOJOURN_EXPECTS(order >= 1 && order <= kMostLaneOrder, DeviceError,
+                  "{}: moments of tensors of order {}; must be in 1..{}", there.report.name, order, kMostLaneOrder);
+  SOJOURN_EXPECTS(options_.precision == Precision::kDouble, DeviceError,
+                  "{}: moments of tensors are evaluated in double precision alone", there.report.name);
+  const std::scoped_lock lock(there.mutex);
+  const PrcArrays& arrays = prc_.arrays();
+  return there.program->on_tensors(moment_lane_shape(arrays, order, gradient), arrays.by_row(reward), most_vectors);
+}
+
 MomentReport Evaluator::moment_report() const {
   if (!on_device_) return {};
   const std::scoped_lock lock(on_device_->mutex);
@@ -74,8 +92,9 @@ void Evaluator::moments_on_device(MatrixView<const double> phi, std::span<const 
   const std::size_t count = phi.num_rows(), width = static_cast<std::size_t>(order),
                     gradient_width = gradient ? width * phi.num_cols() : 0;
   std::vector<unsigned char> doubtful(gradient ? count : 0);
-  there.program->evaluate(moment_lane_shape(arrays, order, gradient), phi, arrays.by_row(reward), values, by_rate,
-                          doubtful);
+  const MomentLaneShape shape = moment_lane_shape(arrays, order, gradient);
+  there.program->evaluate(shape, phi, arrays.by_row(reward), values, by_rate, doubtful);
+  there.report.traffic = there.program->traffic(shape, static_cast<std::int64_t>(count));
   std::vector<std::size_t> again;
   std::size_t num_checked = there.checked ? kNumChecked : 0;
   for (std::size_t k = 0; k < count; ++k) {

@@ -109,4 +109,9 @@ Matrix<double> sample(const Model& model, std::span<const double> theta,
   return draws;
 }
 
+std::unique_ptr<TensorDraws> tensor_draws(const Model& model, std::span<const double> theta,
+                                          const std::vector<std::span<const double>>& rewards, SampleDevice& device) {
+  return device.on_tensors(checked_table(model, theta, rewards, 0));
+}
+
 }  // namespace sojourn

@@ -213,9 +213,14 @@ class LikelihoodEngine::BookedCloud final : public DeviceCloud {
     const std::scoped_lock lock(engine_.device_mutex_);
     cloud_->load(state);
   }
-  CloudProgress advance(std::int64_t most) override {
+  /// Until it ends others may evaluate there: what they enqueue stands behind the turn.
+  void begin_turn(std::int64_t most) override {
     const std::scoped_lock lock(engine_.device_mutex_);
-    CloudProgress progress = cloud_->advance(most);
+    cloud_->begin_turn(most);
+  }
+  CloudProgress end_turn() override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    CloudProgress progress = cloud_->end_turn();
     book(std::ssize(progress.mean_log_density) * (row_end_ - row_begin_));
     return progress;
   }
@@ -228,9 +233,13 @@ class LikelihoodEngine::BookedCloud final : public DeviceCloud {
     const std::scoped_lock lock(engine_.device_mutex_);
     return cloud_->settle(steps);
   }
-  void save(SvgdState& state) override {
+  void begin_save() override {
     const std::scoped_lock lock(engine_.device_mutex_);
-    cloud_->save(state);
+    cloud_->begin_save();
+  }
+  void end_save(SvgdState& state) override {
+    const std::scoped_lock lock(engine_.device_mutex_);
+    cloud_->end_save(state);
     double error_bound = 0, compression_error = 0;
     cloud_->worst_errors(error_bound, compression_error);
     const std::scoped_lock report_lock(engine_.mutex_);

@@ -22,8 +22,8 @@ void LineCloud::load(const SvgdState& state) {
   cloud_->load(state);
 }
 
-CloudProgress LineCloud::advance(std::int64_t most) {
-  CloudProgress progress = cloud_->advance(most);
+CloudProgress LineCloud::end_turn() {
+  CloudProgress progress = cloud_->end_turn();
   while (progress.halted) {
     cloud_->open_steps(steps_);
     std::vector<double> places;

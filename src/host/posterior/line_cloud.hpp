@@ -24,12 +24,14 @@ class LineCloud final : public DeviceCloud {
   CloudShare share_out(Communicator& ranks, const DeviceMessages& messages) override;
   bool on_any_rank(const std::function<bool()>& work) override { return cloud_->on_any_rank(work); }
   void load(const SvgdState& state) override;
-  CloudProgress advance(std::int64_t most) override;
+  void begin_turn(std::int64_t most) override { cloud_->begin_turn(most); }
+  CloudProgress end_turn() override;
   void open_steps(OpenSteps& steps) override;
   CloudProgress settle(const OpenSteps& steps) override { return cloud_->settle(steps); }
   void follow_line(const line_series::Table& cells) override { cloud_->follow_line(cells); }
   CloudProgress retry() override { return cloud_->retry(); }
-  void save(SvgdState& state) override { cloud_->save(state); }
+  void begin_save() override { cloud_->begin_save(); }
+  void end_save(SvgdState& state) override { cloud_->end_save(state); }
   void worst_errors(double& error_bound, double& compression_error) override {
     cloud_->worst_errors(error_bound, compression_error);
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <exception>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -80,12 +82,23 @@ class Cloud {
     keep_history();
   }
 
-  /// Up to `most` iterations by a device's cloud that holds this state; the state follows it with what is scratch on
-  /// the host, the rest when it is saved. Returns whether particles had to be finished here.
-  bool advance_on(DeviceCloud& device, std::int64_t most) {
+  /// Up to `most` iterations by a device's cloud that holds this state, and `meanwhile` while they are under way; the
+  /// state follows with its numbers, its arrays when they are saved. Returns whether particles had to be finished here.
+  bool advance_on(DeviceCloud& device, std::int64_t most, const std::function<void()>& meanwhile) {
     const auto begin = Clock::now();
     const std::int64_t before = state_.iteration;
-    const CloudProgress progress = device.advance(most);
+    device.begin_turn(most);
+    const auto begun = Clock::now();
+    // What is under way is waited for, whatever happens beside it.
+    std::exception_ptr failure;
+    try {
+      meanwhile();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const double seconds_meanwhile = seconds_since(begun);
+    const CloudProgress progress = device.end_turn();
+    if (failure) std::rethrow_exception(failure);
     follow(progress);
     if (state_.iteration > before) std::ranges::fill(state_.held, 0);
     if (progress.halted) {
@@ -94,10 +107,15 @@ class Cloud {
       settle();
       follow(device.settle(steps_));
     }
-    if (options_.history_every > 0 && state_.iteration % options_.history_every == 0) device.save(state_);
-    keep_history();
-    state_.seconds_scores += seconds_since(begin);
+    state_.seconds_scores += seconds_since(begin) - seconds_meanwhile;
     return progress.halted;
+  }
+
+  [[nodiscard]] bool is_history_due() const {
+    return options_.history_every > 0 && state_.iteration % options_.history_every == 0;
+  }
+  void keep_history() {
+    if (is_history_due()) state_.history.push_back({state_.iteration, state_.particles});
   }
 
  private:
@@ -117,11 +135,6 @@ class Cloud {
       if (h <= 0) h = 1e-3;
     }
     state_.inverse_h2 = 1 / (h * h);
-  }
-
-  void keep_history() {
-    if (options_.history_every > 0 && state_.iteration % options_.history_every == 0)
-      state_.history.push_back({state_.iteration, state_.particles});
   }
 
   void follow(const CloudProgress& progress) {
@@ -376,11 +389,19 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
     const bool moved = state.iteration > 0;
     const double left = seconds_since(loop_begin) / static_cast<double>(state.iteration - first) *
                         static_cast<double>(options.num_iterations - state.iteration);
+    // The state's own log densities may still be on a device.
     return progress({state.iteration, options.num_iterations, seconds_since(begin),
-                     state.iteration > first ? left : unknown, mean_of(state.log_density),
-                     moved ? state.trace_step.back() : unknown, &state});
+                     state.iteration > first ? left : unknown,
+                     moved ? state.trace_mean_log_density.back() : mean_of(state.log_density),
+                     moved ? state.trace_step.back() : unknown});
+  };
+  const auto is_wanted = [&] { return control.wants_state && control.wants_state(state.iteration); };
+  const auto hand_out = [&] {
+    count_seconds();
+    if (control.take_state) control.take_state(state);
   };
   bool going = go_on();
+  if (going && is_wanted()) hand_out();
   Cloud cloud(target, options, state);
   DeviceIterations on_device;
   std::unique_ptr<DeviceCloud> resident;
@@ -388,36 +409,61 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
     if (going) resident = target.cloud_on_device(options, on_device.why_not_resident);
     if (resident) resident->load(state);
   }
-  double last_report = progress ? clock() : 0;
+  double last_report = progress || control.wants_state ? clock() : 0;
   std::int64_t most = 1, next_check = state.iteration;
   DirectionCheck direction_check;
+  // What is on its way from the device, of the iteration that the state's numbers are of until the next turn ends.
+  struct {
+    bool any = false, history = false, wanted = false;
+  } coming;
+  const auto receive = [&] {
+    if (!coming.any) return;
+    resident->end_save(state);
+    if (coming.history) cloud.keep_history();
+    if (coming.wanted) hand_out();
+    coming = {};
+  };
   while (going && state.iteration < options.num_iterations) {
     if (resident) {
       const std::int64_t before = state.iteration;
       // Ranks have turns of as many iterations: whatever time decides is decided by their common clock.
       const double turn = clock();
       const std::int64_t due = iterations_until_due(state.iteration, options, control);
-      on_device.num_halts += cloud.advance_on(*resident, std::min(most, due)) ? 1 : 0;
+      const bool is_measured = !coming.any;
+      on_device.num_halts += cloud.advance_on(*resident, std::min(most, due), receive) ? 1 : 0;
       const auto done = static_cast<double>(state.iteration - before);
       on_device.num_resident += state.iteration - before;
       if (options.precision == DirectionPrecision::kMixed && state.iteration > next_check) {
         note_check(resident->direction_error(), direction_check);
         next_check = state.iteration + kCheckEvery;
       }
-      most = iterations_in(kSecondsPerTurn, (clock() - turn) / done);
+      // A turn beside which the host wrote a checkpoint says nothing of the device.
+      const double now = clock();
+      if (is_measured || most == 1) most = iterations_in(kSecondsPerTurn, (now - turn) / done);
+      coming.history = cloud.is_history_due();
     } else {
       cloud.advance(direction);
     }
-    if (!progress) continue;
-    const double now = clock();
-    if (state.iteration < options.num_iterations && now - last_report < kSecondsBetweenReports &&
-        (control.report_every == 0 || state.iteration % control.report_every != 0))
-      continue;
-    last_report = now;
-    if (resident) resident->save(state);
-    going = go_on();
+    if (progress || control.wants_state) {
+      const double now = clock();
+      if (state.iteration == options.num_iterations || now - last_report >= kSecondsBetweenReports ||
+          (control.report_every > 0 && state.iteration % control.report_every == 0)) {
+        last_report = now;
+        going = go_on();
+        coming.wanted = going && is_wanted();
+      }
+    }
+    coming.any = resident && (coming.history || coming.wanted);
+    if (coming.any) {
+      resident->begin_save();
+    } else if (coming.wanted) {
+      hand_out();
+      coming = {};
+    }
   }
-  if (resident) resident->save(state);
+  if (resident && !coming.any) resident->begin_save();
+  coming.any = resident != nullptr;
+  receive();
   count_seconds();
   if (control.finish) control.finish(state);
   if (state.iteration == 0) return unmoved_result(target, options, std::move(state));

@@ -122,19 +122,35 @@ SvgdResult svgd(const Target& target, const SvgdOptions& options, Communicator& 
   const std::vector<char> devices = communicator.all_gather(std::span<const char>(&own_device, 1));
   const auto without_device = std::ranges::find(devices, 0);
   if (without_device != devices.end()) common.device = nullptr;
+  const auto agreed = [&](bool own, Reduction reduction) {
+    const std::int32_t number = own ? 1 : 0;
+    const double asked = local_clock();
+    const bool all = communicator.all_reduce(std::span<const std::int32_t>(&number, 1), reduction)[0] != 0;
+    loop.agreeing += local_clock() - asked;
+    return all;
+  };
   common.progress = [&](const SvgdProgress& now) {
-    std::int32_t go_on = 0;
+    bool go_on = false;
     std::exception_ptr failure;
     try {
-      go_on = !control.progress || control.progress(now) ? 1 : 0;
+      go_on = !control.progress || control.progress(now);
     } catch (...) {
       failure = std::current_exception();  // the others stop first
     }
-    const double asked = local_clock();
-    go_on = communicator.all_reduce(std::span<const std::int32_t>(&go_on, 1), Reduction::kMin)[0];
-    loop.agreeing += local_clock() - asked;
+    go_on = agreed(go_on, Reduction::kMin);
     if (failure) std::rethrow_exception(failure);
-    return go_on != 0;
+    return go_on;
+  };
+  // All ranks set a state aside, or none.
+  common.wants_state = [&](std::int64_t iteration) {
+    bool own = false;
+    on_every_rank(communicator, [&] { own = control.wants_state && control.wants_state(iteration); });
+    return agreed(own, Reduction::kMax);
+  };
+  common.take_state = [&](const SvgdState& state) {
+    on_every_rank(communicator, [&] {
+      if (control.take_state) control.take_state(state);
+    });
   };
   common.finish = [&](const SvgdState& state) {
     // Who was stopped is in a hurry.

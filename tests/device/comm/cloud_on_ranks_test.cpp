@@ -105,10 +105,12 @@ Ran run_ranks(const ResidentCase& one, const SvgdOptions& options, const How& ho
         }
         fabric.kill();
       };
-      control.progress = [&](const SvgdProgress& now) {
-        if (threads.rank() == 0 && now.state != nullptr) ran.last = *now.state;
-        return how.stop_at == 0 || now.iteration < how.stop_at;
+      control.progress = [&](const SvgdProgress& now) { return how.stop_at == 0 || now.iteration < how.stop_at; };
+      control.wants_state = [&](std::int64_t) { return threads.rank() == 0; };
+      control.take_state = [&](const SvgdState& state) {
+        if (threads.rank() == 0) ran.last = state;
       };
+      control.finish = control.take_state;
       ran.results[own] = svgd(posterior, options, static_cast<Communicator&>(ranks), control);
       ran.reports[own] = posterior.device_report();
       ran.compressions[own] = posterior.compression();

@@ -94,5 +94,90 @@ TEST(Mapping, FrontsAndHighOrdersGoByThreads) {
   EXPECT_FALSE(map_moments(arrays, moment_lane_shape(arrays, 3, false), 1000, {}, MappingChoice::kLevels).by_levels);
 }
 
+/// Two operands a multiply-add of the factors, one and a half of the solve, where the mapping says that they lie.
+TEST(Mapping, TrafficFollowsThePlacement) {
+  const PrcArrays arrays = two_demes(3);
+  const MomentLaneShape shape = moment_lane_shape(arrays, 1, false);
+  const LaneWork work = work_of(arrays.view(), shape);
+  const double factor = 2 * 8.0 * static_cast<double>(arrays.cost.factor_multiply_adds);
+  const double solve = 1.5 * 8.0 * static_cast<double>(arrays.cost.solve_multiply_adds);
+  Mapping mapping = map_moments(arrays, shape, kManyLanes, {}, MappingChoice::kThreads);
+  const auto at = [&](SlotPlacement placement, std::int64_t global_slots) {
+    mapping.placement = placement;
+    mapping.global_slots = global_slots;
+    return traffic_of(arrays, work, mapping, 10'000, {});
+  };
+  const MomentTraffic shared = at(SlotPlacement::kShared, 0);
+  EXPECT_DOUBLE_EQ(shared.shared_bytes, factor + solve);
+  EXPECT_EQ(shared.cache_bytes + shared.memory_bytes, 0);
+  EXPECT_EQ(shared.mapping, mapping.to_string().replace(mapping.to_string().rfind(',') + 2, 99, "shared"));
+  const MomentTraffic factors = at(SlotPlacement::kSharedFactors, 100);
+  EXPECT_DOUBLE_EQ(factors.shared_bytes, factor);
+  EXPECT_DOUBLE_EQ(factors.cache_bytes, solve);
+  // 10,000 lanes of 1,000 numbers are 80 MB, more than 50 MiB hold.
+  const MomentTraffic global = at(SlotPlacement::kGlobal, 1000);
+  EXPECT_EQ(global.shared_bytes + global.cache_bytes, 0);
+  EXPECT_DOUBLE_EQ(global.memory_bytes, factor + solve);
+}
+
+/// Numbers of a lane, counted when they are asked for.
+struct CountedNumbers {
+  std::vector<double>& values;
+  std::int64_t& count;
+  double& operator[](std::int64_t i) const {
+    ++count;
+    return values[static_cast<std::size_t>(i)];
+  }
+};
+
+/// The numbers that a thread reads and writes by fronts are those that its body asks for.
+TEST(Mapping, CountsWhatFrontsRead) {
+  for (const std::int32_t size : {40, 97}) {
+    const Prc prc = eliminate(testing::dense_chain(size));
+    const PrcArrays& arrays = prc.arrays();
+    const PrcView view = arrays.view();
+    ASSERT_TRUE(arrays.component_bounds().has_fronts);
+    const FrontCount counted = count_fronts(arrays, 1, 1);
+    double lower = 0, asked = 0;
+    for (const PrcComponent& component : arrays.components) {
+      if (component.front_end == component.front_begin) continue;
+      for (std::int32_t v = component.row_begin; v < component.row_end; ++v)
+        lower += static_cast<double>(arrays.rows[v].entry_middle - arrays.rows[v].entry_begin);
+      std::vector<double> entries(static_cast<std::size_t>(component.entry_end - component.entry_begin), 0.01),
+          exits(static_cast<std::size_t>(component.row_end - component.row_begin), 0.5), inverse(exits);
+      std::int64_t count = 0, beside = 0;
+      factor_fronts<double>(
+          view, component, [](std::int32_t) { return 0.5; }, CountedNumbers{entries, count},
+          CountedNumbers{exits, beside}, CountedNumbers{inverse, beside}, IgnorePivots{});
+      asked += static_cast<double>(count);
+      // A number that is added to is asked for once, and read and written.
+      for (std::int64_t f = component.front_begin; f < component.front_end; ++f)
+        asked += static_cast<double>(arrays.fronts[f].num_lower) * arrays.fronts[f].num_upper;
+    }
+    // The sums of exits are no part of the fronts.
+    EXPECT_EQ(counted.multiply_adds + lower, static_cast<double>(arrays.cost.factor_multiply_adds));
+    // Pivots, scaling and exits ask once more for each entry.
+    EXPECT_GT(counted.numbers, 0.8 * asked);
+    EXPECT_LT(counted.numbers, asked);
+    const FrontCount tiles = count_fronts(arrays, 2, 2);
+    EXPECT_EQ(tiles.multiply_adds, counted.multiply_adds);
+    EXPECT_LT(tiles.numbers, 0.75 * counted.numbers);
+  }
+}
+
+TEST(Mapping, PredictsFronts) {
+  const PrcArrays arrays = by_level(eliminate(testing::dense_chain(97)).arrays());
+  const TransformLaneShape shape = transform_lane_shape(arrays, true, false, false);
+  const Mapping mapping = map_transforms(arrays, shape, kManyLanes, {});
+  EXPECT_EQ(mapping.blocks_per_processor, 3);
+  EXPECT_GT(mapping.microseconds, 0);
+  const LaneWork work = work_of(arrays.view(), shape);
+  // Bound by what moves where lanes are many, by one thread's way where they are few.
+  EXPECT_NEAR(predict_microseconds(arrays, work, mapping, kManyLanes / 2, {}), mapping.microseconds / 2,
+              0.01 * mapping.microseconds);
+  EXPECT_DOUBLE_EQ(predict_microseconds(arrays, work, mapping, 1000, {}),
+                   predict_microseconds(arrays, work, mapping, 1, {}));
+}
+
 }  // namespace
 }  // namespace sojourn

@@ -83,6 +83,33 @@ TEST(ShareOfLimit, OfADeviceIsOfItsOwnLimits) {
   const BenchShare share = share_of_limit(result.rows[0], result);
   EXPECT_DOUBLE_EQ(share.multiply_adds, 2.0 * 5 / 1000);
   EXPECT_DOUBLE_EQ(share.copy, 2.0 * 20 / 10'000);
+  EXPECT_STREQ(share.limit(), "multiply_adds");
+}
+
+/// A mean's share is of what its numbers come from.
+TEST(ShareOfLimit, OfADeviceFollowsWhereNumbersLie) {
+  BenchResult result = one_row();
+  BenchRow& row = result.rows[0];
+  row.device = "cuda:0 X";
+  result.device_limits = {.shared_dot = 1000, .multiply_adds = 2000, .cache_bytes = 4000, .memory_bytes = 10'000};
+  const auto share_with = [&](double shared, double cache, double memory) {
+    row.traffic = {"levels", shared, cache, memory};
+    return share_of_limit(row, result);
+  };
+  const BenchShare factors = share_with(80, 24, 0);
+  EXPECT_DOUBLE_EQ(factors.multiply_adds, 2.0 * 5 / 1000);
+  EXPECT_DOUBLE_EQ(factors.cache, 2.0 * 24 / 4000);
+  EXPECT_DOUBLE_EQ(factors.copy, 2.0 * 20 / 10'000);
+  EXPECT_STREQ(factors.limit(), "cache");
+  const BenchShare cache = share_with(0, 8, 0);
+  EXPECT_DOUBLE_EQ(cache.multiply_adds, 2.0 * 5 / 2000);
+  EXPECT_STREQ(cache.limit(), "fp64");
+  const BenchShare memory = share_with(0, 0, 104);
+  EXPECT_DOUBLE_EQ(memory.copy, 2.0 * (20 + 104) / 10'000);
+  EXPECT_STREQ(memory.limit(), "copy");
+  EXPECT_EQ(memory.cache, 0);
+  row.rate.values.clear();
+  EXPECT_STREQ(share_of_limit(row, result).limit(), "");
 }
 
 TEST(RunBench, MeasuresADeviceBesideTheCpu) {

@@ -103,9 +103,10 @@ TEST(DeviceText, NamesWhatIterationsAndMomentsDid) {
   report.why_no_directions = "no";
   EXPECT_EQ(device_text(report), "directions of SVGD on the CPU, not on X: no");
   EXPECT_EQ(device_text(MomentReport{}), "");
-  EXPECT_EQ(device_text(MomentReport{.name = "X", .num_served = 9, .num_in_doubt = 1, .num_not_finite = 2}),
-            "moments at 9 parameter vectors on X, at 1 with a gradient in doubt on the CPU instead, at 2 with numbers "
-            "beyond double precision on the CPU instead");
+  EXPECT_EQ(
+      device_text(MomentReport{.name = "X", .num_served = 9, .num_in_doubt = 1, .num_not_finite = 2, .traffic = {}}),
+      "moments at 9 parameter vectors on X, at 1 with a gradient in doubt on the CPU instead, at 2 with numbers "
+      "beyond double precision on the CPU instead");
 }
 
 /// A host loop in a device's place, for as long as a test runs.
@@ -190,13 +191,19 @@ TEST(ThroughTheProgram, OutOfDeviceMemory) {
   EXPECT_EQ(program.particles("halved"), program.particles("whole"));
   EXPECT_NE(program.particles("whole"), "");
 
-  // Not even the smallest batch, or a smaller one, which a first measurement takes.
-  largest_piece = 100'000;
+  // Batches of few particles still go.
+  largest_piece = 20'000;
+  const std::string few = program.infer_there("few", 6);
+  EXPECT_THAT(few, HasSubstr("the batch is halved to 9\n"));
+  EXPECT_THAT(few, HasSubstr("a run's 600 particles stay on the device"));
+
+  // Not even one particle.
+  largest_piece = 1'000;
   const std::string none = program.infer_there("none", 6);
   EXPECT_THAT(none,
               ::testing::ContainsRegex(
-                  "error: CUDA: out of memory: asked for [0-9]+ bytes, 100000 of 1099511627776 are free; not even a "
-                  "batch of [0-9]+ fits: free memory there, take a device with more, or use --device cpu\n$"));
+                  "error: CUDA: out of memory: asked for [0-9]+ bytes, 1000 of 1099511627776 are free; not even a "
+                  "batch of 1 fits: free memory there, take a device with more, or use --device cpu\n$"));
   EXPECT_FALSE(std::filesystem::exists(program.folder / "none"));
 
   // Batches fit, but not all particles of a run beside each other.

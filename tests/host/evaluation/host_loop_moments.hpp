@@ -10,6 +10,8 @@
 #include "common/moment_lane.hpp"
 #include "elimination/prc_arrays.hpp"
 #include "host/evaluation/shuffled_lanes.hpp"
+#include "host/suite_device.hpp"
+#include "sojourn/error.hpp"
 #include "sojourn/moment_device.hpp"
 
 namespace sojourn::testing {
@@ -67,10 +69,19 @@ class HostLoopMoments final : public MomentDevice {
       }
     }
 
+    std::unique_ptr<TensorMoments> on_tensors(const MomentLaneShape&, std::span<const double>, std::int64_t) override {
+      throw DeviceError("this host loop takes no tensors");
+    }
+
    private:
     PrcArrays arrays_;
     double factor_;
   };
 };
+
+inline std::shared_ptr<MomentDevice> suite_moments() {
+  if (suite_device != nullptr) return suite_device->moments;
+  return std::make_shared<HostLoopMoments>();
+}
 
 }  // namespace sojourn::testing

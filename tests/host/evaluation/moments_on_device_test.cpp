@@ -29,7 +29,7 @@ TEST(MomentsOnDevice, AgreeWithTheCpu) {
   for (const Model& model : {structured_coalescent_blocks(two_demes), coalescent_blocks(9), coxian(4)}) {
     const Evaluator cpu(model);
     Evaluator device(model);
-    device.use_device(std::make_shared<HostLoopMoments>());
+    device.use_device(testing::suite_moments());
     const Matrix<double> theta = scattered(41, model.parameters.size());
     for (const int order : {1, 2, 4})
       for (const bool gradient : {false, true}) {
@@ -39,8 +39,8 @@ TEST(MomentsOnDevice, AgreeWithTheCpu) {
         ASSERT_EQ(got.gradient.size(), wanted.gradient.size());
         for (std::size_t i = 0; i < wanted.values.size(); ++i)
           EXPECT_NEAR(got.values.values()[i], wanted.values.values()[i], 1e-12 * wanted.values.values()[i]);
-        // Products against differences: what cancels in a derivative is some ten times the moment over its parameter, so
-        // that small ones have no more digits than that has.
+        // Products against differences: what cancels in a derivative is some ten times the moment over its parameter,
+        // so that small ones have no more digits than that has.
         const std::size_t width = model.parameters.size();
         for (std::size_t i = 0; i < wanted.gradient.size(); ++i) {
           const double parameter = theta(i / width / static_cast<std::size_t>(order), i % width);
@@ -49,7 +49,7 @@ TEST(MomentsOnDevice, AgreeWithTheCpu) {
         }
       }
     const MomentReport report = device.moment_report();
-    EXPECT_EQ(report.name, "host loop");
+    EXPECT_EQ(report.name, testing::suite_name());
     EXPECT_EQ(report.num_served + report.num_in_doubt, 6 * 41);
     EXPECT_LT(report.num_in_doubt, 41);
     EXPECT_EQ(report.num_not_finite, 0);
@@ -60,7 +60,7 @@ TEST(MomentsOnDevice, AgreeWithTheCpu) {
 TEST(MomentsOnDevice, KnowAnErlang) {
   const Model model = erlang(3);
   Evaluator device(model);
-  device.use_device(std::make_shared<HostLoopMoments>());
+  device.use_device(testing::suite_moments());
   Matrix<double> theta(2, 1);
   theta.values() = {0.5, 4};
   const Quantity got = device.moments(theta.view(), model.graph.unit_reward(), 2, true);
@@ -79,7 +79,7 @@ TEST(MomentsOnDevice, LeaveToTheCpuWhatTheyCannotAnswer) {
   const Model model = structured_coalescent_blocks(two_demes);
   const Evaluator cpu(model);
   Evaluator device(model);
-  device.use_device(std::make_shared<HostLoopMoments>());
+  device.use_device(testing::suite_moments());
   Matrix<double> theta = scattered(4, model.parameters.size());
   for (std::size_t p = 2; p < theta.num_cols(); ++p) theta(1, p) *= 1e9;
   for (std::size_t p = 0; p < theta.num_cols(); ++p) theta(2, p) = 1e-160;
@@ -154,7 +154,7 @@ TEST(MomentsOnDevice, SinglePrecisionKeepsItsBounds) {
   for (const Model& model : {structured_coalescent_blocks(two_demes), coalescent_blocks(9), coxian(4), erlang(3)}) {
     const Evaluator cpu(model);
     Evaluator device(model, {.precision = Precision::kSingle});
-    device.use_device(std::make_shared<HostLoopMoments>());
+    device.use_device(testing::suite_moments());
     const Matrix<double> theta = scattered(41, model.parameters.size());
     for (const int order : {1, 2}) {
       const Quantity wanted = cpu.moments(theta.view(), model.graph.unit_reward(), order, false);
@@ -184,8 +184,8 @@ TEST(MomentsOnDevice, WhatLeavesTheRangeOfSinglePrecisionIsAnsweredInDouble) {
   const MatrixView<const double> theta(scales.data(), scales.size(), 1);
   for (const int order : {1, 2}) {
     Evaluator double_there(model), single(model, {.precision = Precision::kSingle});
-    double_there.use_device(std::make_shared<HostLoopMoments>());
-    single.use_device(std::make_shared<HostLoopMoments>());
+    double_there.use_device(testing::suite_moments());
+    single.use_device(testing::suite_moments());
     const Quantity wanted = double_there.moments(theta, model.graph.unit_reward(), order, false);
     const Quantity got = single.moments(theta, model.graph.unit_reward(), order, false);
     for (std::size_t k = 0; k < scales.size(); ++k) {

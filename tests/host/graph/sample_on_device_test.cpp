@@ -43,6 +43,9 @@ class LoopSampler final : public SampleDevice {
     SampleBatch<ShuffledLanes>(machine, table).draw(seed, num_draws, draws, [](const std::string&) {});
     for (double& value : draws) value *= factor;
   }
+  std::unique_ptr<TensorDraws> on_tensors(const JumpTable&) override {
+    throw DeviceError("this host loop takes no tensors");
+  }
   ShuffledLanes machine;
   double factor = 1;
 };

@@ -9,6 +9,7 @@
 #include "device/evaluation/shared_programs.hpp"
 #include "elimination/prc_arrays.hpp"
 #include "host/posterior/host_loop_device.hpp"
+#include "sojourn/device_tensor.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/prc.hpp"
 #include "sojourn/svgd.hpp"
@@ -46,12 +47,14 @@ struct ProbeCloud final : DeviceCloud {
   CloudShare share_out(Communicator&, const DeviceMessages&) override { return Seen::look(), CloudShare{}; }
   bool on_any_rank(const std::function<bool()>& work) override { return Seen::look(), work(); }
   void load(const SvgdState&) override { Seen::look(); }
-  CloudProgress advance(std::int64_t) override { return Seen::look(), CloudProgress{}; }
+  void begin_turn(std::int64_t) override { Seen::look(); }
+  CloudProgress end_turn() override { return Seen::look(), CloudProgress{}; }
   void open_steps(OpenSteps&) override { Seen::look(); }
   CloudProgress settle(const OpenSteps&) override { return Seen::look(), CloudProgress{}; }
   void follow_line(const line_series::Table&) override { Seen::look(); }
   CloudProgress retry() override { return Seen::look(), CloudProgress{}; }
-  void save(SvgdState&) override { Seen::look(); }
+  void begin_save() override { Seen::look(); }
+  void end_save(SvgdState&) override { Seen::look(); }
   void worst_errors(double&, double&) override { Seen::look(); }
   double direction_error() override { return Seen::look(), 0.5; }
 };
@@ -78,11 +81,32 @@ struct ProbeLevel final : DeviceLevel {
     return std::make_unique<ProbePosterior>();
   }
 };
+struct ProbeTensorMoments final : TensorMoments {
+  Seen seen;
+  [[nodiscard]] std::int64_t num_rates() const override { return Seen::look(), 2; }
+  [[nodiscard]] std::int64_t order() const override { return Seen::look(), 3; }
+  [[nodiscard]] bool has_gradient() const override { return Seen::look(), true; }
+  [[nodiscard]] std::int64_t most_vectors() const override { return Seen::look(), 9; }
+  void evaluate(const DeviceTensor&, const DeviceTensor&, const DeviceTensor&, const DeviceTensor&, void*) override {
+    Seen::look();
+  }
+};
+struct ProbeTensorDraws final : TensorDraws {
+  Seen seen;
+  [[nodiscard]] std::int64_t num_rewards() const override { return Seen::look(), 2; }
+  void draw(std::uint64_t, std::int64_t, const DeviceTensor&, void*) override { Seen::look(); }
+};
 struct ProbeMoments final : DeviceMoments {
   Seen seen;
   void evaluate(const MomentLaneShape&, MatrixView<const double>, std::span<const double>, std::span<double>,
                 std::span<double>, std::span<unsigned char>) override {
     Seen::look();
+  }
+  std::unique_ptr<TensorMoments> on_tensors(const MomentLaneShape&, std::span<const double>, std::int64_t) override {
+    return Seen::look(), std::make_unique<ProbeTensorMoments>();
+  }
+  [[nodiscard]] MomentTraffic traffic(const MomentLaneShape&, std::int64_t) const override {
+    return Seen::look(), MomentTraffic{};
   }
 };
 struct ProbeDevice final : LikelihoodDevice, SvgdDevice, MomentDevice, SampleDevice {
@@ -95,8 +119,14 @@ struct ProbeDevice final : LikelihoodDevice, SvgdDevice, MomentDevice, SampleDev
     return Seen::look(), std::make_unique<ProbeMoments>();
   }
   void draw(const JumpTable&, std::uint64_t, std::int64_t, std::span<double>) override { Seen::look(); }
+  std::unique_ptr<TensorDraws> on_tensors(const JumpTable&) override {
+    return Seen::look(), std::make_unique<ProbeTensorDraws>();
+  }
   [[nodiscard]] std::int32_t most_dimensions() const override { return Seen::look(), 16; }
   void direction(Kernel, const DirectionWork&) override { Seen::look(); }
+  void direction(Kernel, const DeviceTensor&, const DeviceTensor&, double, const DeviceTensor&, void*) override {
+    Seen::look();
+  }
 };
 
 /// References that nobody reads.
@@ -129,6 +159,8 @@ TEST(GuardedDevice, EveryCallFindsItsDeviceAndLeavesTheCallers) {
     };
     std::unique_ptr<DeviceLevel> level;
     std::unique_ptr<DeviceMoments> moments;
+    std::unique_ptr<TensorMoments> tensor_moments;
+    std::unique_ptr<TensorDraws> draws;
     std::unique_ptr<DeviceCloud> cloud;
     std::unique_ptr<DevicePosterior> posterior;
     DeviceValues values;
@@ -142,13 +174,28 @@ TEST(GuardedDevice, EveryCallFindsItsDeviceAndLeavesTheCallers) {
     once("sampling name", [&] { EXPECT_EQ(device.sampling->name(), "probe"); });
     once("most dimensions", [&] { EXPECT_EQ(device.svgd->most_dimensions(), 16); });
     once("direction", [&] { device.svgd->direction(Kernel{}, {}); });
+    once("direction there", [&] { device.svgd->direction(Kernel{}, {}, {}, 1.0, {}, nullptr); });
     once("draw", [&] { device.sampling->draw(nothing<JumpTable>(), 1, 0, {}); });
+    once(
+        "draws", [&] { draws = device.sampling->on_tensors(nothing<JumpTable>()); }, 2);
+    once("draws' rewards", [&] { EXPECT_EQ(draws->num_rewards(), 2); });
+    once("draw there", [&] { draws->draw(1, 0, {}, nullptr); });
+    once("end of the draws", [&] { draws.reset(); });
     once(
         "load", [&] { level = device.likelihood->load(nothing<PrcArrays>(), nothing<LikelihoodTables>()); }, 2);
     once(
         "load moments", [&] { moments = device.moments->load(nothing<PrcArrays>()); }, 2);
     once("evaluate", [&] { level->evaluate({}, false, values); });
     once("moments", [&] { moments->evaluate(nothing<MomentLaneShape>(), {}, {}, {}, {}, {}); });
+    once("traffic", [&] { moments->traffic(nothing<MomentLaneShape>(), 9); });
+    once(
+        "tensor moments", [&] { tensor_moments = moments->on_tensors(nothing<MomentLaneShape>(), {}, 9); }, 2);
+    once("rates", [&] { EXPECT_EQ(tensor_moments->num_rates(), 2); });
+    once("order", [&] { EXPECT_EQ(tensor_moments->order(), 3); });
+    once("derivatives", [&] { EXPECT_TRUE(tensor_moments->has_gradient()); });
+    once("vectors", [&] { EXPECT_EQ(tensor_moments->most_vectors(), 9); });
+    once("moments there", [&] { tensor_moments->evaluate({}, {}, {}, {}, nullptr); });
+    once("end of tensor moments", [&] { tensor_moments.reset(); });
     const auto& parameters = nothing<ParameterTables>();
     once("no cloud", [&] { EXPECT_EQ(level->make_cloud(parameters, {}, ""), nullptr); });
     once(
@@ -156,12 +203,14 @@ TEST(GuardedDevice, EveryCallFindsItsDeviceAndLeavesTheCallers) {
     once("share", [&] { cloud->share_out(nothing<Communicator>(), {}); });
     once("any rank", [&] { EXPECT_TRUE(cloud->on_any_rank([] { return true; })); });
     once("load cloud", [&] { cloud->load(nothing<SvgdState>()); });
-    once("advance", [&] { cloud->advance(1); });
+    once("begin", [&] { cloud->begin_turn(1); });
+    once("end", [&] { cloud->end_turn(); });
     once("open", [&] { cloud->open_steps(steps); });
     once("settle", [&] { cloud->settle(steps); });
     once("line", [&] { cloud->follow_line(nothing<line_series::Table>()); });
     once("retry", [&] { cloud->retry(); });
-    once("save", [&] { cloud->save(nothing<SvgdState>()); });
+    once("begin save", [&] { cloud->begin_save(); });
+    once("end save", [&] { cloud->end_save(nothing<SvgdState>()); });
     once("errors", [&] { cloud->worst_errors(x, x); });
     once("direction error", [&] { EXPECT_EQ(cloud->direction_error(), 0.5); });
     once(

@@ -19,6 +19,7 @@
 #include "device/sampler/cloud_batch.hpp"
 #include "elimination/level_schedule.hpp"
 #include "host/evaluation/shuffled_streams.hpp"
+#include "host/suite_device.hpp"
 #include "host/unwritten_memory.hpp"
 #include "posterior/likelihood_tables.hpp"
 
@@ -77,6 +78,12 @@ class HostStream {
   virtual ~HostStream() = default;
   virtual void put(std::function<void()> work) = 0;
   virtual void synchronize() = 0;
+  /// Work beside the steps that come after, behind those before; here at once.
+  virtual void put_aside(std::function<void()> work) {
+    synchronize();
+    work();
+  }
+  virtual void synchronize_aside() {}
   [[nodiscard]] virtual std::unique_ptr<RankExchange> connect(Communicator& ranks, const DeviceMessages& messages) = 0;
 };
 
@@ -97,7 +104,35 @@ class HostLoop : public UnwrittenMemory {
   void download(const T* there, std::span<T> here) {
     if (stream_ != nullptr) stream_->synchronize();
     ++num_copies;
+    bytes_back += here.size_bytes();
     UnwrittenMemory::download(there, here);
+  }
+  template <class T>
+  void fetch(const T* there, std::span<T> here) {
+    ++num_copies;
+    bytes_back += here.size_bytes();
+    put([=] { std::copy_n(there, here.size(), here.begin()); });
+  }
+  void wait() const {
+    if (stream_ != nullptr) stream_->synchronize();
+  }
+  template <class T>
+  void copy(T* to, const T* from, std::size_t size) {
+    put([=] { std::copy_n(from, size, to); });
+  }
+  template <class T>
+  void fetch_aside(const T* there, std::span<T> here) {
+    ++num_copies;
+    bytes_aside += here.size_bytes();
+    const auto work = [=] { std::copy_n(there, here.size(), here.begin()); };
+    if (stream_ == nullptr) {
+      work();
+    } else {
+      stream_->put_aside(work);
+    }
+  }
+  void wait_aside() const {
+    if (stream_ != nullptr) stream_->synchronize_aside();
   }
   [[nodiscard]] std::unique_ptr<RankExchange> connect(Communicator& ranks, const DeviceMessages& messages) {
     if (stream_ == nullptr) throw DeviceError("this host loop has no stream");
@@ -209,9 +244,11 @@ class HostLoop : public UnwrittenMemory {
   static inline std::map<void*, std::int64_t> launches;
   static inline bool keeps_launches = false;
   static inline std::atomic<std::int64_t> num_copies = 0;  ///< from and to what is the host's memory elsewhere
-  double spoil_mixed = 0;      ///< added to one number of each direction in mixed precision
+  /// To the host's memory, in order with all else and beside it.
+  static inline std::atomic<std::size_t> bytes_back = 0, bytes_aside = 0;
+  double spoil_mixed = 0;                                ///< added to one number of each direction in mixed precision
   static inline std::int64_t most_transform_blocks = 5;  ///< that this machine holds at once
-  static inline std::atomic<std::int64_t> num_transform_blocks = 0;   ///< of the last launch
+  static inline std::atomic<std::int64_t> num_transform_blocks = 0;  ///< of the last launch
   template <class Enqueue>
   void repeat(Recording&, Enqueue&& enqueue) {
     enqueue();
@@ -226,10 +263,14 @@ class HostLoop : public UnwrittenMemory {
     const auto step = [guard = guard_, work = std::forward<Work>(work)] {
       if (guard == nullptr || *guard == 0) work();
     };
+    put(step);
+  }
+  template <class Work>
+  void put(const Work& work) {
     if (stream_ == nullptr) {
-      step();
+      work();
     } else {
-      stream_->put(step);
+      stream_->put(work);
     }
   }
 
@@ -249,11 +290,10 @@ class HostLoop : public UnwrittenMemory {
         std::vector<Thread> threads;
         for (std::int64_t lane = first; lane < std::min(step.num_lanes, first + kLevelLanes); ++lane)
           for (std::int32_t stream = 0; stream < levels.num_streams; ++stream)
-            threads.emplace_back(view, levels, shape, step.reward, step.rates, step.nodes, step.num_particles,
-                                 step.num_lanes, lane, stream,
-                                 Strided<LaneComplex>{factors.data() + (lane - first), kLevelLanes},
-                                 Strided<LaneComplex>{blocks.slots + own * slots_of_block + (lane - first), kLevelLanes},
-                                 step.output);
+            threads.emplace_back(
+                view, levels, shape, step.reward, step.rates, step.nodes, step.num_particles, step.num_lanes, lane,
+                stream, Strided<LaneComplex>{factors.data() + (lane - first), kLevelLanes},
+                Strided<LaneComplex>{blocks.slots + own * slots_of_block + (lane - first), kLevelLanes}, step.output);
         ShuffledBlock<Thread> block(std::move(threads), static_cast<unsigned>(5 + first));
         Thread::run(block, levels, shape);
       }
@@ -269,7 +309,7 @@ class HostLoop : public UnwrittenMemory {
 
   static constexpr std::int64_t kLanesPerBlock = 8, kLevelLanes = 4;
   static inline const LaneComplex kNothing{std::numeric_limits<double>::quiet_NaN(),
-                                        std::numeric_limits<double>::quiet_NaN()};
+                                           std::numeric_limits<double>::quiet_NaN()};
   double free_bytes_;
   HostStream* stream_;
   const std::int32_t* guard_ = nullptr;
@@ -345,5 +385,11 @@ class HostLoopDevice final : public LikelihoodDevice {
   double free_bytes_;
   HostStream* stream_;
 };
+
+/// A suite's device. Another has the memory that it has, and makes batches of its own size.
+inline std::shared_ptr<LikelihoodDevice> suite_likelihoods(double free_bytes = 1e12) {
+  if (suite_device != nullptr) return suite_device->likelihood;
+  return std::make_shared<HostLoopDevice>(free_bytes);
+}
 
 }  // namespace sojourn::testing

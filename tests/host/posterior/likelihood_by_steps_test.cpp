@@ -114,7 +114,7 @@ int check_golden(const std::string& name, double tolerance) {
       EvaluatorOptions options = by_steps();
       options.max_terms = 3'000'000;
       DataLikelihood likelihood(model, data, chain.reward, options, DataCompression::kOff);
-      likelihood.use_device(std::make_shared<HostLoopDevice>());
+      likelihood.use_device(testing::suite_likelihoods());
       const Evaluation got = evaluate_at(likelihood, one_row(chain.phi));
       const DeviceReport report = likelihood.device_report();
       EXPECT_EQ(report.num_by_steps, report.num_served);
@@ -155,7 +155,7 @@ TEST(LikelihoodBySteps, KnowsMixedDataOnRings) {
   for (const auto& [states, leak] : {std::pair{3, 0.25}, {7, 0.0}, {20, 0.125}}) {
     const Model model = ring(states, leak);
     DataLikelihood likelihood(model, data, model.graph.unit_reward());
-    likelihood.use_device(std::make_shared<HostLoopDevice>());
+    likelihood.use_device(testing::suite_likelihoods());
     Matrix<double> theta(3, 2);
     theta.values() = {1.0, 0.5, 3.0, 0.2, 0.4, 2.5};
     const Evaluation got = evaluate_at(likelihood, theta), value_alone = evaluate_at(likelihood, theta, false);
@@ -194,7 +194,7 @@ TEST(LikelihoodBySteps, AgreesWithTheCpu) {
   const Observations data = times(kMixed);
   const DataLikelihood cpu(model, data, reward, by_steps());
   DataLikelihood device(model, data, reward);
-  device.use_device(std::make_shared<HostLoopDevice>());
+  device.use_device(testing::suite_likelihoods());
   const Matrix<double> theta = scattered(std::vector<double>{1.5, 0.8}, 41, 0.4, 7);
   const Evaluation wanted = evaluate_at(cpu, theta), got = evaluate_at(device, theta);
   for (std::size_t k = 0; k < theta.num_rows(); ++k) {
@@ -215,7 +215,7 @@ TEST(LikelihoodBySteps, TakesCompressedData) {
   const Model model = ring(4);
   const DataLikelihood cpu(model, data, model.graph.unit_reward(), by_steps());
   DataLikelihood device(model, data, model.graph.unit_reward());
-  device.use_device(std::make_shared<HostLoopDevice>());
+  device.use_device(testing::suite_likelihoods());
   const Matrix<double> theta = scattered(std::vector<double>{1.0, 0.5}, 9, 0.3, 3);
   const Evaluation wanted = evaluate_at(cpu, theta), got = evaluate_at(device, theta);
   for (std::size_t k = 0; k < theta.num_rows(); ++k) {
@@ -232,8 +232,8 @@ TEST(LikelihoodBySteps, ALaneDoesNotDependOnItsBatch) {
   const Observations data = times(kMixed);
   const Matrix<double> theta = scattered(std::vector<double>{1.0, 0.5}, 61, 1.0, 5);
   DataLikelihood whole(model, data, model.graph.unit_reward()), parts(model, data, model.graph.unit_reward());
-  whole.use_device(std::make_shared<HostLoopDevice>());
-  parts.use_device(std::make_shared<HostLoopDevice>(3e5));  // room for a few blocks of lanes
+  whole.use_device(testing::suite_likelihoods());
+  parts.use_device(testing::suite_likelihoods(3e5));  // room for a few blocks of lanes
   const Evaluation all = evaluate_at(whole, theta), again = evaluate_at(parts, theta);
   EXPECT_EQ(whole.device_report().num_by_steps, 61);
   EXPECT_EQ(parts.device_report().num_by_steps, 61);
@@ -241,7 +241,7 @@ TEST(LikelihoodBySteps, ALaneDoesNotDependOnItsBatch) {
   EXPECT_EQ(all.gradient.values(), again.gradient.values());
   for (const std::size_t k : {0u, 17u, 60u}) {
     DataLikelihood fresh(model, data, model.graph.unit_reward());
-    fresh.use_device(std::make_shared<HostLoopDevice>());
+    fresh.use_device(testing::suite_likelihoods());
     const Evaluation alone = evaluate_at(fresh, one_row({theta(k, 0), theta(k, 1)}));
     EXPECT_EQ(alone.value[0], all.value[k]);
     EXPECT_TRUE(std::equal(alone.gradient.row(0).begin(), alone.gradient.row(0).end(), all.gradient.row(k).begin()));
@@ -256,7 +256,7 @@ TEST(LikelihoodBySteps, LeavesToTheCpuWhatItCannotAnswer) {
   options.max_terms = 20'000;
   const DataLikelihood cpu(model, data, model.graph.unit_reward(), options);
   DataLikelihood device(model, data, model.graph.unit_reward(), options);
-  device.use_device(std::make_shared<HostLoopDevice>());
+  device.use_device(testing::suite_likelihoods());
   Matrix<double> theta(5, 2);
   theta.values() = {1, 0.5, 200, 0.5, -1, 1, 1, kNan, 1e-150, 0};
   const Evaluation wanted = evaluate_at(cpu, theta), got = evaluate_at(device, theta);
@@ -287,7 +287,7 @@ TEST(LikelihoodBySteps, ServesWhatTheContourLeaves) {
       {{"a"}, {"b"}}, RateMap::identity(2));
   const Observations data = times(kMixed);
   DataLikelihood device(model, data, model.graph.unit_reward());
-  device.use_device(std::make_shared<HostLoopDevice>());
+  device.use_device(testing::suite_likelihoods());
   Matrix<double> theta(4, 2);
   theta.values() = {1, 1, 1, 1.5, 0.7, 0.7, 0.3, 2};
   const Evaluation got = evaluate_at(device, theta);
@@ -312,7 +312,7 @@ TEST(LikelihoodBySteps, SaysWhereProductsLoseTheirDigits) {
   for (const char* const csv : {"time\n0.5\n1\n3\n", "time,event\n0.5,0\n1,0\n3,0\n"}) {
     const Observations data = times(csv);
     DataLikelihood device(model, data, model.graph.unit_reward());
-    device.use_device(std::make_shared<HostLoopDevice>());
+    device.use_device(testing::suite_likelihoods());
     Matrix<double> theta(3, 2);
     theta.values() = {2, 1, 50, 1, 20'000, 1};
     const Evaluation got = evaluate_at(device, theta);
@@ -335,7 +335,7 @@ TEST(LikelihoodBySteps, DoesNotCertifyWhatUnderflows) {
   for (const double time : {600.0, 700.0, 710.0, 800.0}) {
     const Observations data = times("time,event\n" + std::to_string(time) + ",0\n");
     DataLikelihood device(model, data, model.graph.unit_reward(), by_steps());
-    device.use_device(std::make_shared<HostLoopDevice>());
+    device.use_device(testing::suite_likelihoods());
     const Evaluation got = evaluate_at(device, one_row({0.999}));
     EXPECT_NEAR(got.value[0], -0.999 * time, 1e-9);
     EXPECT_NEAR(got.gradient(0, 0), -time, 1e-7);
@@ -347,7 +347,7 @@ TEST(LikelihoodBySteps, DoesNotCertifyWhatUnderflows) {
 TEST(LikelihoodBySteps, IsNotForParticlesOnTheDevice) {
   const Model model = ring(3);
   Posterior posterior = gamma_posterior(ring(3));
-  posterior.use_device(std::make_shared<HostLoopDevice>());
+  posterior.use_device(testing::suite_likelihoods());
   try {
     (void)posterior.on_device(5);
     FAIL() << "accepted";

@@ -40,7 +40,7 @@ void compare(const Model& model, const Observations& data, std::span<const doubl
   options.method = LawMethod::kContour;
   const DataLikelihood cpu(model, data, model.graph.unit_reward(), options, compression);
   DataLikelihood device(model, data, model.graph.unit_reward(), options, compression);
-  device.use_device(std::make_shared<HostLoopDevice>());
+  device.use_device(testing::suite_likelihoods());
   const Matrix<double> theta = scattered(centre, 37, 0.2, 11);
   const Evaluation wanted = evaluate_at(cpu, theta), got = evaluate_at(device, theta);
   const Evaluation value_alone = evaluate_at(device, theta, false);
@@ -60,7 +60,7 @@ void compare(const Model& model, const Observations& data, std::span<const doubl
     }
   }
   const DeviceReport report = device.device_report();
-  EXPECT_EQ(report.name, "host loop");
+  EXPECT_EQ(report.name, testing::suite_name());
   EXPECT_EQ(report.num_served, 2 * 37) << report.num_uncertified << " " << report.num_in_doubt << " "
                                        << report.num_coarse << " " << report.num_not_real << " " << report.num_narrow;
   EXPECT_EQ(report.num_on_cpu(), 0);
@@ -106,7 +106,7 @@ TEST(LikelihoodDevice, KnowsAnErlang) {
   const Observations data = times(kMixed);
   const Model model = cases::erlang(3);
   DataLikelihood likelihood(model, data, model.graph.unit_reward());
-  likelihood.use_device(std::make_shared<HostLoopDevice>());
+  likelihood.use_device(testing::suite_likelihoods());
   Matrix<double> theta(3, 1);
   theta.values() = {0.8, 1.7, 2.9};
   const Evaluation got = evaluate_at(likelihood, theta);
@@ -128,11 +128,18 @@ TEST(LikelihoodDevice, AParticleDependsOnItselfAlone) {
   const Observations data = times(many_times(200, 1.2));
   const Matrix<double> theta = scattered(std::vector<double>(model.parameters.size(), 0.8), 300, 0.2, 11);
   DataLikelihood whole(model, data, model.graph.unit_reward()), parts(model, data, model.graph.unit_reward());
-  whole.use_device(std::make_shared<HostLoopDevice>());
-  parts.use_device(std::make_shared<HostLoopDevice>(1e6));  // a fraction of what 300 particles take
+  whole.use_device(testing::suite_likelihoods());
+  parts.use_device(testing::suite_likelihoods(1e6));  // a fraction of what 300 particles take
   const Evaluation all = evaluate_at(whole, theta), again = evaluate_at(parts, theta);
   EXPECT_EQ(all.value, again.value);
   EXPECT_EQ(all.gradient.values(), again.gradient.values());
+  // Memory that holds no batch: one particle at a time.
+  DataLikelihood single(model, data, model.graph.unit_reward());
+  single.use_device(testing::suite_likelihoods(1));
+  const Evaluation one_by_one = evaluate_at(single, theta);
+  EXPECT_EQ(one_by_one.value, all.value);
+  EXPECT_EQ(one_by_one.gradient.values(), all.gradient.values());
+  EXPECT_EQ(single.device_report().num_served, 300);
   Matrix<double> one(1, theta.num_cols());
   std::copy(theta.row(123).begin(), theta.row(123).end(), one.row(0).begin());
   const Evaluation alone = evaluate_at(whole, one);
@@ -166,8 +173,8 @@ TEST(LikelihoodDevice, HasTheSameBitsByAnyNumberOfBlocks) {
     }
     EXPECT_EQ(num_blocks.front(), HostLoop::most_transform_blocks);
     EXPECT_EQ(num_blocks.back(), 1);
-    EXPECT_THAT(num_blocks, ::testing::Contains(::testing::AllOf(::testing::Gt(1),
-                                                                 ::testing::Lt(HostLoop::most_transform_blocks))));
+    EXPECT_THAT(num_blocks, ::testing::Contains(
+                                ::testing::AllOf(::testing::Gt(1), ::testing::Lt(HostLoop::most_transform_blocks))));
   }
   for (const Evaluation& one : got) {
     EXPECT_EQ(one.value, got.front().value);
@@ -186,7 +193,7 @@ TEST(LikelihoodDevice, LeavesToTheCpuWhatItCannotAnswer) {
   const Observations data = times("time\n0.5\n1\n3\n");
   const DataLikelihood cpu(model, data, model.graph.unit_reward());
   DataLikelihood device(model, data, model.graph.unit_reward());
-  device.use_device(std::make_shared<HostLoopDevice>());
+  device.use_device(testing::suite_likelihoods());
   Matrix<double> theta(5, 2);
   theta.values() = {1, 1, 1, 1.5, -1, 1, kNan, 1, 0.7, 0.7};
   const Evaluation wanted = evaluate_at(cpu, theta), got = evaluate_at(device, theta);
@@ -205,7 +212,7 @@ TEST(LikelihoodDevice, LeavesToTheCpuWhatItCannotAnswer) {
   contour.method = LawMethod::kContour;
   const DataLikelihood cpu_alone(model, data, model.graph.unit_reward(), contour);
   DataLikelihood alone(model, data, model.graph.unit_reward(), contour);
-  alone.use_device(std::make_shared<HostLoopDevice>());
+  alone.use_device(testing::suite_likelihoods());
   EXPECT_EQ(evaluate_at(alone, theta).status, evaluate_at(cpu_alone, theta).status);
   EXPECT_EQ(alone.device_report().num_not_real, 1);
   EXPECT_EQ(alone.device_report().num_by_steps, 0);
@@ -219,7 +226,7 @@ TEST(LikelihoodDevice, SaysWhereProductsLoseTheirDigits) {
   for (std::size_t p = 2; p < theta.num_cols(); ++p) theta(1, p) *= 1e8;
   const DataLikelihood cpu(model, data, model.graph.unit_reward());
   DataLikelihood device(model, data, model.graph.unit_reward());
-  device.use_device(std::make_shared<HostLoopDevice>());
+  device.use_device(testing::suite_likelihoods());
   const Evaluation wanted = evaluate_at(cpu, theta), got = evaluate_at(device, theta);
   EXPECT_EQ(got.value[1], wanted.value[1]);
   EXPECT_EQ(got.gradient(1, 3), wanted.gradient(1, 3));
@@ -297,7 +304,7 @@ TEST(LikelihoodDevice, RefusesWhatNoParticleCouldHave) {
                           const EvaluatorOptions& options = {}) -> std::string {
     DataLikelihood likelihood(model, data, reward, options);
     try {
-      likelihood.use_device(std::make_shared<HostLoopDevice>());
+      likelihood.use_device(testing::suite_likelihoods());
     } catch (const DeviceError& error) {
       return error.what();
     }

@@ -80,7 +80,7 @@ struct Seen {
 void expect_bounds(const Observations& data, DataCompression mode, Seen& seen, bool on_device = false) {
   const Model model = sojourn::erlang(3);
   DataLikelihood likelihood(model, data, model.graph.unit_reward(), {.num_threads = 1}, mode);
-  if (on_device) likelihood.use_device(std::make_shared<testing::HostLoopDevice>());
+  if (on_device) likelihood.use_device(testing::suite_likelihoods());
   const std::vector<double> rates = rates_for(data);
   Matrix<double> theta(rates.size(), 1);
   for (std::size_t k = 0; k < rates.size(); ++k) theta(k, 0) = rates[k];

@@ -15,7 +15,6 @@ namespace {
 using namespace cases;
 using oracle::QuadCounts;
 using oracle::ZooChain;
-using testing::HostLoopDevice;
 
 Model model_of(const ZooChain& chain) {
   return Model{chain.name, {{"a", 0, 1}, {"b", 0, 1}}, RateMap::identity(2), chain.graph, {}};
@@ -29,7 +28,7 @@ struct Answer {
 
 Answer ask(const ZooChain& chain, const Observations& data) {
   DataLikelihood likelihood(model_of(chain), data, chain.reward);
-  likelihood.use_device(std::make_shared<HostLoopDevice>());
+  likelihood.use_device(testing::suite_likelihoods());
   Matrix<double> theta(1, 2);
   theta.values() = chain.phi;
   const Evaluation got = evaluate_at(likelihood, theta);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -17,7 +18,6 @@ namespace {
 
 using namespace cases;
 using ::testing::HasSubstr;
-using testing::HostLoopDevice;
 
 /// Exact counts, tails on either side, short and long intervals one in the other, late entry, weights.
 const char* const kCounts =
@@ -64,7 +64,7 @@ double slope_of(const std::function<long double(long double)>& f, double at) {
 /// Values and derivatives of one parameter vector, all of it by steps on the device.
 Evaluation by_counts(const Model& model, const Observations& data, const Matrix<double>& theta, double& bound) {
   DataLikelihood likelihood(model, data, model.graph.unit_reward());
-  likelihood.use_device(std::make_shared<HostLoopDevice>());
+  likelihood.use_device(testing::suite_likelihoods());
   const Evaluation got = evaluate_at(likelihood, theta);
   const DeviceReport report = likelihood.device_report();
   const auto count = static_cast<std::int64_t>(theta.num_rows());
@@ -195,16 +195,19 @@ TEST(LikelihoodOfCounts, AgreesWithTheCpuInAnyBatch) {
   const Observations data = counts(kCountsOfCycle);
   const DataLikelihood cpu(model, data, model.graph.unit_reward());
   DataLikelihood device(model, data, model.graph.unit_reward()), small(model, data, model.graph.unit_reward());
-  device.use_device(std::make_shared<HostLoopDevice>());
-  small.use_device(std::make_shared<HostLoopDevice>(60'000));
+  device.use_device(testing::suite_likelihoods());
+  small.use_device(testing::suite_likelihoods(60'000));
   Matrix<double> theta = scattered(std::vector<double>{0.4, 0.5}, 37, 0.3, 7);
   for (double& value : theta.values()) value = std::min(value, 0.99);
   const Evaluation wanted = evaluate_at(cpu, theta), got = evaluate_at(device, theta),
                    again = evaluate_at(small, theta);
   for (std::size_t k = 0; k < theta.num_rows(); ++k) {
     EXPECT_NEAR(got.value[k], wanted.value[k], 1e-12 * (std::abs(wanted.value[k]) + 20));
-    for (std::size_t p = 0; p < 2; ++p)
-      EXPECT_NEAR(got.gradient(k, p), wanted.gradient(k, p), 1e-10 * (std::abs(wanted.gradient(k, p)) + 20));
+    // Each of some 500 weighted steps adds a derivative of up to 1 / p or 1 / (1 - p), of both signs.
+    for (std::size_t p = 0; p < 2; ++p) {
+      const double terms = 500 / std::min(theta(k, p), 1 - theta(k, p));
+      EXPECT_NEAR(got.gradient(k, p), wanted.gradient(k, p), 1e-13 * (std::abs(wanted.gradient(k, p)) + terms));
+    }
   }
   EXPECT_EQ(got.value, again.value);
   EXPECT_EQ(got.gradient.values(), again.gradient.values());
@@ -243,7 +246,7 @@ TEST(LikelihoodOfCounts, StaysNowhereByRounding) {
     const bool possible = csv[6] == '1';
     DataLikelihood device(two, counts(csv), two.graph.unit_reward());
     const DataLikelihood cpu(two, counts(csv), two.graph.unit_reward());
-    device.use_device(std::make_shared<HostLoopDevice>());
+    device.use_device(testing::suite_likelihoods());
     // 0.7 + 0.3 falls short of 1 by a 2^-53, and 0.1 + 0.9 is above.
     const Matrix<double> theta = rows_of({{0.7, 0.3}, {0.1, 0.9}});
     const Evaluation got = evaluate_at(device, theta), wanted = evaluate_at(cpu, theta);
@@ -260,19 +263,19 @@ TEST(LikelihoodOfCounts, StaysNowhereByRounding) {
 TEST(LikelihoodOfCounts, CountsWhatItLeaves) {
   const Model model = cyclic();
   DataLikelihood likelihood(model, counts("count\n1000000000\n"), model.graph.unit_reward());
-  likelihood.use_device(std::make_shared<HostLoopDevice>());
+  likelihood.use_device(testing::suite_likelihoods());
   (void)evaluate_at(likelihood, rows_of({{0.5, 0.25}}));
   EXPECT_EQ(likelihood.device_report().num_many_steps, 1);
   // Exits of the last state sum to more than 1.
   DataLikelihood short_one(model, counts(kCountsOfCycle), model.graph.unit_reward());
-  short_one.use_device(std::make_shared<HostLoopDevice>());
+  short_one.use_device(testing::suite_likelihoods());
   const Evaluation bad = evaluate_at(short_one, rows_of({{1.0, 1.9}}));
   EXPECT_EQ(short_one.device_report().num_bad_rates, 1);
   EXPECT_NE(bad.status[0], "");
   // Rewards other than a step each, and methods that are the CPU's.
   const std::vector<double> reward = {2, 1, 1, 1, 0};
   DataLikelihood rewarded(model, counts("count\n4\n"), reward);
-  EXPECT_THROW(rewarded.use_device(std::make_shared<HostLoopDevice>()), DeviceError);
+  EXPECT_THROW(rewarded.use_device(testing::suite_likelihoods()), DeviceError);
 }
 
 }  // namespace

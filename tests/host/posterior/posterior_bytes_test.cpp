@@ -43,7 +43,7 @@ Held held_by(int samples, int num_times, DataCompression compression) {
   EvaluatorOptions options;
   options.num_threads = 1;
   const Posterior posterior(model, std::move(data), {{"theta", Prior(PriorFamily::kLognormal, 0, 1)}}, {}, reward,
-                            options, compression, {.prc = prc, .data_are_possible = true});
+                            options, compression, {.prc = prc, .data_are_possible = true, .held = {}});
   const double made = allocated() - before;
   Matrix<double> z(1, 1), score(1, 1);
   std::vector<double> value(1);

@@ -49,9 +49,9 @@ Outcome run_with_fault(const Target& target, int faulty_rank, std::int64_t seque
                                  }),
         comm.rank() == faulty_rank ? sequence : 0, fault);
     SvgdControl control{.report_every = 1};
-    control.progress = [&](const SvgdProgress& now) {
-      if (rank == 0 && now.state != nullptr) outcome.last = *now.state;
-      return true;
+    control.wants_state = [&](std::int64_t) { return rank == 0; };
+    control.take_state = [&](const SvgdState& state) {
+      if (rank == 0) outcome.last = state;
     };
     try {
       svgd(target, short_run(), *faulty, control);

@@ -15,6 +15,10 @@ class HostLoopSvgd : public SvgdDevice {
     batch_.sum(kernel == Kernel::kImq, work);
     if (spoil != 0) work.phi[work.row_begin] += spoil;
   }
+  void direction(Kernel kernel, const DeviceTensor& u, const DeviceTensor& s, double inverse_h2,
+                 const DeviceTensor& phi, void* stream) override {
+    batch_.sum_there(kernel == Kernel::kImq, dimensions, u, s, inverse_h2, phi, stream);
+  }
   std::int32_t dimensions = 16;
   double spoil = 0;  ///< added to one number of each direction
 
@@ -22,5 +26,10 @@ class HostLoopSvgd : public SvgdDevice {
   HostLoop machine_{1e12};
   DirectionBatch<HostLoop> batch_{machine_};
 };
+
+inline std::shared_ptr<SvgdDevice> suite_directions() {
+  if (suite_device != nullptr) return suite_device->svgd;
+  return std::make_shared<HostLoopSvgd>();
+}
 
 }  // namespace sojourn::testing

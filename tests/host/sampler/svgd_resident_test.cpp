@@ -2,12 +2,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "host/posterior/host_loop_device.hpp"
 #include "host/posterior/posterior_cases.hpp"
 #include "host/sampler/host_loop_svgd.hpp"
 #include "host/sampler/resident_cases.hpp"
+#include "host/sampler/two_streams.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/svgd.hpp"
 
@@ -34,20 +37,37 @@ struct How {
   const SvgdState* resume = nullptr;
   SvgdState* keep = nullptr;
   double spoil_mixed = 0;
+  bool on_host_loop = false;  ///< whatever the suite runs on
+  testing::HostStream* stream = nullptr;
+  std::function<bool(std::int64_t)> wants_state = {};
+  std::function<void(const SvgdState&)> take_state = {};
+  std::function<void(std::int64_t)> at_report = {};
 };
 
 Ran run(const Case& one, const SvgdOptions& options, const How& how) {
   EvaluatorOptions evaluator;
   evaluator.num_threads = 1;
   Posterior posterior(one.model, one.data, one.priors, {}, one.model.graph.unit_reward(), evaluator);
-  testing::HostLoopSvgd directions;
-  const auto device = std::make_shared<testing::HostLoopDevice>(how.free_bytes);
-  device->spoil_mixed = how.spoil_mixed;
+  const bool looks_inside = how.on_host_loop || how.stream != nullptr || how.spoil_mixed != 0;
+  std::shared_ptr<LikelihoodDevice> device = testing::suite_likelihoods(how.free_bytes);
+  std::shared_ptr<SvgdDevice> directions = testing::suite_directions();
+  if (looks_inside) {
+    const auto loop = std::make_shared<testing::HostLoopDevice>(how.free_bytes, how.stream);
+    loop->spoil_mixed = how.spoil_mixed;
+    device = loop;
+    directions = std::make_shared<testing::HostLoopSvgd>();
+  }
   if (how.on_device) posterior.use_device(device);
-  SvgdControl control{.report_every = how.report_every, .resume = how.resume};
-  if (how.on_device) control.device = &directions;
+  SvgdControl control{.report_every = how.report_every,
+                      .wants_state = how.wants_state,
+                      .take_state = how.take_state,
+                      .resume = how.resume};
+  if (how.on_device) control.device = directions.get();
   if (how.report_every > 0 || how.stop_at > 0)
-    control.progress = [&](const SvgdProgress& now) { return how.stop_at == 0 || now.iteration < how.stop_at; };
+    control.progress = [&](const SvgdProgress& now) {
+      if (how.at_report && now.seconds_left >= 0) how.at_report(now.iteration);
+      return how.stop_at == 0 || now.iteration < how.stop_at;
+    };
   if (how.keep != nullptr) control.finish = [&](const SvgdState& state) { *how.keep = state; };
   Ran ran{svgd(posterior, options, control), {}, {}};
   ran.report = posterior.device_report();
@@ -147,6 +167,117 @@ TEST(SvgdResident, GivesTheSameBitsHoweverItIsRun) {
   EXPECT_EQ(rest.particles.values(), whole.particles.values());
   EXPECT_EQ(rest.trace_step, whole.trace_step);
   EXPECT_EQ(rest.log_density, whole.log_density);
+}
+
+/// Numbers come back for a line of progress, arrays for a state that somebody wants.
+TEST(SvgdResident, BringsArraysBackForStatesAlone) {
+  using testing::HostLoop;
+  const Case one = two_demes();
+  SvgdOptions options = fifty_iterations(40);
+  options.num_iterations = 12;
+  // Log densities; particles and scores and their moments of four coordinates, 40 rounded up to whole warps.
+  constexpr std::size_t kState = 8 * (40 + 4 * 4 * 64), kIteration = sizeof(svgd_lanes::Numbers) + 2 * sizeof(double);
+  const auto states_brought = [&](const std::function<bool(std::int64_t)>& wants, std::int64_t history_every) {
+    std::size_t numbers = 0, arrays = 0;
+    options.history_every = history_every;
+    const auto look = [&](std::int64_t iteration) {
+      if (iteration != 1) return;
+      // How many iterations a turn has depends on time; none brings more than this.
+      numbers = HostLoop::bytes_back;
+      arrays = HostLoop::bytes_aside;
+    };
+    run(one, options, {.report_every = 1, .on_host_loop = true, .wants_state = wants, .at_report = look});
+    EXPECT_LE(HostLoop::bytes_back - numbers, 11 * kIteration);
+    EXPECT_EQ((HostLoop::bytes_aside - arrays) % kState, 0u);
+    return (HostLoop::bytes_aside - arrays) / kState;
+  };
+  // The end always has the state.
+  EXPECT_EQ(states_brought({}, 0), 1u);
+  const auto once = [](std::int64_t iteration) { return iteration == 4; };
+  EXPECT_EQ(states_brought(once, 0), 2u);
+  // One copy for a state that is a frame of the history as well, and for the frame where the run ends.
+  EXPECT_EQ(states_brought(once, 4), 3u);
+  EXPECT_EQ(states_brought({}, 12), 1u);
+  EXPECT_EQ(states_brought([](std::int64_t) { return true; }, 4), 12u);
+}
+
+/// However slow copies or steps are, a state that is taken is that of its own iteration.
+TEST(SvgdResident, AStateTravelsBesideTheNextIterations) {
+  for (const Case& one : {two_demes(), testing::triangle_of_pairs(), on_a_line()[1]}) {
+    SvgdOptions options = fifty_iterations(12);
+    options.num_iterations = 20;
+    options.history_every = 10;
+    const auto always = [](std::int64_t) { return true; };
+    const SvgdResult whole = run(one, options, {.on_host_loop = true}).result;
+    const Posterior posterior(one.model, one.data, one.priors, {}, one.model.graph.unit_reward());
+    for (const auto slow : {testing::TwoStreams::Slow::kSteps, testing::TwoStreams::Slow::kCopies}) {
+      SCOPED_TRACE(static_cast<int>(slow));
+      testing::TwoStreams streams(slow);
+      std::vector<SvgdState> states;
+      std::int64_t last_report = -1;
+      const SvgdResult got = run(one, options,
+                                 {.report_every = 5,
+                                  .stream = &streams,
+                                  .wants_state = always,
+                                  .take_state =
+                                      [&](const SvgdState& state) {
+                                        // Before the report of the next turn, and after the steps of that were
+                                        // enqueued.
+                                        EXPECT_EQ(state.iteration, std::max<std::int64_t>(last_report, 0));
+                                        const bool beside = state.iteration > 0 && state.iteration < 20;
+                                        EXPECT_EQ(streams.num_beside > 20, beside);
+                                        streams.num_beside = 0;
+                                        states.push_back(state);
+                                      },
+                                  .at_report = [&](std::int64_t iteration) { last_report = iteration; }})
+                                 .result;
+      EXPECT_EQ(got.particles.values(), whole.particles.values());
+      EXPECT_EQ(got.trace_step, whole.trace_step);
+      ASSERT_EQ(got.history.size(), whole.history.size());
+      for (std::size_t k = 0; k < got.history.size(); ++k) {
+        EXPECT_EQ(got.history[k].iteration, whole.history[k].iteration);
+        EXPECT_EQ(got.history[k].particles.values(), whole.history[k].particles.values());
+      }
+      EXPECT_GE(states.size(), 5u);
+      for (const SvgdState& state : states) {
+        SCOPED_TRACE(state.iteration);
+        EXPECT_EQ(state.trace_step.size(), static_cast<std::size_t>(state.iteration));
+        EXPECT_EQ(state.history.size(), static_cast<std::size_t>(state.iteration / 10 + 1));
+        // What it says of its particles is true of them.
+        std::vector<double> log_density(state.log_density.size());
+        Matrix<double> score(log_density.size(), state.particles.num_cols());
+        std::vector<std::string> status(log_density.size());
+        posterior.evaluate(state.particles.view(), log_density, score.view(), status);
+        for (std::size_t i = 0; i < log_density.size(); ++i) {
+          EXPECT_NEAR(state.log_density[i], log_density[i], 1e-8 * std::abs(log_density[i]));
+          for (std::size_t c = 0; c < score.num_cols(); ++c)
+            EXPECT_NEAR(state.score(i, c), score(i, c), 1e-7 * (std::abs(score(i, c)) + std::abs(log_density[i])));
+        }
+        // And a run that goes on from it ends where the whole run does.
+        if (state.iteration % 10 != 5) continue;
+        EXPECT_EQ(run(one, options, {.resume = &state, .on_host_loop = true}).result.particles.values(),
+                  whole.particles.values());
+      }
+    }
+  }
+}
+
+TEST(SvgdResident, WhatATakerThrowsEndsTheRunWithItsTurn) {
+  const Case one = two_demes();
+  testing::TwoStreams streams(testing::TwoStreams::Slow::kSteps);
+  const auto throwing = [](const SvgdState& state) {
+    if (state.iteration > 0) throw IoError("no room for " + std::to_string(state.iteration));
+  };
+  try {
+    run(one, fifty_iterations(),
+        {.report_every = 5,
+         .stream = &streams,
+         .wants_state = [](std::int64_t) { return true; },
+         .take_state = throwing});
+    ADD_FAILURE();
+  } catch (const IoError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no room for "));
+  }
 }
 
 TEST(SvgdResident, TheHostFinishesWhatTheDeviceCannotEvaluate) {

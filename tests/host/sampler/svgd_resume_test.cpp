@@ -41,11 +41,10 @@ SvgdOptions short_run() {
 /// The states after every iteration of a whole run, the start's first.
 std::vector<SvgdState> states_of(const Target& target, const SvgdOptions& options, SvgdResult& whole) {
   std::vector<SvgdState> states;
-  const auto keep = [&](const SvgdProgress& now) {
-    if (now.state != nullptr) states.push_back(*now.state);
-    return true;
-  };
-  whole = svgd(target, options, SvgdControl{.progress = keep, .report_every = 1});
+  whole = svgd(target, options,
+               SvgdControl{.report_every = 1,
+                           .wants_state = [](std::int64_t) { return true; },
+                           .take_state = [&](const SvgdState& state) { states.push_back(state); }});
   return states;
 }
 
@@ -114,10 +113,9 @@ TEST(SvgdResume, OnAnyNumberOfRanks) {
   SvgdState stopped;
   run_thread_ranks(3, [&](Communicator& comm) {
     SvgdControl control{.report_every = 1};
-    control.progress = [&](const SvgdProgress& now) {
-      if (comm.rank() != 1 || now.iteration < 22) return true;
-      stopped = *now.state;
-      return false;
+    control.progress = [&](const SvgdProgress& now) { return comm.rank() != 1 || now.iteration < 22; };
+    control.finish = [&](const SvgdState& state) {
+      if (comm.rank() == 1) stopped = state;
     };
     EXPECT_EQ(svgd(target, options, comm, control).iterations_done, 22);
   });
@@ -263,10 +261,8 @@ TEST(SvgdResume, HeldCountsGoOn) {
   std::vector<SvgdState> states;
   const auto end_of = [&](const SvgdState* from) -> std::int64_t {
     SvgdControl control{.report_every = 1, .resume = from};
-    control.progress = [&](const SvgdProgress& now) {
-      if (from == nullptr && now.state != nullptr) states.push_back(*now.state);
-      return true;
-    };
+    control.wants_state = [&](std::int64_t) { return from == nullptr; };
+    control.take_state = [&](const SvgdState& state) { states.push_back(state); };
     try {
       svgd(island, options, control);
       return -1;
