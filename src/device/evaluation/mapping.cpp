@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "device/support/blocks.hpp"
 
@@ -271,7 +272,13 @@ FrontCount count_fronts(const PrcArrays& arrays, int tile_rows, int tile_columns
       }
       // What it passes on: entries of lower rows are finished, then tiles. A single row goes by numbers.
       const double finished = lower * rows * (rows - 1) / 2, passed = rows * lower * upper;
-      count.multiply_adds += finished + passed;
+      // Tiles have the diagonal's places too, which are no entries.
+      const auto targets =
+          std::span(arrays.front_slots)
+              .subspan(static_cast<std::size_t>(front.target_begin),
+                       static_cast<std::size_t>(front.num_lower) * static_cast<std::size_t>(front.num_upper));
+      const auto entries = static_cast<double>(std::ranges::count_if(targets, [](auto t) { return t != kNoSlot; }));
+      count.multiply_adds += finished + rows * entries;
       count.numbers += finished * (1 + 1 / R) + passed * (rows > 1 ? 1 / R + 1 / C : 1) + 2 * lower * upper;
     }
   return count;

@@ -194,7 +194,7 @@ TEST(ThroughTheProgram, OutOfDeviceMemory) {
   // Batches of few particles still go.
   largest_piece = 20'000;
   const std::string few = program.infer_there("few", 6);
-  EXPECT_THAT(few, HasSubstr("the batch is halved to 9\n"));
+  EXPECT_THAT(few, HasSubstr("the batch is halved to 4\n"));
   EXPECT_THAT(few, HasSubstr("a run's 600 particles stay on the device"));
 
   // Not even one particle.
@@ -202,8 +202,9 @@ TEST(ThroughTheProgram, OutOfDeviceMemory) {
   const std::string none = program.infer_there("none", 6);
   EXPECT_THAT(none,
               ::testing::ContainsRegex(
-                  "error: CUDA: out of memory: asked for [0-9]+ bytes, 1000 of 1099511627776 are free; not even a "
-                  "batch of 1 fits: free memory there, take a device with more, or use --device cpu\n$"));
+                  "error: CUDA: out of memory: asked for [0-9]+ bytes, 1000 of 1099511627776 are free; that is for one "
+                  "block of lanes, whatever the batch: free memory there, take a device with more, or use --device "
+                  "cpu\n$"));
   EXPECT_FALSE(std::filesystem::exists(program.folder / "none"));
 
   // Batches fit, but not all particles of a run beside each other.
