@@ -71,7 +71,9 @@ double continuous_quantile(PointLaw& law, double p, double start, double rtol) {
       if (high == kInfinity) {
         next = 2 * value;
       } else if (low == 0) {
-        next = std::min(value / 2, high / 2);
+        // Towards zero the cdf is a power of the value, a line to logarithms of both.
+        const double by_logarithms = value * std::exp(-g / (gap_slope(law.at, p) * value));
+        next = std::min(by_logarithms > 0 ? by_logarithms : value / 2, high / 2);
         if (next < std::numeric_limits<double>::min()) return 0;
       } else {
         next = 0.5 * (low + high);

@@ -71,7 +71,7 @@ void LawPlan::Impl::solve_by_contour(Workspace& workspace) const {
     // Beyond these times products of two nodes leave the range of double.
     const bool in_range = t > 1e-90 && t < 1e90;
     if (!(value > 0) || !in_range || !(kind(e) == 0 ? density_finite : survival_finite)) entry.error = kInfinity;
-    if (!(entry.error <= options.rtol)) {
+    if (!holds(entry, workspace)) {
       workspace.pending.push_back(e);
     }
   };

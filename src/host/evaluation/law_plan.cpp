@@ -168,6 +168,7 @@ LawOutcome LawPlan::values(std::span<const double> phi, bool gradient, LawValues
     gradients[kind]->assign(gradient ? num_points * num_rates : 0, 0.0);
   }
   values.error_bound.assign(num_points, 0.0);
+  workspace.sums_logarithms = false;
   const LawOutcome outcome = impl.solve(phi, gradient, workspace);
   std::copy_n(workspace.routes.begin(), methods.size(), methods.begin());
   for (const std::size_t e : impl.asked) {
@@ -188,6 +189,7 @@ LawOutcome LawPlan::objective(std::span<const double> phi, const LawObjective& o
   const Impl& impl = *impl_;
   SOJOURN_EXPECTS(gradient.empty() || gradient.size() == impl.num_rates, ShapeError,
                   "law: the gradient has {} places for {} rates", gradient.size(), impl.num_rates);
+  workspace.sums_logarithms = true;
   LawOutcome outcome = impl.solve(phi, !gradient.empty(), workspace);
   value = kNan;
   std::fill(gradient.begin(), gradient.end(), kNan);

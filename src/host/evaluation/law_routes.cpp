@@ -15,6 +15,10 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 /// Uniformization goes first only where it is clearly cheaper.
 constexpr double kClearlyCheaper = 0.5;
+/// What saddlepoints may add to a logarithm's roundings, in units of its own.
+constexpr double kLogRoundings = 8;
+/// A step of uniformization rounds a sum of one term or more and the new entry, by half an epsilon each.
+constexpr double kLeastRoundingsOfStep = 1.5;
 
 const char* const kKindName[] = {"density", "survival", "cdf"};
 
@@ -39,6 +43,11 @@ void LawPlan::Impl::add_gradient(std::size_t e, double factor, std::span<double>
 }
 
 std::string LawPlan::Impl::describe_failure(std::size_t e, const LawEntry& reached, const std::string& why) const {
+  if (std::isnan(reached.log_value) && reached.error <= options.rtol)
+    return fmt::format(
+        "{} at point {} (value {}): {} gave no number: these rates leave the range of double precision; "
+        "change the unit of time",
+        kKindName[kind(e)], point(e) + 1, points[point(e)].value, to_string(reached.method));
   return fmt::format(
       "{} at point {} (value {}): {}; the relative error bound reached by {} is {:.2g}, asked was rtol {:.2g}",
       kKindName[kind(e)], point(e) + 1, points[point(e)].value, why, to_string(reached.method), reached.error,
@@ -103,6 +112,17 @@ void LawPlan::Impl::solve_from_saddles(LawMethod method, Workspace& workspace) c
   const double mean = -first / mass;
   // The atom is right to a few roundings, D(0) to as many as the chain is deep.
   if (const double atom = replay->atom(*workspace.replay); atom < 0.5) mass = 1 - atom;
+  // Far beyond the mean the cdf is 1: Markov's inequality has the rest.
+  std::erase_if(workspace.pending, [&](std::size_t e) {
+    const double rest = mass * mean / points[point(e)].value;
+    if (kind(e) != 2 || !(rest < 0.125 * kEpsilon)) return false;
+    LawEntry& entry = workspace.entries[e];
+    entry = {};
+    entry.method = method;
+    entry.error = rest;
+    if (workspace.gradient) (void)new_row(entry, workspace);
+    return true;
+  });
   // Below the mean the survival function is one minus a small cdf, above it the cdf one minus a small survival: the
   // smaller one is what a saddle sees. Where it turns out not to be small, the value itself is asked in a second pass.
   const std::vector<std::size_t> all = workspace.pending;
@@ -132,7 +152,7 @@ void LawPlan::Impl::solve_from_saddles(LawMethod method, Workspace& workspace) c
                                           workspace.gradient ? num_rates : 0);
       if (!settle_saddle(e, requests[i].side, answers[i], slope, mass, method, workspace)) {
         again.push_back(e);
-      } else if (!(workspace.entries[e].error <= options.rtol)) {
+      } else if (!holds(workspace.entries[e], workspace)) {
         failed.push_back(e);
       }
     }
@@ -248,13 +268,38 @@ std::string LawPlan::Impl::solve_by_steps(std::span<const double> phi, Workspace
       const std::span<double> row = new_row(entry, workspace);
       std::copy_n(by_rate.begin() + static_cast<std::ptrdiff_t>(i * num_rates), num_rates, row.begin());
     }
-    if (!(entry.error <= options.rtol) || std::isnan(entry.log_value)) left.push_back(e);
+    if (!holds(entry, workspace) || std::isnan(entry.log_value)) left.push_back(e);
   }
   workspace.pending = std::move(left);
   if (some_too_far) {
-    return fmt::format("uniformization would need more than the {} terms allowed; raise max_terms", options.max_terms);
+    return fmt::format(
+        "uniformization would need more than the {} terms allowed; raise max_terms (--max-terms of evaluate)",
+        options.max_terms);
   }
   return {};
+}
+
+bool LawPlan::Impl::holds(const LawEntry& entry, const Workspace& workspace) const {
+  if (entry.error <= options.rtol) return true;
+  return workspace.sums_logarithms && std::isfinite(entry.log_value) &&
+         entry.error <= kLogRoundings * kEpsilon * std::fabs(entry.log_value);
+}
+
+bool LawPlan::Impl::is_beyond_steps(std::size_t e, double rate, const Workspace& workspace) const {
+  const LawEntry& entry = workspace.entries[e];
+  if (entry.method != LawMethod::kSaddlepoint || !std::isfinite(entry.log_value) || kind(e) == 2) return false;
+  // Steps that end at N leave out what a Poisson law of their mean has beyond it, so that the value is at most the
+  // part up to N, which Chernoff's bound puts below exp(-mean h(N / mean)), h(x) = 1 - x + x log x.
+  const double mean = rate * points[point(e)].value;
+  const double left_out = std::max(0.0, (kind(e) == 0 ? std::log(rate) : 0.0) - entry.log_value);
+  double low = 0, high = 1;
+  while (high - low > 1e-3) {
+    const double x = 0.5 * (low + high);
+    (mean * (1 - x + x * std::log(x)) > left_out ? low : high) = x;
+  }
+  LawEntry by_steps = entry;
+  by_steps.error = kEpsilon * (kLeastRoundingsOfStep * low * mean + 2 * std::fabs(entry.log_value));
+  return !holds(by_steps, workspace);
 }
 
 void LawPlan::Impl::count_routes(LawOutcome& outcome, Workspace& workspace) const {
@@ -305,6 +350,7 @@ LawOutcome LawPlan::Impl::solve(std::span<const double> phi, bool gradient, Work
     if (method == LawMethod::kSaddlepoint) why = solve_counts_by_saddles(phi, workspace);
     if (!workspace.pending.empty() && (automatic || method == LawMethod::kStepping)) {
       why = solve_by_steps(phi, workspace);
+      if (why.empty()) why = "stepping's bound is too large; use a larger rtol";
     } else if (!workspace.pending.empty() && why.empty()) {
       why = fmt::format("method {} is for continuous time; use auto, contour, saddlepoint or stepping",
                         to_string(method));
@@ -360,8 +406,17 @@ LawOutcome LawPlan::Impl::solve(std::span<const double> phi, bool gradient, Work
       }
     }
     if (!workspace.pending.empty() && (automatic || method == LawMethod::kUniformization)) {
-      const std::string refusal = solve_by_steps(phi, workspace);
-      why = refusal.empty() ? "uniformization's bound is too large; use a larger rtol" : refusal;
+      std::vector<std::size_t> beyond;
+      const auto is_beyond = [&](std::size_t e) { return automatic && is_beyond_steps(e, rate, workspace); };
+      std::ranges::copy_if(workspace.pending, std::back_inserter(beyond), is_beyond);
+      std::erase_if(workspace.pending, is_beyond);
+      if (!workspace.pending.empty()) {
+        const std::string refusal = solve_by_steps(phi, workspace);
+        why = refusal.empty() ? "uniformization's bound is too large; use a larger rtol" : refusal;
+      } else {
+        why = "so far in the tail no method of double precision reaches it; use a larger rtol, or --precision multi";
+      }
+      workspace.pending.insert(workspace.pending.end(), beyond.begin(), beyond.end());
     }
     if (!workspace.pending.empty() && (method == LawMethod::kStepping || method == LawMethod::kClosed)) {
       why = fmt::format("method {} does not apply to positive points in continuous time; use auto", to_string(method));

@@ -48,6 +48,7 @@ struct LawPlan::Workspace {
   std::vector<double> log_values, by_log_values;  // [3 N] of the objective
   double sum_multiply_adds = 0;                   // of the shared contour's sums over its nodes
   bool gradient = false;
+  bool sums_logarithms = false;  ///< an objective's: see `LawPlan::Impl::holds`
 };
 
 struct LawPlan::Impl {
@@ -75,6 +76,9 @@ struct LawPlan::Impl {
   [[nodiscard]] std::size_t kind(std::size_t entry) const { return entry / points.size(); }
   [[nodiscard]] std::size_t point(std::size_t entry) const { return entry % points.size(); }
 
+  /// Whether an entry is as certain as it has to be: to rtol. Where logarithms are summed that of 1e-500,000 cannot be,
+  /// nor need it be: there a few roundings of the logarithm will do.
+  [[nodiscard]] bool holds(const LawEntry& entry, const Workspace& workspace) const;
   /// Fills `workspace.entries` for one particle.
   LawOutcome solve(std::span<const double> phi, bool gradient, Workspace& workspace) const;
   /// gradient[p] += factor * d log value / d phi_p.
@@ -102,6 +106,9 @@ struct LawPlan::Impl {
   /// entry asks for and not small. `mass` is 1 - atom.
   bool settle_saddle(std::size_t entry, LawSide side, const SaddleAnswer& answer, std::span<const double> slope,
                      double mass, LawMethod method, Workspace& workspace) const;
+  /// Values that saddlepoints have settled but not to rtol, and uniformization cannot either, by the roundings of the
+  /// steps it takes at least.
+  [[nodiscard]] bool is_beyond_steps(std::size_t entry, double rate, const Workspace& workspace) const;
   /// Uniformization or stepping of what is pending; returns a message where it would cost too much.
   std::string solve_by_steps(std::span<const double> phi, Workspace& workspace) const;
   void count_routes(LawOutcome& outcome, Workspace& workspace) const;

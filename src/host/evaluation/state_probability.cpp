@@ -130,7 +130,7 @@ void state_probability_on<kThisSet>(const StateGraph& graph, std::span<const dou
   const double per_step = static_cast<double>(graph.num_edges()) + graph.num_states();
   SOJOURN_EXPECTS(steps * per_step <= static_cast<double>(max_terms), NumericalError,
                   "state probability: about {:.3g} steps of {:g} multiply-adds each are {:.3g}, more than the {} "
-                  "allowed; raise --max-terms or ask for an earlier time",
+                  "allowed; raise max_terms (--max-terms of evaluate) or ask for an earlier time",
                   steps, per_step, steps * per_step, max_terms);
   if (discrete || mean == 0) {
     for (auto count = static_cast<std::int64_t>(discrete ? t : 0); count > 0; --count) chain.advance();

@@ -157,7 +157,7 @@ void stepping_on<kThisSet>(const NumericChain& chain, std::span<const LawPoint> 
   const double per_step = static_cast<double>(chain.column.size()) + 2.0 * chain.num_states;
   SOJOURN_EXPECTS(latest * per_step <= static_cast<double>(max_terms), NumericalError,
                   "stepping: {:.0f} steps of {:g} multiply-adds each are {:.3g}, more than the {} allowed; raise "
-                  "--max-terms or take another --method",
+                  "max_terms (--max-terms of evaluate) or take another --method",
                   latest, per_step, latest * per_step, max_terms);
   const std::size_t num = points.size();
   values.reset(num, gradient ? chain.num_rates : 0);

@@ -135,7 +135,7 @@ class Run {
       const double terms = static_cast<double>(first) * terms_per_step(chain_);
       SOJOURN_EXPECTS(terms <= static_cast<double>(max_terms_), NumericalError,
                       "uniformization: {} steps of {:g} multiply-adds and no end yet, more than the {} allowed; raise "
-                      "--max-terms or take another --method",
+                      "max_terms (--max-terms of evaluate) or take another --method",
                       first, terms_per_step(chain_), max_terms_);
       block.fill(stepper, ScalarBlock::kSteps);
       for (PointState& state : states) {
@@ -345,7 +345,7 @@ void uniformization_on<kThisSet>(const NumericChain& chain, std::span<const LawP
   const double terms = steps * terms_per_step(chain);
   SOJOURN_EXPECTS(terms <= static_cast<double>(max_terms), NumericalError,
                   "uniformization: about {:.3g} steps of {:g} multiply-adds each are {:.3g}, more than the {} allowed; "
-                  "raise --max-terms or take another --method",
+                  "raise max_terms (--max-terms of evaluate) or take another --method",
                   steps, terms_per_step(chain), terms, max_terms);
   values.reset(points.size(), gradient ? chain.num_rates : 0);
   Run(chain, points, rtol, max_terms, gradient).all(values);

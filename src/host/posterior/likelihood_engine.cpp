@@ -17,6 +17,11 @@ namespace {
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t kChunksPerThread = 16;
 
+bool are_intervals_resolved(const LikelihoodReport& report, double law_error) {
+  if (report.unresolved_item >= 0) return false;
+  return report.amplified_item < 0 || report.amplification * law_error <= kIntervalTolerance;
+}
+
 int team_size(int requested, std::size_t num_particles) {
 #ifdef _OPENMP
   const int threads = requested > 0 ? requested : omp_get_max_threads();
@@ -279,8 +284,7 @@ double LikelihoodEngine::likelihood_at(std::int64_t first, std::int64_t last, st
     // What a compressed likelihood cannot answer, or not surely, goes on, and the exact plan finds the words for it.
     if (!outcome.law.ok) continue;
     if (value == -std::numeric_limits<double>::infinity() && report.impossible_item >= 0) return value;
-    const bool resolved =
-        report.unresolved_item < 0 && report.amplification * outcome.law.error_bound <= kIntervalTolerance;
+    const bool resolved = are_intervals_resolved(report, outcome.law.error_bound);
     const double scale = std::max(std::abs(value), LikelihoodEngine::kLeastScale * reading.compressed->total_weight());
     outcome.compression_error = reading.compression_error / scale;
     if (resolved && outcome.compression_error <= options.rtol) return value;
@@ -355,7 +359,7 @@ double LikelihoodEngine::at(std::span<const double> theta, std::int64_t first, s
       status = fmt::format("{} at {}", outcome.law.message, at_theta());
       return kNan;
     }
-    if (report.unresolved_item >= 0 || report.amplification * outcome.law.error_bound > kIntervalTolerance) {
+    if (!are_intervals_resolved(report, outcome.law.error_bound)) {
       const std::int64_t item = report.unresolved_item >= 0 ? report.unresolved_item : report.amplified_item;
       status = fmt::format(
           "{}: {} is too narrow for the law's accuracy of {:.1e} at {}; widen it or ask for a smaller "

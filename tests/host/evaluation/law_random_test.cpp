@@ -153,5 +153,36 @@ TEST(LawRandom, NoErrorBoundIsExceededWithCyclesThatGoOneWay) {
                  std::to_string(seen.certified[2]) + " and " + std::to_string(seen.certified[3]));
 }
 
+/// Far in the tail with a tolerance that hardly any method meets: what `auto` leaves without uniformization, by the
+/// steps that it would take at least, uniformization leaves as well.
+TEST(LawRandom, UniformizationReachesNothingThatItWasNotAskedFor) {
+  std::mt19937_64 random(7);
+  std::uniform_real_distribution<double> uniform(0, 1);
+  int left_without = 0, left_with = 0;
+  for (int c = 0; c < 150; ++c) {
+    const oracle::ZooChain chain = random_chain(random);
+    const Prc prc = eliminate(chain.graph);
+    EvaluatorOptions options;
+    options.rtol = std::pow(10.0, -12 + 2 * uniform(random));
+    // Roundings of so many steps are about the tolerance.
+    const double steps = options.rtol / 3.3e-16 * std::pow(10.0, 1.5 * uniform(random) - 0.5);
+    const double rate = chain.graph.num_rates() > 0 ? -oracle::dense_chain(chain).matrix.diagonal().minCoeff() : 1;
+    const std::vector<LawPoint> points{{steps / static_cast<double>(rate), true, true, false}};
+    const LawPlan automatic(chain.graph, prc, chain.reward, points, options);
+    options.method = LawMethod::kUniformization;
+    const LawPlan stepping(chain.graph, prc, chain.reward, points, options);
+    const auto one = automatic.make_workspace(), other = stepping.make_workspace();
+    LawValues by_auto, by_steps;
+    std::vector<LawMethod> methods(1);
+    if (automatic.values(chain.phi, false, by_auto, methods, *one).ok) continue;
+    (methods[0] == LawMethod::kUniformization ? left_with : left_without) += 1;
+    if (methods[0] == LawMethod::kUniformization) continue;
+    EXPECT_FALSE(stepping.values(chain.phi, false, by_steps, methods, *other).ok)
+        << "chain " << c << ": bound " << by_steps.error_bound[0] << ", asked " << options.rtol;
+  }
+  EXPECT_GT(left_without, 10);
+  RecordProperty("left with and without steps", std::to_string(left_with) + " and " + std::to_string(left_without));
+}
+
 }  // namespace
 }  // namespace sojourn

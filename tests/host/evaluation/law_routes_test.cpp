@@ -283,6 +283,45 @@ TEST(LawObjectives, ParticlesAreIndependent) {
   }
 }
 
+/// Three stages of one rate; log densities of -30 million, whose logarithms alone round by more than the tolerance.
+TEST(LawObjectives, LogarithmsNeedNoMoreThanTheirOwnRoundings) {
+  const oracle::ZooChain chain = oracle::zoo_erlang(3);
+  const double t = 2e7;
+  Law law(chain, densities(t, t, 1));
+  const LawObjective sum = [](std::span<const double> density, std::span<const double>, std::span<const double>,
+                              std::span<double> by, std::span<double>, std::span<double>) {
+    by[0] = 1;
+    return density[0];
+  };
+  double value = 0, gradient = 0;
+  const LawOutcome outcome = law.plan->objective(chain.phi, sum, value, {&gradient, 1}, *law.workspace);
+  ASSERT_TRUE(outcome.ok) << outcome.message;
+  EXPECT_EQ(outcome.num_saddlepoint, 1);
+  const double weight = chain.graph.weight(0, chain.phi);
+  const double truth = 3 * std::log(weight) + 2 * std::log(t) - weight * t - std::log(2.0);
+  EXPECT_NEAR(value, truth, outcome.error_bound + 1e-15 * std::abs(truth));
+  EXPECT_LE(outcome.error_bound, 8 * 2.3e-16 * std::abs(truth));
+  EXPECT_NEAR(gradient, (3 / weight - t) * weight / chain.phi[0], 1e-9 * t);
+
+  // The density itself is not known to a billionth, and steps would not help.
+  const LawOutcome density = law.values();
+  EXPECT_FALSE(density.ok);
+  EXPECT_EQ(law.methods[0], LawMethod::kSaddlepoint);
+  EXPECT_NE(density.message.find("larger rtol"), std::string::npos) << density.message;
+}
+
+/// Beyond all digits of the survival function the cdf is 1.
+TEST(LawRoutes, CdfFarBeyondTheMean) {
+  for (const double t : {1e60, 1e100, 1e300}) {
+    Law law(oracle::zoo_erlang(3), {{t, false, false, true}});
+    const LawOutcome outcome = law.values(true);
+    EXPECT_TRUE(outcome.ok) << outcome.message;
+    EXPECT_EQ(law.law.log_cdf[0], 0) << t;
+    EXPECT_LE(outcome.error_bound, 2.3e-16);
+    EXPECT_EQ(law.law.cdf_gradient[0], 0) << t;
+  }
+}
+
 TEST(LawObjectives, FailureGivesNaN) {
   Law law(oracle::zoo_complex_ring(), densities(1e12, 1e12, 1));
   std::vector<double> gradient(2);

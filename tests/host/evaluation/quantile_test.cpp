@@ -35,6 +35,19 @@ TEST(Quantile, ExponentialInClosedForm) {
   }
 }
 
+/// F(t) = (r t)^3 / 6 to a part of t where t is small.
+TEST(Quantile, FarBelowTheMean) {
+  const oracle::ZooChain chain = oracle::zoo_erlang(3);
+  const double rate = chain.graph.weight(0, chain.phi);
+  const std::vector<double> probabilities{1e-60, 1e-150, 1e-300};
+  const Quantity q = quantile(chain, probabilities, false);
+  EXPECT_EQ(q.status[0], "ok");
+  for (std::size_t n = 0; n < probabilities.size(); ++n) {
+    const double truth = std::cbrt(6 * probabilities[n]) / rate;
+    EXPECT_NEAR(q.values(0, n), truth, 1e-9 * truth);
+  }
+}
+
 TEST(Quantile, InvertsTheDenseCdf) {
   for (const auto& chain : {oracle::zoo_two_deme(3), oracle::zoo_complex_ring(), oracle::zoo_erlang(50),
                             oracle::zoo_queue(20, 20), oracle::zoo_zero_reward()}) {
