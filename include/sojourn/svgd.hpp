@@ -151,9 +151,9 @@ struct SvgdProgress {
   double mean_log_density, largest_step;
 };
 /// Called about ten times a second, at the end of the start and at the end; return false to stop after this iteration.
-/// Inside the start the calls come between parts of a quarter of a second's evaluations. A run stopped there returns
-/// `iterations_done` 0 and the particles it would have started from, else draws from the prior; where these were not
-/// evaluated yet, log density and score are NaN, and one failed diagnostic says so.
+/// In the start, and in iterations of seconds, which then count as not begun, calls come between parts of 0.25 s. A run
+/// stopped in its start returns `iterations_done` 0 and the particles it would have started from, else draws from the
+/// prior; where not evaluated yet, log density and score are NaN, and one failed diagnostic says so.
 using SvgdProgressFunction = std::function<bool(const SvgdProgress&)>;
 
 /// How a run is watched, and where it goes on.

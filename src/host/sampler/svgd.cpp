@@ -8,6 +8,8 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
+#include <utility>
 
 #include "common/svgd_metric.hpp"
 #include "common/svgd_step.hpp"
@@ -38,6 +40,8 @@ double mean_of(std::span<const double> values) {
 constexpr int kMaxHalvings = 8;
 constexpr int kMaxHeldIterations = 5;
 constexpr double kSecondsBetweenReports = 0.1;
+/// An iteration as long as this can be stopped inside, where the state before it is the run's.
+constexpr double kSecondsOfSlowIteration = 1;
 /// Of iterations that a device does at once.
 constexpr double kSecondsPerTurn = 0.05;
 /// Iterations on a device between two checks of mixed precision, at least.
@@ -54,7 +58,7 @@ void set_metric(SvgdState& state, const Whitening& metric) {
 class Cloud {
  public:
   Cloud(const Target& target, const SvgdOptions& options, SvgdState& state)
-      : target_(target),
+      : target_(&target),
         options_(options),
         state_(state),
         steps_{{},
@@ -65,6 +69,34 @@ class Cloud {
         u_(options.num_particles, target.dimension()),
         s_(options.num_particles, target.dimension()),
         phi_(options.num_particles, target.dimension()) {}
+
+  /// One iteration, with steps that `watched` evaluates. Where it throws Stopped the state is again what it was.
+  /// Returns whether the iteration is done.
+  bool advance_watched(const DirectionFunction& direction, const WatchedTarget& watched) {
+    const Target& own = *std::exchange(target_, &watched);
+    Matrix<double> factor = state_.metric_factor, first = state_.first_moment, second = state_.second_moment;
+    std::vector<double> centre = state_.metric_centre, sd = state_.sd;
+    std::vector<std::int64_t> held = state_.held;
+    SvgdFacts facts = state_.facts;
+    const double inverse_h2 = state_.inverse_h2;
+    bool done = true;
+    try {
+      advance(direction);
+    } catch (const WatchedTarget::Stopped&) {
+      // Particles, log densities and scores change when all steps are evaluated.
+      state_.metric_factor = std::move(factor);
+      state_.metric_centre = std::move(centre);
+      state_.sd = std::move(sd);
+      state_.inverse_h2 = inverse_h2;
+      state_.first_moment = std::move(first);
+      state_.second_moment = std::move(second);
+      state_.held = std::move(held);
+      state_.facts = std::move(facts);
+      done = false;
+    }
+    target_ = &own;
+    return done;
+  }
 
   /// One iteration.
   void advance(const DirectionFunction& direction) {
@@ -153,7 +185,7 @@ class Cloud {
     for (std::size_t k = 0; k < x.size(); ++k) steps_.to.values()[k] = x.values()[k] + steps_.step.values()[k];
     const auto begin = Clock::now();
     std::vector<std::string> status(count);
-    target_.evaluate(steps_.to.view(), steps_.log_density, steps_.score.view(), status);
+    target_->evaluate(steps_.to.view(), steps_.log_density, steps_.score.view(), status);
     for (std::size_t i = 0; i < count; ++i) finish_step(i, status[i]);
     state_.facts.num_steps += static_cast<std::int64_t>(count);
     state_.seconds_scores += seconds_since(begin);
@@ -171,7 +203,7 @@ class Cloud {
     std::vector<std::string> status(count);
     for (std::size_t k = 0; k < count; ++k)
       std::ranges::copy(steps_.to.row(static_cast<std::size_t>(steps_.open[k])), z.row(k).begin());
-    target_.evaluate(z.view(), log_density, score.view(), status);
+    target_->evaluate(z.view(), log_density, score.view(), status);
     std::vector<std::int64_t> held(state_.held.size(), 0);
     for (const std::int64_t i : steps_.open)
       held[static_cast<std::size_t>(i)] = state_.held[static_cast<std::size_t>(i)];
@@ -221,7 +253,7 @@ class Cloud {
       factor *= 0.5;
       for (std::size_t c = 0; c < dim; ++c) z(0, c) = x(i, c) + factor * steps_.step(i, c);
       one_status[0].clear();
-      target_.evaluate(z.view(), log_density, score.view(), one_status);
+      target_->evaluate(z.view(), log_density, score.view(), one_status);
       if (!finite_row(log_density[0], score.row(0))) continue;
       std::ranges::copy(z.row(0), steps_.to.row(i).begin());
       std::ranges::copy(score.row(0), steps_.score.row(i).begin());
@@ -254,7 +286,7 @@ class Cloud {
         if (state_.sd[c] > 0) largest = std::max(largest, std::abs(x(i, c) - steps_.to(i, c)) / state_.sd[c]);
   }
 
-  const Target& target_;
+  const Target* target_;  ///< what evaluates steps
   const SvgdOptions& options_;
   SvgdState& state_;
   OpenSteps steps_;
@@ -359,9 +391,12 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
   const double seconds_before = state.seconds_total;
   const auto count_seconds = [&] { state.seconds_total = seconds_before + seconds_since(begin); };
 
+  const auto turn =
+      static_cast<std::size_t>(num_ranks) * static_cast<std::size_t>(resolve_threads(options.num_threads));
+  // Whether evaluations take long is seen in the start; a run that goes on finds out in its first iteration.
+  bool is_slow = true;
   if (state.particles.empty()) {
-    const auto turn =
-        static_cast<std::size_t>(num_ranks) * static_cast<std::size_t>(resolve_threads(options.num_threads));
+    const double start_begin = progress ? clock() : 0;
     const auto go_on = [&] {
       return !progress || progress({0, options.num_iterations, seconds_since(begin), unknown, unknown, unknown});
     };
@@ -379,6 +414,7 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
     state.seconds_start = seconds_start + seconds_since(begin);
     count_seconds();
     if (stopped) return unmoved_result(target, options, std::move(state));
+    is_slow = progress && clock() - start_begin > kSecondsOfSlowIteration;
   }
 
   const std::int64_t first = state.iteration;
@@ -409,7 +445,8 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
     if (going) resident = target.cloud_on_device(options, on_device.why_not_resident);
     if (resident) resident->load(state);
   }
-  double last_report = progress || control.wants_state ? clock() : 0;
+  double last_report = progress || control.wants_state ? clock() : 0, last_iteration = last_report;
+  std::optional<WatchedTarget> watched;
   std::int64_t most = 1, next_check = state.iteration;
   DirectionCheck direction_check;
   // What is on its way from the device, of the iteration that the state's numbers are of until the next turn ends.
@@ -441,11 +478,16 @@ SvgdResult run_svgd(const Target& target, const SvgdOptions& options, const Svgd
       const double now = clock();
       if (is_measured || most == 1) most = iterations_in(kSecondsPerTurn, (now - turn) / done);
       coming.history = cloud.is_history_due();
+    } else if (progress && is_slow) {
+      if (!watched) watched.emplace(target, go_on, turn, clock, kSecondsOfSlowIteration);
+      going = cloud.advance_watched(direction, *watched);
+      if (!going) break;
     } else {
       cloud.advance(direction);
     }
     if (progress || control.wants_state) {
       const double now = clock();
+      is_slow = now - std::exchange(last_iteration, now) > kSecondsOfSlowIteration;
       if (state.iteration == options.num_iterations || now - last_report >= kSecondsBetweenReports ||
           (control.report_every > 0 && state.iteration % control.report_every == 0)) {
         last_report = now;

@@ -7,7 +7,6 @@ namespace sojourn {
 namespace {
 
 constexpr double kSecondsPerPart = 0.25;
-constexpr double kSecondsBetweenQuestions = 0.1;
 
 }  // namespace
 
@@ -15,11 +14,13 @@ double local_clock() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-WatchedTarget::WatchedTarget(const Target& target, std::function<bool()> go_on, std::size_t turn, ClockFunction clock)
+WatchedTarget::WatchedTarget(const Target& target, std::function<bool()> go_on, std::size_t turn, ClockFunction clock,
+                             double seconds_between)
     : target_(target),
       go_on_(std::move(go_on)),
       turn_(std::max<std::size_t>(1, turn)),
       clock_(std::move(clock)),
+      seconds_between_(seconds_between),
       rows_per_part_(turn_),
       last_asked_(clock_()) {}
 
@@ -43,7 +44,7 @@ void WatchedTarget::evaluate(MatrixView<const double> z, std::span<double> log_d
       const double turns = factor * static_cast<double>(rows) / static_cast<double>(turn_);
       rows_per_part_ = turn_ * static_cast<std::size_t>(std::clamp(turns, 1.0, 1e6));
     }
-    if (now - last_asked_ < kSecondsBetweenQuestions) continue;
+    if (now - last_asked_ < seconds_between_) continue;
     last_asked_ = now;
     if (!go_on_()) throw Stopped{};
   }

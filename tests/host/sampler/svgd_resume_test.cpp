@@ -7,7 +7,9 @@
 
 #include "comm/thread_group.hpp"
 #include "host/sampler/calibration.hpp"
+#include "sampler/direction_sums.hpp"
 #include "sampler/svgd_fields.hpp"
+#include "sampler/svgd_run.hpp"
 #include "sojourn/svgd.hpp"
 
 namespace sojourn {
@@ -309,6 +311,61 @@ TEST(SvgdResume, AStateOfAnotherRunIsRefused) {
     wrong(state);
     EXPECT_THAT(fault_of(state, options, 2), HasSubstr(words));
     EXPECT_THROW(svgd(target, options, SvgdControl{.resume = &state}), UsageError) << words;
+  }
+}
+
+/// A run whose iterations take long by its clock stops inside one, at whatever part: it ends in the state before that
+/// iteration, and goes on to the same bits.
+TEST(SvgdResume, StoppedInsideASlowIteration) {
+  const testing::AnalyticTarget fast = striped();
+  for (const Optimizer optimizer : {Optimizer::kAdam, Optimizer::kGradient}) {
+    SvgdOptions options = short_run();
+    options.optimizer = optimizer;
+    options.num_iterations = 12;
+    SvgdResult whole;
+    const std::vector<SvgdState> states = states_of(fast, options, whole);
+    std::int64_t num_inside = 0;
+    for (const std::int64_t evaluations : {60, 130, 171, 240}) {
+      // Half a second a row by the clock, which is all that tells the time.
+      double now = 0;
+      std::int64_t rows = 0;
+      const testing::AnalyticTarget slow(2, [&](std::span<const double> z, std::span<double> score) {
+        now += 0.5;
+        ++rows;
+        std::vector<std::string> status(1);
+        double value = 0;
+        fast.evaluate({z.data(), 1, 2}, {&value, 1}, {score.data(), 1, 2}, status);
+        return value;
+      });
+      SvgdState last;
+      const SvgdControl control{
+          .progress = [&](const SvgdProgress&) { return rows < evaluations; },
+          .finish = [&](const SvgdState& state) { last = state; },
+          .resume = &states[0],
+      };
+      const auto clock = [&] { return now; };
+      DirectionSums sums(nullptr, options, 2);
+      const auto direction = [&](const ParticleBlock& u, const ParticleBlock& s, double inverse_h2,
+                                 ParticleBlock& phi) { sums.sum(u, s, inverse_h2, 0, u.count, phi); };
+      const SvgdResult stopped = run_svgd(slow, options, control, direction, clock);
+      EXPECT_TRUE(stopped.interrupted);
+      EXPECT_LE(rows, evaluations + 3);  // a question each second
+      num_inside += rows % options.num_particles != 0 ? 1 : 0;
+      const SvgdState& before = states[static_cast<std::size_t>(last.iteration)];
+      EXPECT_EQ(last.particles.values(), before.particles.values());
+      EXPECT_EQ(last.first_moment.values(), before.first_moment.values());
+      EXPECT_EQ(last.second_moment.values(), before.second_moment.values());
+      EXPECT_EQ(last.metric_factor.values(), before.metric_factor.values());
+      EXPECT_EQ(last.metric_centre, before.metric_centre);
+      EXPECT_EQ(last.sd, before.sd);
+      EXPECT_EQ(last.inverse_h2, before.inverse_h2);
+      EXPECT_EQ(last.held, before.held);
+      EXPECT_EQ(last.facts.num_steps, before.facts.num_steps);
+      EXPECT_EQ(last.facts.num_rejected_steps, before.facts.num_rejected_steps);
+      const SvgdResult resumed = svgd(fast, options, SvgdControl{.resume = &last});
+      EXPECT_TRUE(same_bits(resumed, whole)) << "stopped after " << rows << " rows";
+    }
+    EXPECT_GT(num_inside, 2);
   }
 }
 
