@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "common/host_device.hpp"
 #include "common/random.hpp"
@@ -62,20 +63,30 @@ SOJOURN_HD inline double draw_stay(const JumpView& chain, std::int32_t state, Ph
   return 1 + std::floor(std::log(random.next_uniform()) / std::log1p(-exit));
 }
 
-/// Follows draw number `index` of `seed` to absorption; `gathered` [rewards] takes what it earns.
+/// A path that has made so many jumps is given up: seconds on a core.
+inline constexpr std::int64_t kMostJumps = std::int64_t{1} << 28;
+
+/// Follows draw number `index` of `seed` to absorption; `gathered` [rewards] takes what it earns, NaN where the path
+/// is given up. Returns whether it is absorbed.
 template <class Gathered>
-SOJOURN_HD inline void follow_path(const JumpView& chain, std::uint64_t seed, std::int64_t index,
+SOJOURN_HD inline bool follow_path(const JumpView& chain, std::uint64_t seed, std::int64_t index,
                                    const Gathered& gathered) {
   PhiloxStream random(seed, kStreamSample, static_cast<std::uint64_t>(index));
   for (std::int32_t r = 0; r < chain.num_rewards; ++r) gathered[r] = 0;
   std::int32_t state = draw_start(chain, random);
-  if (state < 0) return;
+  if (state < 0) return true;
+  std::int64_t num_jumps = 0;
   while (chain.edge_begin[state] != chain.edge_begin[state + 1]) {
+    if (num_jumps++ == kMostJumps) {
+      for (std::int32_t r = 0; r < chain.num_rewards; ++r) gathered[r] = std::numeric_limits<double>::quiet_NaN();
+      return false;
+    }
     const double held = draw_stay(chain, state, random);
     for (std::int32_t r = 0; r < chain.num_rewards; ++r)
       gathered[r] += chain.reward[static_cast<std::int64_t>(r) * chain.num_states + state] * held;
     state = draw_jump(chain, state, random);
   }
+  return true;
 }
 
 }  // namespace sojourn

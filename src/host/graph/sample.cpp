@@ -5,6 +5,7 @@
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "common/sample_path.hpp"
@@ -71,6 +72,13 @@ JumpTable checked_table(const Model& model, std::span<const double> theta,
   return table;
 }
 
+[[noreturn]] void fail_endless(std::int64_t draw, std::span<const double> theta) {
+  throw NumericalError(fmt::format(
+      "draw {}: not absorbed after {} jumps at theta = ({:.17g}), where the way out is next to never taken; "
+      "keep theta away from there",
+      draw, kMostJumps, fmt::join(theta, ", ")));
+}
+
 /// First draws of a device that the CPU draws as well. Logarithms may differ by a unit in the last place.
 constexpr std::int64_t kNumChecked = 4;
 constexpr double kAllowance = 1e-12;
@@ -86,8 +94,11 @@ Matrix<double> sample(const Model& model, std::span<const double> theta,
 #ifdef _OPENMP
   if (num_threads <= 0) num_threads = omp_get_max_threads();
 #endif
+  std::atomic<std::int64_t> endless = -1;  // one that is found lets the others be
 #pragma omp parallel for schedule(dynamic, 256) num_threads(num_threads)
-  for (std::int64_t i = 0; i < num_draws; ++i) follow_path(chain, seed, i, draws.row(i));
+  for (std::int64_t i = 0; i < num_draws; ++i)
+    if (endless.load(std::memory_order_relaxed) < 0 && !follow_path(chain, seed, i, draws.row(i))) endless = i;
+  if (endless >= 0) fail_endless(endless, theta);
   return draws;
 }
 
@@ -98,13 +109,15 @@ Matrix<double> sample(const Model& model, std::span<const double> theta,
   const JumpView chain = table.view();
   Matrix<double> draws(num_draws, rewards.size());
   device.draw(table, seed, num_draws, draws.values());
+  const auto lost = std::ranges::find_if(draws.values(), [](double draw) { return std::isnan(draw); });
+  if (lost != draws.values().end()) fail_endless((lost - draws.values().begin()) / std::ssize(rewards), theta);
   std::vector<double> wanted(rewards.size());
   for (std::int64_t i = 0; i < std::min(num_draws, kNumChecked); ++i) {
     follow_path(chain, seed, i, std::span(wanted));
     for (std::size_t r = 0; r < wanted.size(); ++r)
-      SOJOURN_EXPECTS(std::abs(draws(i, r) - wanted[r]) <= kAllowance * wanted[r], DeviceError,
-                      "{}: draw {} is {} there and {} on the CPU; use --device cpu and report this", device.name(), i,
-                      draws(i, r), wanted[r]);
+      SOJOURN_EXPECTS(draws(i, r) == wanted[r] || std::abs(draws(i, r) - wanted[r]) <= kAllowance * wanted[r],
+                      DeviceError, "{}: draw {} is {} there and {} on the CPU; use --device cpu and report this",
+                      device.name(), i, draws(i, r), wanted[r]);
   }
   return draws;
 }
