@@ -58,6 +58,9 @@ void check_arguments(const CLI::App& verb, const std::vector<std::string>& argum
     const CLI::Option* option = verb.get_option_no_throw(flag);
     SOJOURN_EXPECTS(option != nullptr, UsageError, "unknown flag {}{}; see sojourn {} --help", flag,
                     suggestion(flag, flag_names(verb)), verb.get_name());
+    const bool repeatable = option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
+    SOJOURN_EXPECTS(given.emplace(option, flag).second || repeatable, UsageError, "{} is given twice; give it once",
+                    flag);
     const bool takes_value = option->get_items_expected_max() > 0;
     if (!takes_value) {
       SOJOURN_EXPECTS(!joined, UsageError, "{} takes no value, got '{}'", flag, argument);
@@ -72,9 +75,6 @@ void check_arguments(const CLI::App& verb, const std::vector<std::string>& argum
                       "{} needs a value before '{}'", flag, arguments[i + 1]);
       ++i;
     }
-    const bool repeatable = option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
-    SOJOURN_EXPECTS(given.emplace(option, flag).second || repeatable, UsageError, "{} is given twice; give it once",
-                    flag);
   }
   const std::size_t allowed = num_positionals(verb);
   if (files.size() <= allowed) return;

@@ -5,12 +5,14 @@
 #include <optional>
 
 #include "cli/elimination_options.hpp"
+#include "cli/json_writer.hpp"
 #include "cli/run_file.hpp"
 #include "cli/stage_problems.hpp"
 #include "cli/stages.hpp"
 #include "cli/start_particles.hpp"
 #include "cli/streams.hpp"
 #include "cli/text_table.hpp"
+#include "cli/theta.hpp"
 #include "cli/verb.hpp"
 #include "expects.hpp"
 #include "model/document.hpp"
@@ -22,6 +24,7 @@ namespace {
 struct CheckOptions {
   CommonOptions common;
   std::string file;
+  bool json = false;
 };
 
 enum class FileKind { kModel, kRun, kData };
@@ -47,16 +50,23 @@ FileKind kind_of(const std::string& path, std::string_view text) {
   return header ? FileKind::kData : FileKind::kModel;
 }
 
-void check_model(const std::string& text, const std::string& origin, const ModelLimits& limits) {
+void check_model(const std::string& text, const std::string& origin, const ModelLimits& limits, bool json) {
   const Model model = parse_model(text, origin, limits);
   print_warnings(model);
-  write_stdout(fmt::format("ok: model {}, {} time, {} states, {} edges, {} parameter{}\n", model.name,
-                           model.graph.time_kind() == TimeKind::kDiscrete ? "discrete" : "continuous",
+  const char* const time = model.graph.time_kind() == TimeKind::kDiscrete ? "discrete" : "continuous";
+  if (json) {
+    JsonWriter out;
+    out.begin_object().member("kind", "model").member("name", model.name).member("time", time);
+    out.member("states", static_cast<std::int64_t>(model.graph.num_states())).member("edges", model.graph.num_edges());
+    write_stdout(out.key("parameters").values(parameter_names(model)).end_object().take());
+    return;
+  }
+  write_stdout(fmt::format("ok: model {}, {} time, {} states, {} edges, {} parameter{}\n", model.name, time,
                            format_count(model.graph.num_states()), format_count(model.graph.num_edges()),
                            model.num_parameters(), model.num_parameters() == 1 ? "" : "s"));
 }
 
-void check_data(const std::string& text, const std::string& origin) {
+void check_data(const std::string& text, const std::string& origin, bool json) {
   // The header tells the kind of time; a file without either column fails as a continuous one would.
   bool counts = false;
   refuse_binary(text, origin);
@@ -67,12 +77,20 @@ void check_data(const std::string& text, const std::string& origin) {
   }
   const Observations observations =
       parse_observations(text, origin, counts ? TimeKind::kDiscrete : TimeKind::kContinuous);
+  if (json) {
+    JsonWriter out;
+    out.begin_object().member("kind", "data").member("time", counts ? "discrete" : "continuous");
+    out.member("observations", observations.num_rows).member("distinct", std::ssize(observations.items));
+    write_stdout(out.end_object().take());
+    return;
+  }
   write_stdout(fmt::format("ok: data, {} observation{} of {} ({} distinct)\n", format_count(observations.num_rows),
                            observations.num_rows == 1 ? "" : "s", counts ? "counts" : "times",
                            format_count(static_cast<long long>(observations.items.size()))));
 }
 
-void check_run(const std::string& text, const std::string& path, const ModelLimits& limits, int num_threads) {
+void check_run(const std::string& text, const std::string& path, const ModelLimits& limits, int num_threads,
+               bool json) {
   RunFile run = parse_run_file(text, path);
   SOJOURN_EXPECTS(!run.problem.data_path.empty(), ModelError, "{}: missing key 'data'; add data: {{file: times.csv}}",
                   run.path);
@@ -91,6 +109,15 @@ void check_run(const std::string& text, const std::string& path, const ModelLimi
     check_start_particles(*posterior, run);
   }
   const SvgdOptions& sampler = stages.back().sampler;
+  if (json) {
+    JsonWriter out;
+    out.begin_object().member("kind", "run").member("name", run.name).member("model", posterior->model().name);
+    out.member("observations", posterior->observations().num_rows);
+    out.member("free_parameters", static_cast<std::int64_t>(posterior->dimension()));
+    out.member("particles", sampler.num_particles).member("iterations", sampler.num_iterations);
+    write_stdout(out.member("stages", std::ssize(stages)).end_object().take());
+    return;
+  }
   write_stdout(fmt::format(
       "ok: run {}, model {}, {} observations, {} free parameter{}, {} particles, {} iterations{}\n", run.name,
       posterior->model().name, format_count(posterior->observations().num_rows), posterior->dimension(),
@@ -110,13 +137,13 @@ ExitCode check(const CheckOptions& options) {
     case FileKind::kModel:
       SOJOURN_EXPECTS(static_cast<std::int64_t>(text.size()) <= limits.max_bytes, ModelError,
                       "{}: {} bytes exceed --max-model-bytes {}", origin, text.size(), limits.max_bytes);
-      check_model(text, origin, limits);
+      check_model(text, origin, limits, options.json);
       break;
     case FileKind::kRun:
-      check_run(text, options.file, limits, options.common.num_threads());
+      check_run(text, options.file, limits, options.common.num_threads(), options.json);
       break;
     case FileKind::kData:
-      check_data(text, origin);
+      check_data(text, origin, options.json);
       break;
   }
   return ExitCode::kDone;
@@ -127,6 +154,7 @@ ExitCode check(const CheckOptions& options) {
 Action add_check(CLI::App& app) {
   const auto options = std::make_shared<CheckOptions>();
   app.add_option("FILE", options->file, "Model, run or data file; - is standard input")->required();
+  app.add_flag("--json", options->json, "Print one JSON object instead of a line");
   add_thread_option(app, options->common);
   add_cache_option(app);
   add_limit_options(app, options->common);

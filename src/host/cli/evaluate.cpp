@@ -25,7 +25,8 @@ struct EvaluateOptions {
   CommonOptions common;
   std::string model, theta_file, moments, pdf, cdf, pmf, logpdf, laplace, quantile, loglik, state_probability;
   std::vector<std::string> thetas, rewards;
-  std::string method = "auto", rtol = "1e-9", precision = "fp64", digits = "20", data_compression = "auto";
+  std::string method = "auto", rtol = "1e-9", max_terms = "2e8", precision = "fp64", digits = "20",
+              data_compression = "auto";
   bool covariance = false, sojourn = false, gradient = false, json = false;
 
   [[nodiscard]] bool asks_others_than_moments() const {
@@ -53,10 +54,12 @@ std::string one_of(const std::string& flag, const std::string& text, const std::
 
 EvaluatorOptions evaluator_options(const EvaluateOptions& options) {
   const std::string precision = one_of("--precision", options.precision, {"fp64", "fp32", "multi"});
-  const std::string method = one_of("--method", options.method, {"auto", "contour", "saddlepoint", "uniformization"});
+  const std::string method =
+      one_of("--method", options.method, {"auto", "contour", "saddlepoint", "uniformization", "stepping"});
   EvaluatorOptions evaluator;
   evaluator.num_threads = options.common.num_threads();
   evaluator.rtol = parse_number("--rtol", options.rtol, 1e-14, 0.1);
+  evaluator.max_terms = static_cast<std::int64_t>(parse_number("--max-terms", options.max_terms, 1, 1e18));
   if (precision == "fp32") {
     evaluator.precision = Precision::kSingle;
     SOJOURN_EXPECTS(!options.asks_others_than_moments(), UsageError,
@@ -74,6 +77,7 @@ EvaluatorOptions evaluator_options(const EvaluateOptions& options) {
   if (method == "contour") evaluator.method = LawMethod::kContour;
   if (method == "saddlepoint") evaluator.method = LawMethod::kSaddlepoint;
   if (method == "uniformization") evaluator.method = LawMethod::kUniformization;
+  if (method == "stepping") evaluator.method = LawMethod::kStepping;
   return evaluator;
 }
 
@@ -309,9 +313,15 @@ Action add_evaluate(CLI::App& app) {
   app.add_flag("--gradient", options->gradient, "Add the derivative of every quantity by every parameter")
       ->group(quantities);
 
-  add("--method", options->method, "NAME", "auto, contour, saddlepoint or uniformization", "Accuracy")
+  add("--method", options->method, "NAME",
+      "auto, contour, saddlepoint, uniformization; in discrete time stepping in the place of uniformization",
+      "Accuracy")
       ->default_str("auto");
   add("--rtol", options->rtol, "X", "Relative accuracy that densities must certify", "Accuracy")->default_str("1e-9");
+  add("--max-terms", options->max_terms, "N",
+      "Multiply-adds that uniformization or stepping may take before they are refused; 1e9 take about a second",
+      "Accuracy")
+      ->default_str("2e8");
   add("--data-compression", options->data_compression, "MODE",
       "Of --loglik. auto: read large data sets at interpolation nodes where the error is estimated below --rtol; off: "
       "at every observation",

@@ -23,6 +23,7 @@ DocumentLimits run_file_limits() {
 }
 
 void check_schema(const Document::Value& root) {
+  if (!root.find("schema")) root.fail("missing key 'schema'; add 'schema: sojourn/run/1'");
   const Document::Value schema = root.at("schema");
   const std::string text = schema.as_string();
   const std::string prefix = "sojourn/run/";

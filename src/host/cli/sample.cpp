@@ -1,6 +1,8 @@
 #include "sojourn/sample.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "cli/json_writer.hpp"
@@ -44,13 +46,20 @@ ExitCode draw(const SampleOptions& options) {
   const Matrix<double> draws = device ? sample(model, theta, vectors, num_draws, seed, *device.sampling)
                                       : sample(model, theta, vectors, num_draws, seed, num_threads);
   if (device) write_stderr(fmt::format("{} draws on {}\n", format_count(num_draws), device.sampling->name()));
+  const auto outside = std::ranges::count_if(draws.values(), [](double draw) { return !std::isfinite(draw); });
+  const ExitCode code = outside == 0 ? ExitCode::kDone : ExitCode::kNumerical;
+  if (outside > 0)
+    write_stderr(
+        fmt::format("error: {}: {} number{} drawn {} beyond the range of double precision; change the unit "
+                    "of the rates\n",
+                    describe_theta(model, theta), outside, outside == 1 ? "" : "s", outside == 1 ? "is" : "are"));
   if (options.json) {
     JsonWriter json;
     json.begin_object().member("model", model.name).member("seed", seed);
     json.key("theta").values(theta).key("rewards").values(names);
     json.key("draws").nested(draws.values(), std::vector<std::size_t>{draws.num_rows(), draws.num_cols()});
     write_stdout(json.end_object().take());
-    return ExitCode::kDone;
+    return code;
   }
   std::string text;
   if (options.header) {
@@ -69,7 +78,7 @@ ExitCode draw(const SampleOptions& options) {
     }
   }
   write_stdout(text);
-  return ExitCode::kDone;
+  return code;
 }
 
 }  // namespace

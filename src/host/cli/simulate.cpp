@@ -1,4 +1,6 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "cli/json_writer.hpp"
@@ -18,7 +20,7 @@ constexpr std::int64_t kMaxRows = 1'000'000'000;
 struct SimulateOptions {
   CommonOptions common;
   std::string run, theta, num_rows, seed, output;
-  bool overwrite = false;
+  bool overwrite = false, json = false;
 };
 
 std::int64_t choose_num_rows(const SimulateOptions& options, const RunFile& run, TimeKind time_kind) {
@@ -38,12 +40,29 @@ ExitCode simulate(const SimulateOptions& options) {
   const std::vector<double> reward = observed_reward(run.problem, model);
   const std::int64_t num_rows = choose_num_rows(options, run, model.graph.time_kind());
   const Matrix<double> draws = sample(model, theta, {reward}, num_rows, seed, num_threads);
-  std::string text = model.graph.time_kind() == TimeKind::kDiscrete ? "count\n" : "time\n";
+  const std::string column = model.graph.time_kind() == TimeKind::kDiscrete ? "count" : "time";
+  const auto outside = std::ranges::find_if(draws.values(), [](double draw) { return !std::isfinite(draw); });
+  SOJOURN_EXPECTS(outside == draws.values().end(), NumericalError,
+                  "{}: {} {} drawn is {}, beyond the range of double precision; change the unit of the rates",
+                  describe_theta(model, theta), column, outside - draws.values().begin() + 1, *outside);
+  if (options.json && options.output.empty()) {
+    JsonWriter json;
+    json.begin_object().member("model", model.name).member("seed", seed);
+    json.key("theta").values(theta).key(column).values(draws.values());
+    write_stdout(json.end_object().take());
+    return ExitCode::kDone;
+  }
+  std::string text = column + '\n';
   for (const double draw : draws.values()) {
     text += format_number(draw);
     text += '\n';
   }
   write_file(options.output, text, options.overwrite);
+  if (options.json) {
+    JsonWriter json;
+    json.begin_object().member("model", model.name).member("seed", seed).key("theta").values(theta);
+    write_stdout(json.member("file", options.output).member("rows", num_rows).end_object().take());
+  }
   return ExitCode::kDone;
 }
 
@@ -62,6 +81,7 @@ Action add_simulate(CLI::App& app) {
   app.add_option("--output", options->output, "File to write, whole or not at all [standard output]")
       ->type_name("FILE");
   app.add_flag("--overwrite", options->overwrite, "Replace the file if it exists");
+  app.add_flag("--json", options->json, "Print one JSON object: the data, or with --output what was written");
   add_thread_option(app, options->common);
   add_limit_options(app, options->common);
   app.footer(

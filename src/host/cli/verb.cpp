@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <utility>
 
 #include "cli/numbers.hpp"
 #include "cli/streams.hpp"
@@ -33,7 +34,7 @@ int CommonOptions::num_threads() const {
   const int requested = threads.empty() ? 0 : static_cast<int>(parse_whole("--threads", threads, 1, kMaxThreadsAsked));
   const int used = resolve_num_threads(requested);
   const std::string warning = oversubscription_warning(used);
-  if (!warning.empty()) warn(warning);
+  if (!warning.empty() && !std::exchange(has_warned_, true)) warn(warning);
   return used;
 }
 

@@ -45,6 +45,9 @@ struct CommonOptions {
   [[nodiscard]] ModelLimits limits() const;
   /// Threads to use; warns when they are many more than the cores. @throws UsageError.
   [[nodiscard]] int num_threads() const;
+
+ private:
+  mutable bool has_warned_ = false;
 };
 void add_limit_options(CLI::App& app, CommonOptions& options);
 void add_thread_option(CLI::App& app, CommonOptions& options);

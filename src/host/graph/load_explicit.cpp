@@ -130,6 +130,7 @@ StateGraph load_explicit_graph(const Document::Value& root, const ModelHeader& h
     rewards->expect(ValueKind::kMapping);
     for (std::size_t r = 0; r < rewards->size(); ++r) {
       const Value reward = (*rewards)[r];
+      expect_reward_name(reward);
       reward.expect(ValueKind::kSequence);
       std::vector<double> values;
       for (std::size_t s = 0; s < reward.size(); ++s) values.push_back(reward[s].as_any_double());

@@ -24,8 +24,10 @@ DocumentLimits document_limits(const ModelLimits& limits) {
 void check_schema(const Value& root, bool required) {
   const auto schema = root.find("schema");
   if (!schema) {
-    if (required) root.fail(fmt::format("missing key 'schema'; add 'schema: {}{}'", kSchemaPrefix, kSchemaVersion));
-    return;
+    if (!required) return;
+    const bool is_run = root.find("model") || root.find("priors");
+    root.fail(fmt::format("missing key 'schema'; add 'schema: {}{}'", is_run ? "sojourn/run/" : kSchemaPrefix,
+                          kSchemaVersion));
   }
   const std::string text = schema->as_string();
   int version = 0;
@@ -86,6 +88,21 @@ void read_parameters(const Value& root, ModelHeader& header) {
   header.rates = RateMap::identity(static_cast<std::int32_t>(header.parameters.size()));
 }
 
+/// A derived rate that no parameter is in is a constant rate.
+void expect_constants_are_rates(const RateMap& rates, const Value& derived) {
+  std::vector<double> theta(static_cast<std::size_t>(rates.num_parameters()), 1.0);
+  std::vector<double> phi(static_cast<std::size_t>(rates.num_rates()));
+  rates.evaluate(theta, phi);
+  for (std::int32_t r = 0; r < rates.num_rates(); ++r) {
+    bool is_constant = true;
+    for (std::int32_t p = 0; p < rates.num_parameters(); ++p) is_constant = is_constant && !rates.depends(r, p);
+    if (is_constant && !(phi[r] > 0 && std::isfinite(phi[r])))
+      derived[static_cast<std::size_t>(r)].fail(
+          fmt::format("derived rate '{}' is {} whatever the parameters are; a constant rate must be finite and > 0",
+                      rates.names()[r], phi[r]));
+  }
+}
+
 void read_derived(const Value& root, ModelHeader& header) {
   const auto derived = root.find("derived");
   if (!derived) return;
@@ -102,6 +119,7 @@ void read_derived(const Value& root, ModelHeader& header) {
       if (message.starts_with(fmt::format("derived rate '{}':", names[r]))) (*derived)[r].fail(message);
     derived->fail(message);
   }
+  expect_constants_are_rates(header.rates, *derived);
   header.rate_names = std::move(names);
 }
 
@@ -149,6 +167,10 @@ const Form& find_form(const Value& root) {
                       found->sign, form.sign));
     found = &form;
   }
+  if (found == nullptr && root.find("states"))
+    root.fail("missing key 'edges'; a model with 'states' lists the edges between them");
+  if (found == nullptr && root.find("variables"))
+    root.fail("missing key 'rules'; a model with 'variables' has rules that change them");
   if (found == nullptr)
     root.fail("the model has no states; give exactly one of states with edges, variables with rules, family");
   for (const std::string& key : root.keys()) {
@@ -163,6 +185,14 @@ const Form& find_form(const Value& root) {
 }
 
 }  // namespace
+
+void expect_reward_name(const Document::Value& reward) {
+  const std::string_view name = reward.key();
+  const bool printable = std::none_of(
+      name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == ',' || c == '"'; });
+  if (name.empty() || !printable)
+    reward.fail(fmt::format("reward name '{}' must be text without commas and quotes", name));
+}
 
 void fail_at(const Document::Value& value, const std::string& message) {
   if (message.starts_with(value.origin() + ":")) throw ModelError(message);

@@ -33,6 +33,9 @@ Model load_family_model(const Document::Value& root, const ModelHeader& header, 
 /// that can exceed 1) inside the declared ranges. Ranges of derived rates are probed at fixed pseudo-random points.
 std::vector<std::string> model_warnings(const Model& model);
 
+/// Names of rewards are listed by commas and stand in headers. @throws ModelError at the reward.
+void expect_reward_name(const Document::Value& reward);
+
 /// Throws a ModelError at `value`, unless the message already starts with the document's "origin:".
 [[noreturn]] void fail_at(const Document::Value& value, const std::string& message);
 

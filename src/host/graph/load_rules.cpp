@@ -84,6 +84,7 @@ class RuleModel {
       rewards->expect(ValueKind::kMapping);
       for (std::size_t k = 0; k < rewards->size(); ++k) {
         const Value reward = (*rewards)[k];
+        expect_reward_name(reward);
         StateProgram compiled(tape_, std::vector{parse_of_variables(reward)});
         options.rewards.emplace_back(
             std::string(reward.key()), [this, program = std::move(compiled), reward](auto state) mutable {

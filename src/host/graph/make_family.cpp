@@ -19,8 +19,8 @@ class FamilyOptions {
 
   std::int32_t integer(const std::string& option) {
     const FamilyValue* value = find(option);
-    SOJOURN_EXPECTS(value != nullptr, ModelError, "family '{}': option '{}' is missing; give a whole number", family_,
-                    option);
+    SOJOURN_EXPECTS(value != nullptr, ModelError, "family '{}': option '{}' is missing; give a whole number{}", family_,
+                    option, misspelt(option));
     return to_integer(option, *value);
   }
   std::int32_t integer(const std::string& option, std::int32_t otherwise) {
@@ -64,8 +64,8 @@ class FamilyOptions {
   }
   std::vector<double> required_numbers(const std::string& option) {
     auto values = numbers(option);
-    SOJOURN_EXPECTS(values.has_value(), ModelError, "family '{}': option '{}' is missing; give a list of numbers",
-                    family_, option);
+    SOJOURN_EXPECTS(values.has_value(), ModelError, "family '{}': option '{}' is missing; give a list of numbers{}",
+                    family_, option, misspelt(option));
     return *values;
   }
   std::vector<std::int32_t> required_integers(const std::string& option) {
@@ -92,6 +92,13 @@ class FamilyOptions {
     asked_.push_back(option);
     const auto place = values_.find(option);
     return place == values_.end() ? nullptr : &place->second;
+  }
+  /// What may have been meant to be a missing option.
+  [[nodiscard]] std::string misspelt(const std::string& option) const {
+    std::vector<std::string> given;
+    for (const auto& [name, value] : values_) given.push_back(name);
+    const std::string near = closest(option, given);
+    return near.empty() ? "" : fmt::format(" (given is '{}')", near);
   }
   [[nodiscard]] std::int32_t to_integer(const std::string& option, const FamilyValue& value) const {
     double number = std::numeric_limits<double>::quiet_NaN();

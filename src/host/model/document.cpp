@@ -134,6 +134,7 @@ std::int64_t Value::as_integer(std::int64_t lower, std::int64_t upper) const {
     allowed = fmt::format("a whole number >= {}", lower);
   else if (upper != kHighest)
     allowed = fmt::format("a whole number <= {}", upper);
+  if (is_quoted()) fail(fmt::format("expected {}, got the quoted text {}; remove the quotes", allowed, describe()));
   if (!is_integer()) fail(fmt::format("expected {}, got {}", allowed, describe()));
   std::string_view digits = text();
   if (digits.starts_with('+')) digits.remove_prefix(1);
@@ -155,7 +156,8 @@ std::uint64_t Value::as_unsigned() const {
     const auto [end, fault] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (fault == std::errc()) return value;
   }
-  fail(fmt::format("expected a whole number in [0, 18446744073709551615], got {}", describe()));
+  fail(fmt::format("expected a whole number in [0, 18446744073709551615], got {}{}", describe(),
+                   is_quoted() ? "; remove the quotes" : ""));
 }
 
 bool Value::as_bool() const {

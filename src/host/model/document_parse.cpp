@@ -190,7 +190,7 @@ Document Document::parse(std::string_view text, const std::string& origin, const
   check_utf8(text, origin);
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   SOJOURN_EXPECTS(text.find_first_not_of(" \t\r\n") != std::string_view::npos, ModelError,
-                  "{}: empty {}; write at least its schema line", origin, limits.what);
+                  "{}: empty {}; write at least one key", origin, limits.what);
   auto tree = std::make_shared<Tree>();
   tree->origin = origin;
   TreeBuilder builder(text, limits, *tree);
@@ -204,7 +204,7 @@ Document Document::parse(std::string_view text, const std::string& origin, const
     builder.fail(error.mark, explain(error.msg));
   }
   SOJOURN_EXPECTS(!tree->items.empty() && tree->items.front().kind != ValueKind::kNull, ModelError,
-                  "{}: empty {}; write at least its schema line", origin, limits.what);
+                  "{}: empty {}; write at least one key", origin, limits.what);
   return Document(std::move(tree));
 }
 

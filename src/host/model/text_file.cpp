@@ -34,8 +34,9 @@ class Descriptor {
 
 void check_size(std::int64_t size, const std::string& path, const DocumentLimits& limits) {
   SOJOURN_EXPECTS(size <= limits.max_bytes, ModelError,
-                  "{}: {} file of {} bytes or more exceeds {} {}; raise that limit if the file is meant", path,
-                  limits.what, size, limits.bytes_option, limits.max_bytes);
+                  "{}: {}{} of {} bytes or more exceeds {} {}; raise that limit if the file is meant", path,
+                  limits.what, limits.what.ends_with("file") ? "" : " file", size, limits.bytes_option,
+                  limits.max_bytes);
 }
 
 /// Length of the well-formed UTF-8 sequence at `text[i]`, 0 where there is none (Unicode 15, table 3-7).
@@ -84,6 +85,8 @@ std::string read_text_file(const std::string& path, const DocumentLimits& limits
     if (count == 0) return text;
     text.append(chunk, 0, static_cast<std::size_t>(count));
     check_size(std::ssize(text), path, limits);
+    // No text holds a NUL, as whoever reads this will say; what has one may be endless.
+    if (std::memchr(chunk.data(), 0, static_cast<std::size_t>(count)) != nullptr) return text;
   }
 }
 

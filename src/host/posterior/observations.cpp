@@ -1,19 +1,16 @@
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <iostream>
-#include <memory>
 #include <numeric>
 #include <optional>
 #include <tuple>
 
 #include "expects.hpp"
+#include "model/document.hpp"
 #include "model/suggest.hpp"
 #include "posterior/csv.hpp"
+#include "sojourn/memory.hpp"
 #include "sojourn/posterior.hpp"
 
 namespace sojourn {
@@ -193,6 +190,13 @@ Observation RowParser::parse() const {
   SOJOURN_EXPECTS(observation.entry == 0 || observation.entry < *value, ModelError,
                   "{}: entry {} must be before {} {}: the row would not have been seen", where(kEntry),
                   observation.entry, kColumnNames[main], *value);
+  if (has(kLower)) {
+    // What is known more exactly counts, but not against what else the row says.
+    const std::optional<double> lower = point(kLower, false), upper = point(kUpper, true);
+    SOJOURN_EXPECTS((!lower || *lower <= *value) && (!upper || *value <= *upper), ModelError,
+                    "{}: {} is not between lower and upper of its row, {} and {}; leave one of both empty", where(main),
+                    *value, lower.value_or(0), upper.value_or(kInfinity));
+  }
   observation.lower = observation.upper = *value;
   if (has(kEvent)) {
     const std::optional<double> event = number(kEvent);
@@ -243,22 +247,27 @@ void merge(Observations& observations) {
   rows.shrink_to_fit();
 }
 
-std::string read_bytes(const std::string& path) {
-  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-  SOJOURN_EXPECTS(file, IoError, "data: cannot read {}: {}", path, std::strerror(errno));
-  std::string bytes;
-  std::vector<char> block(1 << 20);
-  std::size_t got = 0;
-  while ((got = std::fread(block.data(), 1, block.size(), file.get())) > 0) bytes.append(block.data(), got);
-  SOJOURN_EXPECTS(!std::ferror(file.get()), IoError, "data: cannot read {}: {}", path, std::strerror(errno));
-  return bytes;
+/// Room for the rows of a text, checked before any is read.
+void reserve_rows(std::string_view csv, Observations& observations) {
+  const std::int64_t rows = std::count(csv.begin(), csv.end(), '\n') + 1, left = memory_left();
+  // With the order that equal rows are merged in.
+  constexpr std::int64_t kBytesPerRow = sizeof(Observation) + sizeof(std::int64_t) + sizeof(std::size_t) + 1;
+  SOJOURN_EXPECTS(rows <= left / kBytesPerRow, ModelError,
+                  "{}: {} rows take {} bytes of memory, {} are left; merge equal rows by the weight column, or raise "
+                  "--max-memory where the machine has more",
+                  observations.origin, rows, rows * kBytesPerRow, left);
+  observations.items.reserve(static_cast<std::size_t>(rows));
+  observations.first_row.reserve(static_cast<std::size_t>(rows));
 }
 
 }  // namespace
 
 Observations load_observations(const std::string& path, TimeKind time_kind) {
-  return parse_observations(read_bytes(path), path == "-" ? "standard input" : path, time_kind);
+  DocumentLimits limits;
+  limits.what = "data";
+  limits.max_bytes = memory_left();
+  limits.bytes_option = "the memory that is left (--max-memory),";
+  return parse_observations(read_text_file(path, limits), path == "-" ? "standard input" : path, time_kind);
 }
 
 Observations parse_observations(std::string_view csv, const std::string& origin, TimeKind time_kind) {
@@ -268,6 +277,7 @@ Observations parse_observations(std::string_view csv, const std::string& origin,
   Observations observations;
   observations.counts = time_kind == TimeKind::kDiscrete;
   observations.origin = origin;
+  reserve_rows(csv, observations);
   // A file of missing values alone has no observations; one missing value among others is an error of its row.
   std::optional<MissingValue> missing;
   while (reader.next()) {
@@ -280,7 +290,8 @@ Observations parse_observations(std::string_view csv, const std::string& origin,
     }
     if (missing && !observations.items.empty()) throw *missing;
   }
-  SOJOURN_EXPECTS(!missing, ModelError, "{}: no observations: every row is missing its value", origin);
+  SOJOURN_EXPECTS(!missing, ModelError, "{}: no observations: every row is missing a value; the first one: {}", origin,
+                  missing ? missing->what() : "");
   SOJOURN_EXPECTS(observations.num_rows > 0, ModelError, "{}: no observations: the header is the only row", origin);
   merge(observations);
   return observations;
