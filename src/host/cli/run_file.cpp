@@ -202,9 +202,9 @@ void check_parameter_names(const RunFile& run, const Model& model) {
 std::vector<double> observed_reward(const ProblemSource& problem, const Model& model) {
   if (problem.reward.empty()) return model.graph.unit_reward();
   try {
-    return choose_rewards(model, {problem.reward}).front().values;
+    return choose_rewards(model, {problem.reward}, "rewards").front().values;
   } catch (const UsageError& error) {
-    throw ModelError(fmt::format("{}: rewards: {}", problem.where, error.what()));
+    throw ModelError(fmt::format("{}: {}", problem.where, error.what()));
   }
 }
 

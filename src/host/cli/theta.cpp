@@ -136,7 +136,8 @@ std::vector<NamedReward> all_rewards(const Model& model) {
   return rewards;
 }
 
-std::vector<NamedReward> choose_rewards(const Model& model, const std::vector<std::string>& names) {
+std::vector<NamedReward> choose_rewards(const Model& model, const std::vector<std::string>& names,
+                                        const std::string& option) {
   std::vector<std::string> wanted;
   for (const std::string& list : names) {
     for (std::size_t begin = 0; begin <= list.size();) {
@@ -153,9 +154,9 @@ std::vector<NamedReward> choose_rewards(const Model& model, const std::vector<st
   std::vector<NamedReward> rewards;
   for (const std::string& name : wanted) {
     SOJOURN_EXPECTS(std::find(known.begin(), known.end(), name) != known.end(), UsageError,
-                    "--rewards: no reward '{}'{}; there are: {}", name, suggestion(name, known), list_names(known));
+                    "{}: no reward '{}'{}; there are: {}", option, name, suggestion(name, known), list_names(known));
     for (const NamedReward& reward : rewards) {
-      SOJOURN_EXPECTS(reward.name != name, UsageError, "--rewards: '{}' is named twice", name);
+      SOJOURN_EXPECTS(reward.name != name, UsageError, "{}: '{}' is named twice", option, name);
     }
     if (name == "time" && !has_time) {
       rewards.push_back({name, model.graph.unit_reward()});

@@ -46,7 +46,8 @@ struct NamedReward {
   std::string name;
   std::vector<double> values;
 };
-std::vector<NamedReward> choose_rewards(const Model& model, const std::vector<std::string>& names);
+std::vector<NamedReward> choose_rewards(const Model& model, const std::vector<std::string>& names,
+                                        const std::string& option = "--rewards");
 
 /// Every reward of the model; time where it has none.
 std::vector<NamedReward> all_rewards(const Model& model);
