@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "oracle/source_folder.hpp"
+
 /// Loader of golden_law.json, the high-precision values of the zoo (see make_golden.py, which says how they are made).
 namespace sojourn::oracle {
 
@@ -23,10 +25,10 @@ struct Golden {
   std::vector<std::vector<double>> laplace_gradient;  ///< [S][num_rates]
 };
 
-/// Golden values by chain name. `SOJOURN_SOURCE_DIR` is defined for every test.
+/// Golden values by chain name.
 inline const std::map<std::string, Golden>& golden() {
   static const std::map<std::string, Golden> loaded = [] {
-    const std::string path = std::string(SOJOURN_SOURCE_DIR) + "/tests/oracle/golden_law.json";
+    const std::string path = std::string(oracle::source_folder) + "/tests/oracle/golden_law.json";
     std::ifstream file(path);
     if (!file) throw std::runtime_error("cannot read " + path);
     const nlohmann::json json = nlohmann::json::parse(file);

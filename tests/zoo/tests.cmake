@@ -7,7 +7,6 @@ foreach(room ${rooms_up_to_evaluation})
   target_sources(test_zoo PRIVATE ${objects})
 endforeach()
 target_include_directories(test_zoo PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-target_compile_definitions(test_zoo PRIVATE SOJOURN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-target_link_libraries(test_zoo PRIVATE sojourn_settings GTest::gmock GTest::gtest GTest::gtest_main)
+target_link_libraries(test_zoo PRIVATE sojourn_settings test_source_folder GTest::gmock GTest::gtest GTest::gtest_main)
 gtest_discover_tests(test_zoo TEST_PREFIX zoo. DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600 LABELS unit
                      ENVIRONMENT SOJOURN_DISABLE_CACHE=1)

@@ -6,13 +6,14 @@
 #include <string>
 
 #include "host/result/calibration_cases.hpp"
+#include "oracle/source_folder.hpp"
 #include "sojourn/result.hpp"
 #include "sojourn/svgd.hpp"
 
 namespace sojourn {
 namespace {
 
-const std::string kExamples = std::string(SOJOURN_SOURCE_DIR) + "/examples/";
+const std::string kExamples = std::string(oracle::source_folder) + "/examples/";
 
 /// Half the particles and iterations of the defaults, for the test's time.
 SvgdOptions quick_options() {
