@@ -23,7 +23,7 @@ inline int num_available_threads() {
 /// Calls body(k, thread) for k in [0, count), handed out in ascending order; rethrows the exception of the smallest k
 /// that has one, which does not depend on the threads.
 template <class Body>
-void for_each_concurrently(std::size_t count, int num_threads, Body&& body) {
+void for_each_concurrently(std::size_t count, [[maybe_unused]] int num_threads, Body&& body) {
   std::mutex mutex;
   std::exception_ptr failure;
   std::atomic<std::size_t> first_failure{count};
