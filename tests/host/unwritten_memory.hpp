@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <limits>
 #include <span>
@@ -18,7 +19,7 @@ class UnwrittenMemory {
  public:
   /// Larger pieces than this are refused, as by a driver whose memory others have taken or cut up.
   static inline std::size_t largest_piece = std::numeric_limits<std::size_t>::max();
-  static inline std::size_t allocated_bytes = 0;  ///< so far
+  static inline std::atomic<std::size_t> allocated_bytes = 0;  ///< so far, by all threads
   struct FakeDriver {
     [[nodiscard]] void* allocate(std::size_t bytes) const {
       static char there;

@@ -233,7 +233,7 @@ bool StateTable::equal(const std::int32_t* values, const NearRow& row) const {
   // branches.
   std::int32_t num_changed = 0;
   for (std::size_t c = 0; c < row.changes.size(); ++c) {
-    const auto [variable, value] = row.changes[c];
+    const std::int32_t variable = row.changes[c].variable, value = row.changes[c].value;
     if (values[variable] != value) return false;
     const auto is_same = [variable](const RowChange& earlier) { return earlier.variable == variable; };
     if (value != row.near[variable] && std::ranges::none_of(row.changes.first(c), is_same)) ++num_changed;

@@ -60,7 +60,7 @@ TEST(DevicePlanner, CountsWhatBatchesAllocate) {
   EXPECT_EQ(plan.fault, "");
   // The same posterior on a host loop, whose memory is asked for piece by piece.
   posterior.use_device(std::make_shared<testing::HostLoopDevice>());
-  std::size_t& allocated = testing::UnwrittenMemory::allocated_bytes;
+  std::atomic<std::size_t>& allocated = testing::UnwrittenMemory::allocated_bytes;
   allocated = 0;
   ASSERT_NE(posterior.on_device(1000), nullptr);
   // For callers it has two bounds of each particle beside the batch.

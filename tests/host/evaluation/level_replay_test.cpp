@@ -353,7 +353,7 @@ std::size_t num_conflicts(const PrcArrays& arrays, const LevelSchedule& schedule
         }
       }
       for (const auto& [number, who] : users) {
-        const auto& [readers, writers] = who;
+        const std::set<std::int32_t>&readers = who.first, &writers = who.second;
         const bool others_read =
             std::any_of(readers.begin(), readers.end(), [&](std::int32_t stream) { return !writers.contains(stream); });
         conflicts += writers.size() > 1 || (!writers.empty() && others_read) ? 1 : 0;

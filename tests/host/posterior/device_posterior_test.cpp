@@ -119,7 +119,7 @@ TEST(DevicePosterior, WorksOnTheCallersStreamWithoutCopies) {
   // Nothing is left on the caller's stream, whatever is thrown.
   EXPECT_THROW(evaluate(&mine, n + 1), ShapeError);
   EXPECT_EQ(HostLoop::num_copies, copies);
-  EXPECT_EQ(testing::UnwrittenMemory::allocated_bytes, allocated);
+  EXPECT_EQ(testing::UnwrittenMemory::allocated_bytes.load(), allocated);
   HostLoop::launches.clear();
   Matrix<double> z(3, static_cast<std::size_t>(d)), score(3, static_cast<std::size_t>(d));
   std::vector<double> log_density(3);

@@ -222,7 +222,7 @@ void expect_on_callers_stream(Call&& call, std::int64_t num_launches) {
   }
   HostLoop::keeps_launches = false;
   EXPECT_EQ(HostLoop::num_copies, copies);
-  EXPECT_EQ(testing::UnwrittenMemory::allocated_bytes, allocated);
+  EXPECT_EQ(testing::UnwrittenMemory::allocated_bytes.load(), allocated);
 }
 
 TEST(DeviceTensors, StayOnTheCallersStreamWithoutCopies) {
