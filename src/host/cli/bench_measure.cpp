@@ -149,8 +149,7 @@ class CaseRun {
         repeat(one, row);
         if (device_ == nullptr) continue;
         row.num_on_cpu += left_to_the_cpu(row.quantity) - before;
-        if (row.quantity == BenchQuantity::kMean || row.quantity == BenchQuantity::kMeanGradient)
-          row.traffic = evaluator_->moment_report().traffic;
+        if (!is_likelihood(row.quantity)) row.traffic = evaluator_->moment_report().traffic;
       }
     }
   }

@@ -406,10 +406,10 @@ LawOutcome LawPlan::Impl::solve(std::span<const double> phi, bool gradient, Work
       }
     }
     if (!workspace.pending.empty() && (automatic || method == LawMethod::kUniformization)) {
-      std::vector<std::size_t> beyond;
-      const auto is_beyond = [&](std::size_t e) { return automatic && is_beyond_steps(e, rate, workspace); };
-      std::ranges::copy_if(workspace.pending, std::back_inserter(beyond), is_beyond);
-      std::erase_if(workspace.pending, is_beyond);
+      const auto is_within = [&](std::size_t e) { return !automatic || !is_beyond_steps(e, rate, workspace); };
+      const auto tail = std::ranges::stable_partition(workspace.pending, is_within);
+      const std::vector<std::size_t> beyond(tail.begin(), tail.end());
+      workspace.pending.erase(tail.begin(), tail.end());
       if (!workspace.pending.empty()) {
         const std::string refusal = solve_by_steps(phi, workspace);
         why = refusal.empty() ? "uniformization's bound is too large; use a larger rtol" : refusal;

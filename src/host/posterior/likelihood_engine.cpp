@@ -232,10 +232,9 @@ double LikelihoodEngine::exact_at(std::int64_t first, std::int64_t last, std::sp
       if (*item >= 0 && !part.items.empty()) *item = part.items[*item];
     }
     if (bounds_error) outcome.error = (k == first ? 0 : outcome.error) + reading.error(value, found.error_bound);
+    outcome.multiply_adds += found.multiply_adds;
     if (k == first) {
-      const double before = outcome.law.multiply_adds;  // of levels that did not pass
       outcome.law = found;
-      outcome.law.multiply_adds += before;
       report = reading.report;
       sum = value;
       if (!found.ok) return kNan;
@@ -247,7 +246,6 @@ double LikelihoodEngine::exact_at(std::int64_t first, std::int64_t last, std::sp
     all.num_uniformization += found.num_uniformization;
     all.num_stepping += found.num_stepping;
     all.num_closed += found.num_closed;
-    all.multiply_adds += found.multiply_adds;
     all.error_bound = std::max(all.error_bound, found.error_bound);
     if (!found.ok) {
       all.ok = false;
@@ -275,10 +273,9 @@ double LikelihoodEngine::likelihood_at(std::int64_t first, std::int64_t last, st
     Reading reading{this, &levels_[level].data, nullptr, bounds_error, {}};
     LawPlan::Workspace* law = nullptr;
     double value = kNan;
-    const double before = outcome.law.multiply_adds;
     // By reference, which needs no memory of its own.
     outcome.law = plan(level, workspace, law).objective(workspace.phi, std::ref(reading), value, by_phi, *law);
-    outcome.law.multiply_adds += before;
+    outcome.multiply_adds += outcome.law.multiply_adds;
     report = reading.report;
     if (bounds_error) outcome.error = reading.error(value, outcome.law.error_bound);
     // What a compressed likelihood cannot answer, or not surely, goes on, and the exact plan finds the words for it.
@@ -417,7 +414,7 @@ void LikelihoodEngine::for_particles(std::size_t num_particles, const Body& body
     routes_.uniformization += law.num_uniformization;
     routes_.stepping += law.num_stepping;
     routes_.closed += law.num_closed;
-    routes_.multiply_adds += law.multiply_adds;
+    routes_.multiply_adds += outcome.multiply_adds;
     if (law.ok) routes_.worst_error_bound = std::max(routes_.worst_error_bound, law.error_bound);
     if (outcome.level == kNotEvaluated) continue;
     if (const auto level = static_cast<std::size_t>(outcome.level); level < levels_.size()) {

@@ -46,6 +46,7 @@ class LikelihoodEngine {
     LawOutcome law;
     std::int32_t level = kNotEvaluated;  ///< the level that served it; the number of levels: the exact plan
     double compression_error = 0;        ///< relative
+    double multiply_adds = 0;            ///< as in `RouteCounts`, of levels that did not pass as well
     double error = std::numeric_limits<double>::quiet_NaN();  ///< absolute, of the log likelihood; where asked for
   };
   static constexpr std::int32_t kNotEvaluated = -1;
