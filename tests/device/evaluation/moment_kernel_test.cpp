@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "device/device_count.hpp"
 #include "elimination/level_schedule.hpp"
 #include "elimination/prc_arrays.hpp"
 #include "evaluation/moment_lane_shape.hpp"
@@ -17,11 +18,6 @@
 
 namespace sojourn {
 namespace {
-
-bool has_device() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-}
 
 struct Answer {
   std::vector<double> values, gradient;

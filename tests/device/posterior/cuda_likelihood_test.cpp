@@ -5,6 +5,7 @@
 #include <random>
 
 #include "device/cuda_device.hpp"
+#include "device/device_count.hpp"
 #include "device/evaluation/mapping.hpp"
 #include "host/posterior/posterior_cases.hpp"
 #include "sojourn/error.hpp"
@@ -12,11 +13,6 @@
 
 namespace sojourn {
 namespace {
-
-bool has_device() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-}
 
 Matrix<double> scattered(std::size_t count, std::size_t num_parameters) {
   Matrix<double> theta(count, num_parameters);

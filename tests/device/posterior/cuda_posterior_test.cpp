@@ -6,6 +6,7 @@
 #include <random>
 
 #include "device/cuda_device.hpp"
+#include "device/device_count.hpp"
 #include "host/posterior/posterior_cases.hpp"
 #include "sojourn/evaluator.hpp"
 #include "sojourn/families.hpp"
@@ -14,11 +15,6 @@ namespace sojourn {
 namespace {
 
 constexpr std::int32_t kTwoDemes[] = {2, 2};
-
-bool has_device() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-}
 
 template <class T>
 class Array {

@@ -6,15 +6,11 @@
 #include <random>
 
 #include "device/cuda_device.hpp"
+#include "device/device_count.hpp"
 #include "host/posterior/posterior_cases.hpp"
 
 namespace sojourn {
 namespace {
-
-bool has_device() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-}
 
 /// A one-way ring, left from its last state.
 Model ring(std::int32_t states) {

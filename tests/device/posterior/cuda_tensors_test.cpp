@@ -6,6 +6,7 @@
 #include <random>
 
 #include "device/cuda_device.hpp"
+#include "device/device_count.hpp"
 #include "host/posterior/posterior_cases.hpp"
 #include "host/sampler/host_loop_svgd.hpp"
 #include "sojourn/device_tensor.hpp"
@@ -15,11 +16,6 @@
 
 namespace sojourn {
 namespace {
-
-bool has_device() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-}
 
 /// An array [n, d] by columns.
 template <class T>

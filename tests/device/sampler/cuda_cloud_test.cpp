@@ -6,17 +6,13 @@
 #include <random>
 
 #include "device/cuda_device.hpp"
+#include "device/device_count.hpp"
 #include "sojourn/families.hpp"
 #include "sojourn/posterior.hpp"
 #include "sojourn/svgd.hpp"
 
 namespace sojourn {
 namespace {
-
-bool has_device() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-}
 
 SvgdResult run_on(const Device& device, Kernel kernel) {
   const std::int32_t two_demes[] = {2, 2};

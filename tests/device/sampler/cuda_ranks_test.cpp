@@ -8,15 +8,11 @@
 #include "comm/thread_group.hpp"
 #include "device/comm/nccl_table.hpp"
 #include "device/cuda_device.hpp"
+#include "device/device_count.hpp"
 #include "host/sampler/resident_cases.hpp"
 
 namespace sojourn {
 namespace {
-
-int num_devices() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
-}
 
 bool has_nccl() {
   try {

@@ -4,17 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "device/cuda_device.hpp"
+#include "device/device_count.hpp"
 #include "host/sampler/drawn_particles.hpp"
 #include "sampler/kernel_sum.hpp"
 #include "sojourn/error.hpp"
 
 namespace sojourn {
 namespace {
-
-bool has_device() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-}
 
 TEST(SvgdKernel, MatchesTheHostSum) {
   if (!has_device()) GTEST_SKIP() << "no CUDA device on this machine";

@@ -9,6 +9,7 @@
 
 #include "host/posterior/host_loop_device.hpp"
 #include "host/posterior/posterior_cases.hpp"
+#include "host/reason_of.hpp"
 #include "sojourn/families.hpp"
 
 namespace sojourn {
@@ -36,15 +37,6 @@ struct DlTensor {
   std::int64_t* strides = nullptr;
   std::uint64_t byte_offset = 0;
 };
-
-std::string reason(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST(DevicePosterior, EvaluatesTensorsWhereTheyAre) {
   Posterior posterior = cases::gamma_posterior(structured_coalescent_blocks(kTwoDemes));
@@ -132,7 +124,7 @@ TEST(DevicePosterior, WorksOnTheCallersStreamWithoutCopies) {
 
 TEST(DevicePosterior, RefusesTensorsThatDoNotFit) {
   Posterior posterior = cases::gamma_posterior(structured_coalescent_blocks(kTwoDemes));
-  EXPECT_THAT(reason([&] { (void)posterior.on_device(10); }), HasSubstr("give it a device first"));
+  EXPECT_THAT(reason_of([&] { (void)posterior.on_device(10); }), HasSubstr("give it a device first"));
   posterior.use_device(std::make_shared<testing::HostLoopDevice>());
   const std::unique_ptr<DevicePosterior> there = posterior.on_device(10);
   const std::int64_t d = there->dimension();
@@ -141,7 +133,7 @@ TEST(DevicePosterior, RefusesTensorsThatDoNotFit) {
   const DeviceTensor whole{.type = DeviceTensor::Type::kInt32, .device = -1, .shape = {4, 1}};
   const auto asked = [&](const DeviceTensor& z, const DeviceTensor& density, const DeviceTensor& score,
                          const DeviceTensor& outcome) {
-    return reason([&] { there->evaluate(z, density, score, outcome, nullptr); });
+    return reason_of([&] { there->evaluate(z, density, score, outcome, nullptr); });
   };
   DeviceTensor elsewhere = matrix, narrow = matrix, many = matrix, apart = vector;
   elsewhere.device = 1;
@@ -158,9 +150,9 @@ TEST(DevicePosterior, RefusesTensorsThatDoNotFit) {
   std::int64_t shape[] = {2, 2, 2};
   DlTensor cube{nullptr, {}, 3, {}, shape, nullptr, 0}, single{nullptr, {}, 1, {2, 32, 1}, shape, nullptr, 0};
   DlTensor elsewhere_kind{nullptr, {10, 0}, 1, {}, shape, nullptr, 0};
-  EXPECT_THAT(reason([&] { (void)tensor_from_dlpack(cube); }), HasSubstr("3 dimensions"));
-  EXPECT_THAT(reason([&] { (void)tensor_from_dlpack(single); }), HasSubstr("32 bits"));
-  EXPECT_THAT(reason([&] { (void)tensor_from_dlpack(elsewhere_kind); }), HasSubstr("type 10"));
+  EXPECT_THAT(reason_of([&] { (void)tensor_from_dlpack(cube); }), HasSubstr("3 dimensions"));
+  EXPECT_THAT(reason_of([&] { (void)tensor_from_dlpack(single); }), HasSubstr("32 bits"));
+  EXPECT_THAT(reason_of([&] { (void)tensor_from_dlpack(elsewhere_kind); }), HasSubstr("type 10"));
 }
 
 }  // namespace

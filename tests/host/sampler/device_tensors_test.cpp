@@ -11,6 +11,7 @@
 #include "device/graph/sample_batch.hpp"
 #include "host/posterior/host_loop_device.hpp"
 #include "host/posterior/posterior_cases.hpp"
+#include "host/reason_of.hpp"
 #include "host/sampler/host_loop_svgd.hpp"
 #include "sojourn/evaluator.hpp"
 #include "sojourn/families.hpp"
@@ -113,15 +114,6 @@ DeviceTensor outcomes_in(std::vector<std::int32_t>& values, std::int64_t stride 
           .device = -1,
           .shape = {static_cast<std::int64_t>(values.size()) / stride, 1},
           .stride = {stride, 1}};
-}
-
-std::string reason(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 TEST(TensorMoments, AreTheCpusWhereverTheyLie) {
@@ -315,18 +307,18 @@ TEST(DeviceTensors, ThatDoNotFitAreRefused) {
   const Model model = erlang(2);
   Evaluator evaluator(model);
   const std::vector<double> reward = model.graph.unit_reward();
-  EXPECT_THAT(reason([&] { (void)evaluator.tensor_moments(reward, 1, true, 4); }), HasSubstr("give it one first"));
+  EXPECT_THAT(reason_of([&] { (void)evaluator.tensor_moments(reward, 1, true, 4); }), HasSubstr("give it one first"));
   evaluator.use_device(std::make_shared<LoopMoments>());
-  EXPECT_THAT(reason([&] { (void)evaluator.tensor_moments(reward, 5, true, 4); }), HasSubstr("must be in 1..4"));
-  EXPECT_THAT(reason([&] { (void)evaluator.tensor_moments(reward, 0, true, 4); }), HasSubstr("must be in 1..4"));
-  EXPECT_THAT(reason([&] { (void)evaluator.tensor_moments(reward, 1, true, 0); }), HasSubstr("at least 1"));
-  EXPECT_THAT(reason([&] { (void)evaluator.tensor_moments({}, 1, true, 4); }), HasSubstr("reward"));
+  EXPECT_THAT(reason_of([&] { (void)evaluator.tensor_moments(reward, 5, true, 4); }), HasSubstr("must be in 1..4"));
+  EXPECT_THAT(reason_of([&] { (void)evaluator.tensor_moments(reward, 0, true, 4); }), HasSubstr("must be in 1..4"));
+  EXPECT_THAT(reason_of([&] { (void)evaluator.tensor_moments(reward, 1, true, 0); }), HasSubstr("at least 1"));
+  EXPECT_THAT(reason_of([&] { (void)evaluator.tensor_moments({}, 1, true, 4); }), HasSubstr("reward"));
   const auto there = evaluator.tensor_moments(reward, 2, true, 4);
   Array rates(4, 1, false), values(4, 2, false), gradient(4, 2, false), five(5, 1, false), wide(4, 3, false);
   std::vector<std::int32_t> four(4), five_outcomes(5);
   const DeviceTensor outcome = outcomes_in(four);
   const auto asked = [&](const DeviceTensor& r, const DeviceTensor& v, const DeviceTensor& g, const DeviceTensor& o) {
-    return reason([&] { there->evaluate(r, v, g, o, nullptr); });
+    return reason_of([&] { there->evaluate(r, v, g, o, nullptr); });
   };
   EXPECT_EQ(asked(rates.tensor, values.tensor, gradient.tensor, outcome), "");
   DeviceTensor elsewhere = rates.tensor;
@@ -341,13 +333,13 @@ TEST(DeviceTensors, ThatDoNotFitAreRefused) {
 
   LoopSampler sampler;
   const auto draws = tensor_draws(model, std::vector<double>{1.0}, {reward}, sampler);
-  EXPECT_THAT(reason([&] { draws->draw(1, -1, rates.tensor, nullptr); }), HasSubstr("at least 0"));
-  EXPECT_THAT(reason([&] { draws->draw(1, 0, wide.tensor, nullptr); }), HasSubstr("draws has"));
+  EXPECT_THAT(reason_of([&] { draws->draw(1, -1, rates.tensor, nullptr); }), HasSubstr("at least 0"));
+  EXPECT_THAT(reason_of([&] { draws->draw(1, 0, wide.tensor, nullptr); }), HasSubstr("draws has"));
 
   testing::HostLoopSvgd svgd;
   Array u(8, 2, true), by_row(8, 2, false);
   const auto direction = [&](const DeviceTensor& a, const DeviceTensor& b, const DeviceTensor& c, double inverse_h2) {
-    return reason([&] { svgd.direction(Kernel::kImq, a, b, inverse_h2, c, nullptr); });
+    return reason_of([&] { svgd.direction(Kernel::kImq, a, b, inverse_h2, c, nullptr); });
   };
   EXPECT_THAT(direction(u.tensor, u.tensor, by_row.tensor, 1), HasSubstr("phi has strides 2 and 1"));
   EXPECT_THAT(direction(by_row.tensor, u.tensor, u.tensor, 1), HasSubstr("u has strides"));
