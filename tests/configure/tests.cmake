@@ -20,3 +20,8 @@ if(CMAKE_CUDA_COMPILER)
   add_test(NAME configure.cuda_root COMMAND ${CMAKE_CURRENT_LIST_DIR}/cuda_root.sh ${CMAKE_COMMAND} ${CMAKE_CUDA_COMPILER})
   set_tests_properties(configure.cuda_root PROPERTIES LABELS unit TIMEOUT 300)
 endif()
+
+# GCC builds the rest; clang is the other compiler that is named as supported, and the one of the thread sanitizer.
+add_test(NAME configure.clang_openmp COMMAND ${CMAKE_CURRENT_LIST_DIR}/clang_openmp.py ${CMAKE_COMMAND} ${PROJECT_SOURCE_DIR}
+                                             ${CMAKE_BINARY_DIR}/tests/clang)
+set_tests_properties(configure.clang_openmp PROPERTIES LABELS unit TIMEOUT 900 PROCESSORS 2 SKIP_RETURN_CODE 77)
