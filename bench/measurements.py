@@ -305,6 +305,15 @@ def detail_rows(session):
             None,
         )
     )
+    for what in ("mean", "log_likelihood"):
+        # The ratio of the goals is bounded by what a second core gives when nothing is shared.
+        one, two, copies = (
+            session.column("threads_bench", f"{what}/{how}", "particles/s")
+            for how in ("threads_1", "threads_2", "two_copies")
+        )
+        case, apart = f"{what.replace('_', '-')}, two_deme_blocks_10", "two copies that share nothing"
+        rows.append(speed(f"{apart}, {case}", copies, "1 thread", one, None))
+        rows.append(speed(f"2 threads, {case}", two, apart, copies, None))
     wall = session.seconds("guide_bench", "guide/svgd")
     if wall:
         rows.append(
