@@ -92,6 +92,15 @@ class RunMemory(ProgramCase):
         self.assertLess(abs(predicted - measured), SHARE * (measured - base) + PAGES, (base, predicted, measured))
         self.assertGreater(counted - base, 5 * 61 * 8 * 4000 * 3 * 0.8)
 
+    def test_many_particles_of_many_parameters(self):
+        # What iterations hold of the particles is most of it: the state and twice as much beside.
+        size = 40
+        names = [f"r{k}" for k in range(size)]
+        rows = "".join(f"  - [{k}, {k + 1}, 0, {[int(j == k) for j in range(size)]}]\n" for k in range(size))
+        self.write_run(f"schema: sojourn/model/1\nname: stages\nparameters: [{', '.join(names)}]\nstates: {size + 1}\n"
+                       f"initial: [[0, 1]]\nedges:\n{rows}", names, 6000, 3)
+        self.expect_within_a_fifth()
+
     def test_observations_in_parts(self):
         # More than one part holds, none of them compressed: what is read for each is most of the memory.
         self.write("times.csv", "time\n" + "\n".join(str(0.01 + 4 * (k * 0.6180339887 % 1)) for k in range(40000)) + "\n")
@@ -103,6 +112,14 @@ class RunMemory(ProgramCase):
         self.bad(2, "1000000 particles on 2 threads need about .*history.*larger history_every", "infer", "plan.yaml", "--output",
                  "out", "--max-memory", "200M")
         self.bad(2, "1000000 particles", "infer", "plan.yaml", "--plan", "--max-memory", "200M")
+
+    def test_the_limit_is_where_what_is_needed_stops_fitting(self):
+        self.write_run(blocks(6), ["theta"], 400000, 3)
+        memory = self.good_json("infer", "plan.yaml", "--plan", "--max-memory", "2G")["memory"]
+        needed = memory["parts"]["workspaces"] + memory["parts"]["particles"]
+        below, above = (int(memory["resident_bytes"] + share * needed) >> 20 for share in (0.7, 1.4))
+        self.bad(2, "400000 particles on .* need about", "infer", "plan.yaml", "--plan", "--max-memory", f"{below}M")
+        self.good("infer", "plan.yaml", "--plan", "--max-memory", f"{above}M")
 
     def test_what_fits_but_for_its_end_warns(self):
         # 48 MB of frames fit into what the limit leaves, a copy of them and their text do not.

@@ -185,8 +185,19 @@ TEST(Configure, AsATaskOfAStep) {
   EXPECT_EQ(config.strategy.strategy, Strategy::kDevices);
   EXPECT_THAT(config.warnings, IsEmpty());
   EXPECT_NO_THROW(expect_ranks(config, 1, 4));
-  EXPECT_THAT(fault_of<CommError>([&] { expect_ranks(config, 0, 1); }),
-              HasSubstr("launcher/MPI mismatch: the launcher says rank 1 of 4"));
+  // Another rank, another number of ranks, or both.
+  for (const auto& [rank, size] : {std::pair{0, 4}, std::pair{1, 2}, std::pair{0, 1}})
+    EXPECT_EQ(fault_of<CommError>([&, rank = rank, size = size] { expect_ranks(config, rank, size); }).substr(0, 53),
+              "launcher/MPI mismatch: the launcher says rank 1 of 4,");
+}
+
+TEST(Configure, TheFirstTaskAloneIsTheCoordinator) {
+  for (const char* const rank : {"0", "1", "2", "3"}) {
+    Variables variables = task_of_a_step();
+    variables["SLURM_PROCID"] = rank;
+    const DistributedConfig config = configure_distributed({}, 8, 0, fixed_environment(variables), NodeLister());
+    EXPECT_EQ(config.is_coordinator, std::string(rank) == "0") << rank;
+  }
 }
 
 TEST(Configure, AProcessThatSrunDidNotStartWorksAloneAndSaysSo) {
@@ -198,6 +209,12 @@ TEST(Configure, AProcessThatSrunDidNotStartWorksAloneAndSaysSo) {
   EXPECT_EQ(config.num_processes, 1);
   EXPECT_EQ(config.coordinator_address, "localhost:12345");
   EXPECT_THAT(config.warnings, ElementsAre(HasSubstr("SLURM granted 4 tasks, but this is a single process")));
+  const auto warnings_of = [&](const char* tasks) {
+    variables["SLURM_NTASKS"] = variables["SLURM_NPROCS"] = tasks;
+    return configure_distributed({}, 8, 0, fixed_environment(variables), kNobodyAnswers).warnings;
+  };
+  EXPECT_THAT(warnings_of("2"), ElementsAre(HasSubstr("SLURM granted 2 tasks")));
+  EXPECT_THAT(warnings_of("1"), IsEmpty());
 }
 
 TEST(Configure, LaunchersAndNodes) {
