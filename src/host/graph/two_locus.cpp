@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "graph/family_build.hpp"
 #include "sojourn/explore.hpp"
@@ -19,30 +20,37 @@ class BlockTypes {
     for (std::int32_t t = 0; t < num_types(); ++t) {
       first_.push_back((t + 1) / (samples + 1));
       second_.push_back((t + 1) % (samples + 1));
+      for (const int locus : {0, 1}) {
+        const std::int32_t carried = (locus == 0 ? first_ : second_).back();
+        is_carried_[locus].push_back(carried > 0 ? -1 : 0);
+        is_single_[locus].push_back(carried == 1 ? -1 : 0);
+      }
     }
   }
   [[nodiscard]] std::int32_t num_types() const { return (samples_ + 1) * (samples_ + 1) - 1; }
   [[nodiscard]] std::int32_t index(std::int32_t i, std::int32_t j) const { return i * (samples_ + 1) + j - 1; }
   [[nodiscard]] std::int32_t first(std::int32_t index) const { return first_[index]; }
   [[nodiscard]] std::int32_t second(std::int32_t index) const { return second_[index]; }
-  /// Samples that the type carries at a locus, 0 or 1.
-  [[nodiscard]] std::int32_t at_locus(std::int32_t index, int locus) const {
-    return locus == 0 ? first_[index] : second_[index];
-  }
   /// Number of lineages ancestral at a locus; 1 once the locus has found its common ancestor.
-  [[nodiscard]] double num_lineages(State state, int locus) const {
-    const std::vector<std::int32_t>& carried = locus == 0 ? first_ : second_;
-    std::int64_t sum = 0;
-    for (std::int32_t t = 0; t < num_types(); ++t) sum += carried[t] > 0 ? state[t] : 0;
-    return static_cast<double>(sum);
-  }
+  [[nodiscard]] double num_lineages(State state, int locus) const { return sum_of(state, is_carried_[locus]); }
+  /// Number of lineages that carry one sample of a locus.
+  [[nodiscard]] double num_singletons(State state, int locus) const { return sum_of(state, is_single_[locus]); }
   [[nodiscard]] bool is_absorbed(State state) const {
     return num_lineages(state, 0) == 1 && num_lineages(state, 1) == 1;
   }
 
  private:
+  /// Counts of the types that the mask has; they add up to at most twice the samples.
+  static double sum_of(State state, const std::vector<std::int32_t>& mask) {
+    std::int32_t sum = 0;
+    for (std::size_t t = 0; t < state.size(); ++t) sum += state[t] & mask[t];
+    return sum;
+  }
+
   std::int32_t samples_;
   std::vector<std::int32_t> first_, second_;  ///< [num_types] samples at each locus
+  /// [num_types] for each locus, all bits set or none: whether the type carries samples there, or just one.
+  std::array<std::vector<std::int32_t>, 2> is_carried_, is_single_;
 };
 
 /// Rewards `height_l` and `length_l` from the number of ancestral lineages of a locus.
@@ -79,12 +87,8 @@ Model two_locus(std::int32_t samples, std::int64_t max_states) {
     options.variable_names.push_back("b_" + std::to_string(types.first(t)) + "_" + std::to_string(types.second(t)));
   add_locus_rewards(options, [types](State state, int locus) { return types.num_lineages(state, locus); });
   for (const int locus : {0, 1})
-    options.rewards.emplace_back("singletons_" + std::to_string(locus + 1), [types, locus](State state) {
-      double sum = 0;
-      for (std::int32_t t = 0; t < types.num_types(); ++t)
-        if (types.at_locus(t, locus) == 1) sum += state[t];
-      return sum;
-    });
+    options.rewards.emplace_back("singletons_" + std::to_string(locus + 1),
+                                 [types, locus](State state) { return types.num_singletons(state, locus); });
 
   const auto transitions = [types, absorbed, to = start, held = start](State state, TransitionSink& sink) mutable {
     std::int32_t num_held = 0, num_blocks = 0;
