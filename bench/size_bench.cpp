@@ -1,6 +1,9 @@
 // Models of a million states: exploration in edges per second and core, elimination and evaluation with the memory that
 // they took beside what was predicted. `--quick` takes models of a hundredth of the size.
 #include <benchmark/benchmark.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <cstring>
 #include <fstream>
@@ -17,14 +20,21 @@
 namespace sojourn::bench {
 namespace {
 
-/// Resident memory now, or at its height since `forget_height`, in bytes; 0 where the system does not tell.
+/// Resident memory now, or at its height since `forget_past`, in bytes; 0 where the system does not tell.
 double memory(const char* key) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
     if (line.rfind(key, 0) == 0) return 1024 * std::strtod(line.c_str() + std::strlen(key), nullptr);
   return 0;
 }
-void forget_height() { std::ofstream("/proc/self/clear_refs") << "5"; }
+/// Gives back what earlier models left to the allocator, which would hide as much of the next one's, and starts a new
+/// height.
+void forget_past() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
 
 /// A grid of side^2 states, one component.
 StateGraph grid(std::int32_t side) {
@@ -106,7 +116,7 @@ void add_large_model(const std::string& name, const Make& make) {
         const StateGraph graph = make();
         const CostPrediction predicted = predict_cost(graph);
         for (auto _ : state) {
-          forget_height();
+          forget_past();
           const double before = memory("VmRSS:");
           const Prc prc = eliminate(graph);
           const double height = memory("VmHWM:") - before;
@@ -132,7 +142,7 @@ void add_large_model(const std::string& name, const Make& make) {
         centre.front() = 0.5;
         const Matrix<double> theta = scattered_particles(centre, 0.1, 64);
         for (auto _ : state) {
-          forget_height();
+          forget_past();
           const double before = memory("VmRSS:");
           benchmark::DoNotOptimize(evaluator.moments(theta.view(), evaluator.model().graph.unit_reward(), 1, true));
           state.counters["bytes"] = memory("VmHWM:") - before;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace sojourn {
 
@@ -19,5 +20,8 @@ std::int64_t memory_left();
 /// "24GiB", "512M", "1000000": a number with an optional unit, K, M, G or T in powers of 1024 with or without B or iB;
 /// -1 for anything else.
 std::int64_t parse_memory_size(const char* text);
+
+/// A size as messages and tables have it: "512 bytes", "3.2 MiB".
+std::string format_bytes(double bytes);
 
 }  // namespace sojourn

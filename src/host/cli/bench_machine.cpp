@@ -9,6 +9,7 @@
 #include "cli/bench_limits.hpp"
 #include "cli/text_table.hpp"
 #include "sojourn/info.hpp"
+#include "sojourn/memory.hpp"
 
 namespace sojourn::cli {
 namespace {

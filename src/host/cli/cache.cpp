@@ -10,6 +10,7 @@
 #include "expects.hpp"
 #include "model/suggest.hpp"
 #include "sojourn/elimination.hpp"
+#include "sojourn/memory.hpp"
 
 namespace sojourn::cli {
 namespace {

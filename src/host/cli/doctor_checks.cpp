@@ -6,6 +6,7 @@
 #include "cli/text_table.hpp"
 #include "expects.hpp"
 #include "model/suggest.hpp"
+#include "sojourn/memory.hpp"
 
 namespace sojourn::cli {
 namespace {

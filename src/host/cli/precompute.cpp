@@ -9,6 +9,7 @@
 #include "cli/verb.hpp"
 #include "expects.hpp"
 #include "sojourn/elimination.hpp"
+#include "sojourn/memory.hpp"
 
 namespace sojourn::cli {
 namespace {

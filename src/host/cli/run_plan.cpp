@@ -9,6 +9,7 @@
 #include "cli/text_table.hpp"
 #include "comm/launcher.hpp"
 #include "expects.hpp"
+#include "sojourn/memory.hpp"
 
 namespace sojourn::cli {
 namespace {

@@ -39,17 +39,6 @@ std::string format_count(long long count) {
   return digits;
 }
 
-std::string format_bytes(double bytes) {
-  const char* units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-  int unit = 0;
-  // From the kibibyte on a number that three digits would round to a thousand goes to the next unit.
-  while (bytes >= (unit == 0 ? 1024 : 999.5) && unit < 4) {
-    bytes /= 1024;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{:.0f} bytes", bytes) : fmt::format("{:.3g} {}", bytes, units[unit]);
-}
-
 std::string format_duration(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "?";
   if (seconds < 10) return fmt::format("{:.2f} s", seconds);

@@ -24,9 +24,6 @@ std::string format_short(double value);
 /// "1,234,567".
 std::string format_count(long long count);
 
-/// "512 bytes", "3.2 MiB".
-std::string format_bytes(double bytes);
-
 /// "0.85 s", "12 s", "3 min 20 s", "2 h 05 min".
 std::string format_duration(double seconds);
 

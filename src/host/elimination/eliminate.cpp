@@ -168,12 +168,12 @@ class Elimination {
     for (std::int32_t c = 0; c < components_.num_components; ++c)
       largest = std::max(largest, list_.begin[c + 1] - list_.begin[c]);
     throw ModelError(fmt::format(
-        "elimination: {} states, {} of them in the largest component, need about {:.3g} GB of memory beside the graph "
-        "for "
-        "edges and multiply-adds; allowed are {:.3g} GB. Use a smaller model, or raise the memory limit (--max-memory, "
+        "elimination: {} states, {} of them in the largest component, need about {} of memory beside the graph for "
+        "edges and multiply-adds; allowed are {}. Use a smaller model, or raise the memory limit (--max-memory, "
         "SOJOURN_MAX_MEMORY) where "
         "the machine has more",
-        graph_.num_states(), largest, static_cast<double>(bytes) / 1e9, static_cast<double>(max_bytes_) / 1e9));
+        graph_.num_states(), largest, format_bytes(static_cast<double>(bytes)),
+        format_bytes(static_cast<double>(max_bytes_))));
   }
 
   void obtain_factors() {

@@ -81,10 +81,10 @@ class Exploration {
     const double bytes = static_cast<double>(table_.num_bytes() + edges_.num_bytes()) + num_states * per_state;
     SOJOURN_EXPECTS(bytes <= static_cast<double>(bytes_left_), ModelError,
                     "the states do not fit in memory: after {} states were expanded, {} still waiting, the graph takes "
-                    "{:.1f} MB and {:.1f} MB are left for it; bound the variables, or raise the memory limit "
+                    "{} and {} are left for it; bound the variables, or raise the memory limit "
                     "(--max-memory, SOJOURN_MAX_MEMORY) where the machine has more",
-                    num_expanded, table_.num_states() - num_expanded, bytes / 1e6,
-                    static_cast<double>(bytes_left_) / 1e6);
+                    num_expanded, table_.num_states() - num_expanded, format_bytes(bytes),
+                    format_bytes(static_cast<double>(bytes_left_)));
   }
 
   /// How many of the waiting states to expand next.

@@ -23,12 +23,11 @@ void expect_state_count(const std::string& family, double num_states, std::size_
   const double bytes = num_states * (4.0 * static_cast<double>(num_variables) + 60.0);
   if (num_states <= static_cast<double>(max_states)) {
     const auto left = static_cast<double>(memory_left());
-    SOJOURN_EXPECTS(
-        bytes <= left, ModelError,
-        "family '{}' would have {:.6g} states and take {:.2g} GB of memory or more; {:.2g} GB are left; use "
-        "fewer samples or stages, a coarser state, or raise the memory limit (--max-memory, "
-        "SOJOURN_MAX_MEMORY) where the machine has more",
-        family, num_states, bytes / 1e9, left / 1e9);
+    SOJOURN_EXPECTS(bytes <= left, ModelError,
+                    "family '{}' would have {:.6g} states and take {} of memory or more; {} are left; use "
+                    "fewer samples or stages, a coarser state, or raise the memory limit (--max-memory, "
+                    "SOJOURN_MAX_MEMORY) where the machine has more",
+                    family, num_states, format_bytes(bytes), format_bytes(left));
     return;
   }
   SOJOURN_EXPECTS(std::isfinite(num_states), ModelError,
@@ -36,9 +35,9 @@ void expect_state_count(const std::string& family, double num_states, std::size_
                   "fewer samples or a coarser state",
                   family, max_states);
   throw ModelError(
-      fmt::format("family '{}' would have {:.6g} states and take {:.2g} GB or more; state limit {} (--max-states); use "
+      fmt::format("family '{}' would have {:.6g} states and take {} or more; state limit {} (--max-states); use "
                   "fewer samples or stages, a coarser state, or raise the limit",
-                  family, num_states, bytes / 1e9, max_states));
+                  family, num_states, format_bytes(bytes), max_states));
 }
 
 void expect_at_least(const std::string& family, const char* option, std::int64_t value, std::int64_t lower) {

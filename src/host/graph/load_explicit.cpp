@@ -4,6 +4,7 @@
 #include "expects.hpp"
 #include "graph/load_model.hpp"
 #include "model/suggest.hpp"
+#include "sojourn/memory.hpp"
 
 namespace sojourn {
 namespace {
@@ -38,24 +39,24 @@ StateNames read_states(const Value& states, const ModelLimits& limits) {
   if (count > limits.max_states)
     states.fail(
         fmt::format("{} states exceed the state limit {} (--max-states); without any edge they would take "
-                    "{:.1f} GB of memory",
-                    count, limits.max_states, static_cast<double>(count) * kBytesPerState * 1e-9));
+                    "{} of memory",
+                    count, limits.max_states, format_bytes(static_cast<double>(count) * kBytesPerState)));
   result.num_states = static_cast<std::int32_t>(count);
   return result;
 }
 
-/// Index of the state that a value names; `what` is "edge 4" or "initial".
+/// Index of the state that a value names; `what` is "edge 4: ", or empty where the value's path says it all.
 std::int32_t read_state(const Value& value, const StateNames& states, const std::string& what) {
   if (states.names.empty()) {
     const std::int64_t state = value.as_integer();
     if (state < 0 || state >= states.num_states)
-      value.fail(fmt::format("{}: state {} not defined; states are 0 to {}", what, state, states.num_states - 1));
+      value.fail(fmt::format("{}state {} not defined; states are 0 to {}", what, state, states.num_states - 1));
     return static_cast<std::int32_t>(state);
   }
   const std::string name = value.as_string();
   const auto found = states.index.find(name);
   if (found == states.index.end())
-    value.fail(fmt::format("{}: state '{}' not defined{} (states: {})", what, name, suggestion(name, states.names),
+    value.fail(fmt::format("{}state '{}' not defined{} (states: {})", what, name, suggestion(name, states.names),
                            list_names(states.names)));
   return found->second;
 }
@@ -67,8 +68,8 @@ void read_edge(const Value& edge, std::size_t index, const StateNames& states, c
   if (edge.size() < 3 || edge.size() > 4)
     edge.fail(
         fmt::format("{}: expected [from, to, base, [one coefficient per parameter]], got {}", what, edge.describe()));
-  const std::int32_t from = read_state(edge[0], states, what);
-  const std::int32_t to = read_state(edge[1], states, what);
+  const std::int32_t from = read_state(edge[0], states, what + ": ");
+  const std::int32_t to = read_state(edge[1], states, what + ": ");
   const double base = edge[2].as_any_double();
   terms.clear();
   if (edge.size() == 4) {
@@ -120,7 +121,7 @@ StateGraph load_explicit_graph(const Document::Value& root, const ModelHeader& h
     const Value entry = initial[i];
     if (!entry.is_sequence() || entry.size() != 2)
       entry.fail(fmt::format("expected [state, probability], got {}", entry.describe()));
-    builder.add_initial(read_state(entry[0], states, "initial"), entry[1].as_any_double());
+    builder.add_initial(read_state(entry[0], states, ""), entry[1].as_any_double());
   }
   const Value edges = root.at("edges");
   edges.expect(ValueKind::kSequence);
@@ -140,7 +141,10 @@ StateGraph load_explicit_graph(const Document::Value& root, const ModelHeader& h
   try {
     return std::move(builder).build();
   } catch (const ModelError& error) {
-    blamed_value(root, error.what()).fail(error.what());
+    // A fault of `initial` is blamed on that key, whose name leads the message already.
+    const std::string message = error.what();
+    constexpr std::string_view kInitial = "initial: ";
+    blamed_value(root, message).fail(message.starts_with(kInitial) ? message.substr(kInitial.size()) : message);
   }
 }
 

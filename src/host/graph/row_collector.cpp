@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "expects.hpp"
+#include "sojourn/memory.hpp"
 
 namespace sojourn {
 namespace {
@@ -322,10 +323,11 @@ void RowCollector::refuse_more_states(std::size_t transition) const {
   const std::int64_t num_states = std::max<std::int64_t>(table_.num_states(), max_states_ + 1);
   const double per_state = kStateBytes + 4.0 * static_cast<double>(source_.size());
   const double bytes = per_state * static_cast<double>(num_states) + kEdgeBytes * static_cast<double>(num_edges);
-  throw ModelError(fmt::format(
-      "state limit {} (--max-states) exceeded after {} states were expanded, {} still waiting; the graph "
-      "takes about {:.1f} MB so far, {:.0f} bytes a state; bound the variables or raise the limit",
-      max_states_, num_expanded, num_states - num_expanded, bytes / 1e6, bytes / static_cast<double>(num_states)));
+  throw ModelError(
+      fmt::format("state limit {} (--max-states) exceeded after {} states were expanded, {} still waiting; the graph "
+                  "takes about {} so far, {:.0f} bytes a state; bound the variables or raise the limit",
+                  max_states_, num_expanded, num_states - num_expanded, format_bytes(bytes),
+                  bytes / static_cast<double>(num_states)));
 }
 
 }  // namespace sojourn

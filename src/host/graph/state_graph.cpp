@@ -345,8 +345,8 @@ void StateGraphBuilder::take_initial(StateGraph& graph) {
     rest -= mass.probability;
   }
   SOJOURN_EXPECTS(sum <= 1 + kSumTolerance, ModelError,
-                  "initial sums to {:.17g}; the start probabilities may sum to at most 1", sum);
-  SOJOURN_EXPECTS(sum > 0, ModelError, "initial sums to 0; at least one start probability must be > 0");
+                  "initial: the start probabilities sum to {:.17g}; they may sum to at most 1", sum);
+  SOJOURN_EXPECTS(sum > 0, ModelError, "initial: the start probabilities sum to 0; at least one must be > 0");
   std::erase_if(initial_, [](const InitialMass& mass) { return mass.probability == 0; });
   graph.initial_ = std::move(initial_);
   graph.defect_ = rest > kSumTolerance ? rest : 0;

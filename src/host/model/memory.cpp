@@ -101,4 +101,15 @@ std::int64_t memory_left() {
   return limit > 0 ? std::min(free, std::max<std::int64_t>(0, limit - held_now())) : free;
 }
 
+std::string format_bytes(double bytes) {
+  const char* units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  int unit = 0;
+  // From the kibibyte on a number that three digits would round to a thousand goes to the next unit.
+  while (bytes >= (unit == 0 ? 1024 : 999.5) && unit < 4) {
+    bytes /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{:.0f} bytes", bytes) : fmt::format("{:.3g} {}", bytes, units[unit]);
+}
+
 }  // namespace sojourn

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "expects.hpp"
+#include "sojourn/memory.hpp"
 #include "sojourn/svgd.hpp"
 
 namespace sojourn {
@@ -38,8 +39,8 @@ void check_options(const SvgdOptions& options, std::int32_t dimension) {
   const double bytes = 128.0 * static_cast<double>(options.num_particles) * (dimension + 1);
   const double physical = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   SOJOURN_EXPECTS(bytes < physical, UsageError,
-                  "svgd: particles {} of dimension {} need about {:.3g} GB, this machine has {:.3g} GB; ask for fewer",
-                  options.num_particles, dimension, bytes / 1e9, physical / 1e9);
+                  "svgd: particles {} of dimension {} need about {}, this machine has {}; ask for fewer",
+                  options.num_particles, dimension, format_bytes(bytes), format_bytes(physical));
   SOJOURN_EXPECTS(options.num_iterations >= 1, UsageError, "svgd: iterations {} must be >= 1", options.num_iterations);
   SOJOURN_EXPECTS(std::isfinite(options.learning_rate) && options.learning_rate > 0, UsageError,
                   "svgd: learning_rate {} must be finite and > 0", options.learning_rate);

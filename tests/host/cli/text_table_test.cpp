@@ -29,11 +29,5 @@ TEST(FormatDuration, FromMillisecondsToHours) {
   EXPECT_EQ(format_duration(-1), "?");
 }
 
-TEST(FormatBytes, ChoosesTheUnit) {
-  EXPECT_EQ(format_bytes(512), "512 bytes");
-  EXPECT_EQ(format_bytes(1010.0 * 1024), "0.986 MiB");  // never 1.01e+03 KiB
-  EXPECT_EQ(format_bytes(3.2 * 1024 * 1024), "3.2 MiB");
-}
-
 }  // namespace
 }  // namespace sojourn::cli

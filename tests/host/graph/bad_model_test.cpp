@@ -161,7 +161,8 @@ TEST(BadModel, Row12EdgesToUnknownStatesAreNamed) {
               StartsWith("F:8:9: edges[1][1]: edge 1: state 9 not defined; states are 0 to 2"));
   EXPECT_THAT(model_fault(explicit_model("[[-1, 1, 0, [1, 0]]]")), HasSubstr("edge 0: state -1 not defined"));
   EXPECT_THAT(model_fault(explicit_model("[[0.5, 1, 0, [1, 0]]]")), HasSubstr("expected a whole number, got '0.5'"));
-  EXPECT_THAT(model_fault(explicit_model(kGoodEdges, "", 3, "[[7, 1]]")), HasSubstr("initial: state 7 not defined"));
+  EXPECT_THAT(model_fault(explicit_model(kGoodEdges, "", 3, "[[7, 1]]")),
+              StartsWith("F:4:12: initial[0][0]: state 7 not defined"));
   EXPECT_THAT(model_fault("schema: sojourn/model/1\nparameters: []\nstates: [A, B]\ninitial: [[A, 1]]\n"
                           "edges: [[A, B2, 1]]\n"),
               HasSubstr("edge 0: state 'B2' not defined; did you mean 'B'?"));
@@ -213,7 +214,7 @@ TEST(BadModel, Row16DefectiveLawsListATrappedState) {
 
 TEST(BadModel, Row17BadStartsAreNamed) {
   EXPECT_THAT(model_fault(explicit_model(kGoodEdges, "", 3, "[[0, 0.9], [1, 0.2]]")),
-              AllOf(StartsWith("F:4:10: initial: initial sums to 1.1"), HasSubstr("at most 1")));
+              AllOf(StartsWith("F:4:10: initial: the start probabilities sum to 1.1"), HasSubstr("at most 1")));
   EXPECT_THAT(model_fault(explicit_model(kGoodEdges, "", 3, "[[0, -0.5], [1, 0.5]]")), HasSubstr("probability -0.5"));
   EXPECT_THAT(model_fault(explicit_model(kGoodEdges, "", 3, "[[0, .nan]]")), HasSubstr("probability nan"));
   EXPECT_THAT(model_fault(explicit_model(kGoodEdges, "", 3, "[]")), HasSubstr("no start state"));
@@ -237,7 +238,7 @@ TEST(BadModel, Row19StateLimitsAreKept) {
   EXPECT_THAT(model_fault(explicit_model(kGoodEdges, "", 0)), HasSubstr("at least one state"));
   EXPECT_THAT(model_fault(explicit_model(kGoodEdges, "", -3)), HasSubstr("at least one state"));
   EXPECT_THAT(model_fault(explicit_model(kGoodEdges, "", 1'000'000'000)),
-              AllOf(HasSubstr("state limit 10000000 (--max-states)"), HasSubstr("GB of memory")));
+              AllOf(HasSubstr("state limit 10000000 (--max-states)"), HasSubstr("GiB of memory")));
   ModelLimits tight;
   tight.max_states = 1000;
   EXPECT_THAT(

@@ -346,5 +346,11 @@ TEST(Memory, Sizes) {
     EXPECT_EQ(parse_memory_size(text), -1) << text;
 }
 
+TEST(Memory, SizesAreShownInTheUnitThatFits) {
+  EXPECT_EQ(format_bytes(512), "512 bytes");
+  EXPECT_EQ(format_bytes(1010.0 * 1024), "0.986 MiB");  // never 1.01e+03 KiB
+  EXPECT_EQ(format_bytes(3.2 * 1024 * 1024), "3.2 MiB");
+}
+
 }  // namespace
 }  // namespace sojourn

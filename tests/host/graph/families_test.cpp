@@ -348,7 +348,7 @@ TEST(MakeFamily, Errors) {
 TEST(MakeFamily, StateLimitIsCheckedBeforeBuilding) {
   // Each of these would take far more memory than there is; the refusal must come at once.
   EXPECT_THAT(family_error("coalescent", {{"samples", std::int64_t{200}}, {"state", "blocks"}}),
-              AllOf(HasSubstr("3.97"), HasSubstr("GB"), HasSubstr("state limit 10000000 (--max-states)")));
+              AllOf(HasSubstr("3.97"), HasSubstr("TiB or more"), HasSubstr("state limit 10000000 (--max-states)")));
   for (const std::int64_t huge : {1'000'000'000LL, 4'000'000'000'000LL}) {
     EXPECT_THAT(family_error("coalescent", {{"samples", huge}}), HasSubstr("--max-states"));
     EXPECT_THAT(family_error("coalescent", {{"samples", huge}, {"state", "blocks"}}), HasSubstr("--max-states"));

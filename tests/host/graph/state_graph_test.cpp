@@ -264,7 +264,7 @@ TEST(StateGraphBuilderErrors, StartProbabilities) {
   auto too_much = chain_of_three();
   too_much.add_initial(0, 0.7);
   too_much.add_initial(1, 0.32);
-  EXPECT_THAT(message_of(std::move(too_much)), HasSubstr("initial sums to 1.02"));
+  EXPECT_THAT(message_of(std::move(too_much)), HasSubstr("initial: the start probabilities sum to 1.02"));
   for (const double bad : {-0.1, kNan, kInfinity}) {
     auto builder = chain_of_three();
     builder.add_initial(0, 0.7);
@@ -277,7 +277,7 @@ TEST(StateGraphBuilderErrors, StartProbabilities) {
   EXPECT_THAT(message_of(std::move(twice)), HasSubstr("state 0 is given twice"));
   auto zero = chain_of_three();
   zero.add_initial(0, 0.0);
-  EXPECT_THAT(message_of(std::move(zero)), HasSubstr("initial sums to 0"));
+  EXPECT_THAT(message_of(std::move(zero)), HasSubstr("initial: the start probabilities sum to 0"));
 }
 
 TEST(StateGraphBuilderErrors, SelfLoopsInBothTimes) {

@@ -72,7 +72,7 @@ TEST(CheckOptions, NamesTheOptionAndItsValue) {
       {"particles 0 must be >= 2", [](SvgdOptions& o) { o.num_particles = 0; }},
       {"particles 1 must be >= 2", [](SvgdOptions& o) { o.num_particles = 1; }},
       {"particles -1 must be >= 2", [](SvgdOptions& o) { o.num_particles = -1; }},
-      {"GB", [](SvgdOptions& o) { o.num_particles = 1000000000000; }},
+      {"iB, this machine has", [](SvgdOptions& o) { o.num_particles = 1000000000000; }},
       {"iterations 0 must be", [](SvgdOptions& o) { o.num_iterations = 0; }},
       {"learning_rate 0 must be", [](SvgdOptions& o) { o.learning_rate = 0; }},
       {"learning_rate -1 must be", [](SvgdOptions& o) { o.learning_rate = -1; }},
