@@ -169,18 +169,19 @@ TEST(TensorMoments, SayWhereTheyHold) {
   const Model model = erlang(3);
   Evaluator evaluator(model);
   evaluator.use_device(std::make_shared<LoopMoments>());
-  const auto there = evaluator.tensor_moments(model.graph.unit_reward(), 2, true, 6);
-  const double given[] = {2, -1, 0, kNan, std::numeric_limits<double>::infinity(), 1e-200};
-  Array rates(6, 1, false), values(6, 2, false), gradient(6, 2, false);
-  for (std::size_t i = 0; i < 6; ++i) rates(i, 0) = given[i];
-  std::vector<std::int32_t> outcome(6, 7);
+  const auto there = evaluator.tensor_moments(model.graph.unit_reward(), 2, true, 7);
+  // Of the last one the moments are in range and a derivative, 24 / rate^3, is not.
+  const double given[] = {2, -1, 0, kNan, std::numeric_limits<double>::infinity(), 1e-200, 1e-110};
+  Array rates(7, 1, false), values(7, 2, false), gradient(7, 2, false);
+  for (std::size_t i = 0; i < 7; ++i) rates(i, 0) = given[i];
+  std::vector<std::int32_t> outcome(7, 7);
   there->evaluate(rates.tensor, values.tensor, gradient.tensor, outcomes_in(outcome), nullptr);
-  EXPECT_THAT(outcome, ElementsAre(0, 2, 4, 2, 2, 4));
+  EXPECT_THAT(outcome, ElementsAre(0, 2, 4, 2, 2, 4, 4));
   EXPECT_NEAR(values(0, 0), 1.5, 1e-15);
   EXPECT_NEAR(values(0, 1), 3, 3e-15);
   EXPECT_NEAR(gradient(0, 0), -0.75, 1e-15);
   EXPECT_NEAR(gradient(0, 1), -3, 3e-15);
-  for (std::size_t i = 1; i < 6; ++i) EXPECT_TRUE(std::isnan(values(i, 0)) && std::isnan(gradient(i, 1)));
+  for (std::size_t i = 1; i < 7; ++i) EXPECT_TRUE(std::isnan(values(i, 0)) && std::isnan(gradient(i, 1)));
 
   // A weight 1 - p is no rate of its own: out of its range it is refused as well. Mean 1 / (1 - p).
   const RateTerm minus{0, -1.0};
@@ -196,6 +197,36 @@ TEST(TensorMoments, SayWhereTheyHold) {
   more->evaluate(p.tensor, mean.tensor, {}, outcomes_in(both), nullptr);
   EXPECT_THAT(both, ElementsAre(0, 2));
   EXPECT_NEAR(mean(0, 0), 4, 4e-15);
+}
+
+/// On a stiff chain products may lose their digits: the numbers are there all the same, and the outcome says so.
+TEST(TensorMoments, WhatIsInDoubtIsThereAndSaysSo) {
+  const std::int32_t two_demes[] = {3, 2};
+  const Model model = structured_coalescent_blocks(two_demes);
+  Evaluator evaluator(model);
+  evaluator.use_device(std::make_shared<LoopMoments>());
+  const auto d = static_cast<std::int64_t>(model.parameters.size());
+  Matrix<double> theta(2, model.parameters.size());
+  for (std::int64_t r = 0; r < d; ++r) {
+    theta(0, r) = 1 + 0.1 * static_cast<double>(r);
+    theta(1, r) = theta(0, r) * (r < 2 ? 1 : 1e9);
+  }
+  Array rates(2, d, false), values(2, 1, false), gradient(2, d, false);
+  for (std::size_t i = 0; i < 2; ++i)
+    for (std::int64_t r = 0; r < d; ++r) rates(i, r) = theta(i, r);
+  std::vector<std::int32_t> outcome(2, 7);
+  evaluator.tensor_moments(model.graph.unit_reward(), 1, true, 2)
+      ->evaluate(rates.tensor, values.tensor, gradient.tensor, outcomes_in(outcome), nullptr);
+  EXPECT_THAT(outcome, ElementsAre(static_cast<int>(LaneOutcome::kDone), static_cast<int>(LaneOutcome::kInDoubt)));
+  // The CPU has other ways for the gradients of the second; of large parts, those of coalescence, all digits are there.
+  const Quantity wanted = Evaluator(model).moments(theta.view(), model.graph.unit_reward(), 1, true);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_NEAR(values(i, 0), wanted.values(i, 0), 1e-12 * wanted.values(i, 0));
+    for (std::size_t r = 0; r < 2; ++r) {
+      const double slope = wanted.gradient[i * static_cast<std::size_t>(d) + r];
+      EXPECT_NEAR(gradient(i, r), slope, 1e-6 * std::abs(slope));
+    }
+  }
 }
 
 /// What runs on a caller's stream: nothing is copied, nothing allocated, and the machine has its own stream after it.
