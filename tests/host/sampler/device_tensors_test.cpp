@@ -375,6 +375,13 @@ TEST(DeviceTensors, ThatDoNotFitAreRefused) {
   EXPECT_THAT(direction(u.tensor, u.tensor, by_row.tensor, 1), HasSubstr("phi has strides 2 and 1"));
   EXPECT_THAT(direction(by_row.tensor, u.tensor, u.tensor, 1), HasSubstr("u has strides"));
   EXPECT_THAT(direction(u.tensor, u.tensor, u.tensor, 0), HasSubstr("must be > 0"));
+  EXPECT_THAT(direction(u.tensor, u.tensor, u.tensor, kNan), HasSubstr("must be > 0"));
+  DeviceTensor apart = u.tensor, overlapping = u.tensor;
+  apart.stride[1] = 9;
+  overlapping.stride[1] = 7;
+  EXPECT_THAT(direction(u.tensor, apart, u.tensor, 1), HasSubstr("s has strides 1 and 9"));
+  EXPECT_THAT(direction(u.tensor, u.tensor, apart, 1), HasSubstr("phi has strides 1 and 9"));
+  EXPECT_THAT(direction(overlapping, overlapping, overlapping, 1), HasSubstr("u has strides 1 and 7"));
   EXPECT_THAT(direction(u.tensor, rates.tensor, u.tensor, 1), HasSubstr("s has"));
   Array many(8, 17, true);
   EXPECT_THAT(direction(many.tensor, many.tensor, many.tensor, 1), HasSubstr("1..16"));
