@@ -334,6 +334,44 @@ TEST(TensorDirection, IsTheSumOverParticles) {
   }
 }
 
+/// From host memory too, whatever was asked before: few particles, then many, then a range of them.
+TEST(TensorDirection, HasTheBitsOfOneFromHostMemory) {
+  testing::HostLoopSvgd svgd;
+  const std::int64_t d = 3;
+  for (const std::int64_t n : {10, 1500, 70}) {
+    const auto rows = static_cast<std::size_t>(n);
+    Array u(n, d, true), s(n, d, true), there(n, d, true);
+    std::mt19937 random(5);
+    std::normal_distribution<double> normal;
+    for (std::size_t i = 0; i < rows; ++i)
+      for (std::size_t c = 0; c < d; ++c) {
+        u(i, c) = normal(random);
+        s(i, c) = normal(random);
+      }
+    svgd.direction(Kernel::kImq, u.tensor, s.tensor, 0.4, there.tensor, nullptr);
+    for (const std::int64_t begin : {std::int64_t{0}, n / 3}) {
+      std::vector<double> phi(rows * d, kNan);
+      svgd.direction(Kernel::kImq, DirectionWork{.dimension = d,
+                                                 .num_particles = n,
+                                                 .stride = n,
+                                                 .u = static_cast<const double*>(u.tensor.data),
+                                                 .s = static_cast<const double*>(s.tensor.data),
+                                                 .inverse_h2 = 0.4,
+                                                 .row_begin = begin,
+                                                 .row_end = n,
+                                                 .phi = phi.data()});
+      for (std::size_t i = 0; i < rows; ++i)
+        for (std::size_t c = 0; c < d; ++c) {
+          if (static_cast<std::int64_t>(i) < begin) {
+            EXPECT_TRUE(std::isnan(phi[c * rows + i]));
+          } else {
+            EXPECT_EQ(phi[c * rows + i], there(i, c)) << n << " " << begin << " " << i;
+          }
+        }
+    }
+  }
+}
+
 TEST(DeviceTensors, ThatDoNotFitAreRefused) {
   const Model model = erlang(2);
   Evaluator evaluator(model);
