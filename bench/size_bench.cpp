@@ -1,16 +1,13 @@
 // Models of a million states: exploration in edges per second and core, elimination and evaluation with the memory that
 // they took beside what was predicted. `--quick` takes models of a hundredth of the size.
 #include <benchmark/benchmark.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
-#include <cstring>
-#include <fstream>
 #include <memory>
 #include <string>
 
 #include "evaluation/replays_held.hpp"
+#include "host/elimination/grid_graph.hpp"
+#include "host/resident_memory.hpp"
 #include "sojourn/elimination.hpp"
 #include "sojourn/evaluator.hpp"
 #include "sojourn/explore.hpp"
@@ -20,41 +17,9 @@
 namespace sojourn::bench {
 namespace {
 
-/// Resident memory now, or at its height since `forget_past`, in bytes; 0 where the system does not tell.
-double memory(const char* key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.rfind(key, 0) == 0) return 1024 * std::strtod(line.c_str() + std::strlen(key), nullptr);
-  return 0;
-}
-/// Gives back what earlier models left to the allocator, which would hide as much of the next one's, and starts a new
-/// height.
-void forget_past() {
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
-  std::ofstream("/proc/self/clear_refs") << "5";
-}
-
 /// A grid of side^2 states, one component.
 StateGraph grid(std::int32_t side) {
-  StateGraphBuilder builder(TimeKind::kContinuous, 4);
-  builder.ensure_states(side * side + 1);
-  const auto add = [&](std::int32_t from, std::int32_t to, std::int32_t rate) {
-    const RateTerm term{rate, 1.0};
-    builder.add_edge(from, to, 0, {&term, 1});
-  };
-  for (std::int32_t i = 0; i < side; ++i)
-    for (std::int32_t j = 0; j < side; ++j) {
-      const std::int32_t s = i * side + j;
-      if (i > 0) add(s, s - side, 0);
-      if (j > 0) add(s, s - 1, 1);
-      if (j + 1 < side) add(s, s + 1, 2);
-      if (i + 1 < side) add(s, s + side, 3);
-    }
-  add(side * side - 1, side * side, 0);
-  builder.add_initial(0, 1);
-  return std::move(builder).build();
+  return grid_graph(side, TimeKind::kContinuous, [](std::int32_t) { return 1.0; });
 }
 
 /// The same grid found by a callback.
@@ -117,9 +82,9 @@ void add_large_model(const std::string& name, const Make& make) {
         const CostPrediction predicted = predict_cost(graph);
         for (auto _ : state) {
           forget_past();
-          const double before = memory("VmRSS:");
+          const double before = resident_memory("VmRSS:");
           const Prc prc = eliminate(graph);
-          const double height = memory("VmHWM:") - before;
+          const double height = resident_memory("VmHWM:") - before;
           state.counters["bytes"] = height;
           state.counters["bytes/predicted"] = height / static_cast<double>(predicted.elimination_bytes);
           state.counters["multiply_adds"] = static_cast<double>(prc.cost().factor_multiply_adds);
@@ -143,9 +108,9 @@ void add_large_model(const std::string& name, const Make& make) {
         const Matrix<double> theta = scattered_particles(centre, 0.1, 64);
         for (auto _ : state) {
           forget_past();
-          const double before = memory("VmRSS:");
+          const double before = resident_memory("VmRSS:");
           benchmark::DoNotOptimize(evaluator.moments(theta.view(), evaluator.model().graph.unit_reward(), 1, true));
-          state.counters["bytes"] = memory("VmHWM:") - before;
+          state.counters["bytes"] = resident_memory("VmHWM:") - before;
           const ReplaysHeld held = replays_held(predicted.replay, 64, 1);
           state.counters["predicted"] = held.gradient;
           state.counters["predicted/differences"] = held.differences;

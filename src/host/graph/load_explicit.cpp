@@ -63,13 +63,13 @@ std::int32_t read_state(const Value& value, const StateNames& states, const std:
 
 void read_edge(const Value& edge, std::size_t index, const StateNames& states, const ModelHeader& header,
                std::vector<RateTerm>& terms, StateGraphBuilder& builder) {
-  const std::string what = fmt::format("edge {}", index);
+  const std::string what = fmt::format("edge {}: ", index);
   edge.expect(ValueKind::kSequence);
   if (edge.size() < 3 || edge.size() > 4)
     edge.fail(
-        fmt::format("{}: expected [from, to, base, [one coefficient per parameter]], got {}", what, edge.describe()));
-  const std::int32_t from = read_state(edge[0], states, what + ": ");
-  const std::int32_t to = read_state(edge[1], states, what + ": ");
+        fmt::format("{}expected [from, to, base, [one coefficient per parameter]], got {}", what, edge.describe()));
+  const std::int32_t from = read_state(edge[0], states, what);
+  const std::int32_t to = read_state(edge[1], states, what);
   const double base = edge[2].as_any_double();
   terms.clear();
   if (edge.size() == 4) {
@@ -78,10 +78,10 @@ void read_edge(const Value& edge, std::size_t index, const StateNames& states, c
     const std::size_t num_rates = header.rate_names.size();
     const char* kind = header.has_derived ? "derived rate" : "parameter";
     if (coefficients.size() > num_rates)
-      coefficients[num_rates].fail(fmt::format("{}: {} {} of {} does not exist; give one coefficient per {}", what,
-                                               kind, num_rates + 1, num_rates, kind));
+      coefficients[num_rates].fail(fmt::format("{}{} {} of {} does not exist; give one coefficient per {}", what, kind,
+                                               num_rates + 1, num_rates, kind));
     if (coefficients.size() < num_rates)
-      coefficients.fail(fmt::format("{}: {} coefficients for {} {}s; give one each, 0 where it has no part", what,
+      coefficients.fail(fmt::format("{}{} coefficients for {} {}s; give one each, 0 where it has no part", what,
                                     coefficients.size(), num_rates, kind));
     for (std::size_t r = 0; r < num_rates; ++r)
       terms.push_back({static_cast<std::int32_t>(r), coefficients[r].as_any_double()});

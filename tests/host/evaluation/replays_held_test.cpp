@@ -1,18 +1,15 @@
 #include "evaluation/replays_held.hpp"
 
 #include <gtest/gtest.h>
-#include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <string>
 
 #include "evaluation/difference_program.hpp"
 #include "evaluation/moment_replay.hpp"
 #include "host/elimination/grid_graph.hpp"
+#include "host/resident_memory.hpp"
 #include "sojourn/elimination.hpp"
 #include "sojourn/families.hpp"
 
@@ -23,19 +20,6 @@
 namespace sojourn {
 namespace {
 
-/// Resident memory now, or at its height since `forget_height`, in bytes; 0 where the system does not tell.
-double memory(const char* key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.rfind(key, 0) == 0) return 1024 * std::strtod(line.c_str() + std::strlen(key), nullptr);
-  return 0;
-}
-bool forget_height() {
-  std::ofstream file("/proc/self/clear_refs");
-  file << "5" << std::flush;
-  return file.good();
-}
-
 /// What `work` adds to resident memory at its height, in a process of its own. Below 0: cannot be told here.
 template <class Work>
 double height_of(Work&& work) {
@@ -44,11 +28,10 @@ double height_of(Work&& work) {
   const pid_t child = fork();
   if (child == 0) {
     double height = -1;
-    malloc_trim(0);  // what tests before have freed would be used again unseen
-    if (forget_height()) {
-      const double before = memory("VmRSS:");
+    if (forget_past()) {
+      const double before = resident_memory("VmRSS:");
       work();
-      if (before > 0) height = memory("VmHWM:") - before;
+      if (before > 0) height = resident_memory("VmHWM:") - before;
     }
     const bool told = write(ends[1], &height, sizeof height) == sizeof height;
     _exit(told ? 0 : 1);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <utility>
 
 #include "device/evaluation/tensor_moment_batch.hpp"
 #include "device/graph/sample_batch.hpp"
@@ -301,19 +302,24 @@ TEST(TensorDraws, AreTheCpusBits) {
   }
 }
 
+/// Particles of a normal law, and scores near those of one of half its variance.
+void scatter(Array& u, Array& s) {
+  std::mt19937 random(4);
+  std::normal_distribution<double> normal;
+  for (std::size_t i = 0; std::cmp_less(i, u.tensor.shape[0]); ++i)
+    for (std::size_t c = 0; std::cmp_less(c, u.tensor.shape[1]); ++c) {
+      u(i, c) = normal(random);
+      s(i, c) = -2 * u(i, c) + 0.3 * normal(random);
+    }
+}
+
 /// The sum of the formula in `SvgdDevice::direction`, particle by particle.
 TEST(TensorDirection, IsTheSumOverParticles) {
   testing::HostLoopSvgd svgd;
   const std::size_t n = 70, d = 3;
   for (const Kernel kernel : {Kernel::kRbf, Kernel::kImq}) {
     Array u(n, d, true), s(n, d, true), phi(n, d, true);
-    std::mt19937 random(4);
-    std::normal_distribution<double> normal;
-    for (std::size_t i = 0; i < n; ++i)
-      for (std::size_t c = 0; c < d; ++c) {
-        u(i, c) = normal(random);
-        s(i, c) = -2 * u(i, c) + 0.3 * normal(random);
-      }
+    scatter(u, s);
     const double inverse_h2 = 0.7;
     svgd.direction(kernel, u.tensor, s.tensor, inverse_h2, phi.tensor, nullptr);
     for (std::size_t i = 0; i < n; ++i)
@@ -341,13 +347,7 @@ TEST(TensorDirection, HasTheBitsOfOneFromHostMemory) {
   for (const std::int64_t n : {10, 1500, 70}) {
     const auto rows = static_cast<std::size_t>(n);
     Array u(n, d, true), s(n, d, true), there(n, d, true);
-    std::mt19937 random(5);
-    std::normal_distribution<double> normal;
-    for (std::size_t i = 0; i < rows; ++i)
-      for (std::size_t c = 0; c < d; ++c) {
-        u(i, c) = normal(random);
-        s(i, c) = normal(random);
-      }
+    scatter(u, s);
     svgd.direction(Kernel::kImq, u.tensor, s.tensor, 0.4, there.tensor, nullptr);
     for (const std::int64_t begin : {std::int64_t{0}, n / 3}) {
       std::vector<double> phi(rows * d, kNan);
