@@ -20,6 +20,19 @@ seed: 3
 """
 
 
+class Instants:
+    """Random instants of runs of about one length: longer than thought where the last one still ran, shorter where it had
+    ended, so that runs are hit in the middle however fast the machine is now."""
+
+    def __init__(self, seed, seconds):
+        self.chance = random.Random(seed)
+        self.seconds = seconds
+
+    def wait(self, process):
+        time.sleep(self.chance.uniform(0, self.seconds))
+        self.seconds *= 1.05 if process.poll() is None else 0.8
+
+
 class CheckpointCase(ProgramCase):
     def setUp(self):
         super().setUp()
@@ -64,28 +77,30 @@ class CheckpointCase(ProgramCase):
         return errors
 
     def stop_anywhere_and_resume(self, num_stops, seed):
-        """Runs that are stopped and killed at random instants and then resumed end with the bits of a whole one; stages
-        that resumed runs went on in."""
+        """Runs that are stopped and killed at random instants and then resumed end with the bits of a whole one; at least
+        `num_stops`, and until one of them went on from a checkpoint."""
         begin = time.monotonic()
         self.good("infer", "run.yaml", "--output", "whole")
-        duration = time.monotonic() - begin
+        instants = Instants(seed, time.monotonic() - begin)
         whole = self.bits("whole")
-        chance = random.Random(seed)
-        stages = set()
-        for kill in range(num_stops):
-            folder = f"r{kill}"
+        stops = went_on = 0
+        while stops < num_stops or went_on == 0:
+            self.assertLess(stops, 10 * num_stops, "no run went on from a checkpoint")
+            folder = f"r{stops}"
             process = self.start("infer", "run.yaml", "--output", folder)
             process.stderr.readline()  # signals are handled by now
-            time.sleep(chance.uniform(0, 0.8) * duration)
-            process.send_signal(signal.SIGKILL if kill % 2 else signal.SIGUSR1)
+            instants.wait(process)
+            process.send_signal(signal.SIGKILL if stops % 2 else signal.SIGUSR1)
             _, errors = process.communicate(timeout=60)
             self.assertIn(process.returncode, (-signal.SIGKILL, 75, 0), errors)
-            if kill % 2 == 0:
+            if "while the run was being prepared" in errors:
+                self.assertFalse((self.folder / folder).exists())
+            elif stops % 2 == 0:
                 self.assertEqual(self.summary(folder)["status"], "interrupted" if process.returncode == 75 else "ok")
             result = self.ended(0, "infer", "run.yaml", "--output", folder, "--resume")
-            stages.update(line.split()[-3] for line in result.stderr.splitlines() if line.startswith("going on after"))
+            went_on += any(line.startswith("going on after") for line in result.stderr.splitlines())
             self.assertEqual(self.bits(folder), whole, result.stderr)
-        return stages
+            stops += 1
 
     def expect_gamma(self, marginal, shape, rate):
         sd = shape ** 0.5 / rate

@@ -517,6 +517,7 @@ ExitCode infer(const InferOptions& options) {
   expect_to_run_again();
   CommCost communication;
   const std::unique_ptr<Communicator> ranks = open_ranks(&communication);
+  if (ranks->rank() == 0) say_when_stopped_early();
   SOJOURN_EXPECTS(options.run != "-" || ranks->size() == 1, UsageError,
                   "RUN is standard input, which a launcher gives to the first of {} ranks alone; give a file",
                   ranks->size());

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 
 namespace sojourn::cli {
@@ -14,9 +15,15 @@ volatile std::sig_atomic_t first_signal = 0;
 volatile std::sig_atomic_t is_graceful = 0;
 volatile std::sig_atomic_t num_uninterrupted = 0;
 volatile std::sig_atomic_t runs_again = 0;
+volatile std::sig_atomic_t says_so = 0;
 
 ExitCode status_of(int signal) {
   return signal != SIGINT && runs_again != 0 ? ExitCode::kCheckpoint : ExitCode::kInterrupted;
+}
+
+template <std::size_t N>
+void write_text(const char (&text)[N]) {
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, N - 1);
 }
 
 extern "C" void on_signal(int signal) {
@@ -25,12 +32,13 @@ extern "C" void on_signal(int signal) {
   if (num_uninterrupted > 0) return;
   if (is_graceful != 0 && (signal != SIGINT || num_by_user == 1)) {
     if (signal != SIGINT) return;
-    constexpr char kMessage[] =
-        "\nstopping after this iteration and writing what there is; Ctrl-C again leaves at once\n";
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage, sizeof kMessage - 1);
+    write_text("\nstopping after this iteration and writing what there is; Ctrl-C again leaves at once\n");
     return;
   }
-  ::_exit(static_cast<int>(status_of(signal)));
+  const ExitCode status = status_of(signal);
+  if (status == ExitCode::kCheckpoint && says_so != 0)
+    write_text("\nstopped while the run was being prepared: nothing is written or lost; start it again\n");
+  ::_exit(static_cast<int>(status));
 }
 
 }  // namespace
@@ -48,6 +56,8 @@ void handle_interrupts() {
 }
 
 void expect_to_run_again() { runs_again = 1; }
+
+void say_when_stopped_early() { says_so = 1; }
 
 StopRequest stop_request() {
   if (num_by_user > 0) return StopRequest::kUser;

@@ -17,6 +17,8 @@ void handle_interrupts();
 
 /// From here on a run that a scheduler stops is one to start again: status 75.
 void expect_to_run_again();
+/// And what a scheduler ends at once says so on standard error; for one rank of a run.
+void say_when_stopped_early();
 
 /// What has come so far; of both the user's.
 StopRequest stop_request();
