@@ -102,8 +102,12 @@ std::unique_ptr<Communicator> open_ranks(CommCost* cost, const Environment& envi
   const LauncherRank launched = launcher_rank(environment, "start the program without a launcher");
   if (launched.size == 1) return make_serial_communicator();
   if (rank_back_end.open == nullptr) {
-    // No rank can be asked what it sees: all see this.
-    if (launched.rank != 0) speak(false);
+    // No rank can be asked what it sees: all see this. Launchers end all ranks when one fails, so the first one, which
+    // speaks, must be the first to leave.
+    if (launched.rank != 0) {
+      speak(false);
+      std::this_thread::sleep_for(kPatience);
+    }
     throw CommError(
         fmt::format("started as {} processes ({}), but this program is built without MPI; build it where MPI is found, "
                     "or start one process",

@@ -303,6 +303,29 @@ TEST(LikelihoodBySteps, ServesWhatTheContourLeaves) {
   EXPECT_EQ(device.device_report().num_on_cpu(), 0);
 }
 
+/// Real poles, but a density so small beside the law that no contour in double certifies it; sums of positive terms do.
+TEST(LikelihoodBySteps, ServesWhatNoContourCertifies) {
+  const int stages = 20;
+  const Model model = erlang(stages);
+  const double time = 0.01, rate = 1.5;
+  const Observations data = times("time\n" + std::to_string(time) + "\n");
+  const auto ask = [&](LawMethod method) {
+    EvaluatorOptions options;
+    options.method = method;
+    DataLikelihood device(model, data, model.graph.unit_reward(), options);
+    device.use_device(testing::suite_likelihoods());
+    return std::pair{evaluate_at(device, one_row({rate})), device.device_report()};
+  };
+  EXPECT_EQ(ask(LawMethod::kContour).second.num_uncertified, 1);
+  const auto [got, report] = ask(LawMethod::kAuto);
+  EXPECT_EQ(report.num_by_steps, 1);
+  EXPECT_EQ(report.num_on_cpu(), 0);
+  const double want =
+      stages * std::log(rate) + (stages - 1) * std::log(time) - rate * time - std::lgamma(double{stages});
+  EXPECT_NEAR(got.value[0], want, 1e-12 * std::abs(want));
+  EXPECT_NEAR(got.gradient(0, 0), stages / rate - time, 1e-12 * stages / rate);
+}
+
 /// Differences of terms that are a million times larger are left to the CPU; what is answered is right.
 TEST(LikelihoodBySteps, SaysWhereProductsLoseTheirDigits) {
   const RateTerm fast{0, 1.0}, slow{1, 1.0};
