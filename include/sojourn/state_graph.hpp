@@ -9,6 +9,7 @@
 
 #include "sojourn/growing_array.hpp"
 #include "sojourn/implied_array.hpp"
+#include "sojourn/integer_rows.hpp"
 
 namespace sojourn {
 
@@ -83,9 +84,9 @@ class StateGraph {
   [[nodiscard]] std::span<const double> reward(std::string_view name) const;
   /// 1 per transient state, 0 where absorbing: time itself.
   [[nodiscard]] const std::vector<double>& unit_reward() const { return unit_reward_; }
-  /// Variables of each state, [num_states, num_variables], empty for explicit models; used by `inspect` and pictures.
-  [[nodiscard]] std::span<const std::int32_t> state_variables(std::int32_t state) const {
-    return {variables_.data() + static_cast<std::size_t>(state) * variable_names_.size(), variable_names_.size()};
+  /// Variables of a state, [num_variables], empty for explicit models; used by `inspect` and pictures.
+  [[nodiscard]] std::vector<std::int32_t> state_variables(std::int32_t state) const {
+    return variables_.width() == 0 ? std::vector<std::int32_t>() : variables_.values(static_cast<std::size_t>(state));
   }
   [[nodiscard]] const std::vector<std::string>& variable_names() const { return variable_names_; }
   /// Memory held by the graph. O(number of rewards).
@@ -114,7 +115,7 @@ class StateGraph {
   std::vector<Reward> rewards_;
   std::vector<double> unit_reward_;
   std::vector<std::string> variable_names_;
-  GrowingArray<std::int32_t> variables_;
+  IntegerRows variables_;
   double largest_base_ = 0;             ///< infinite when a base or coefficient is negative
   double largest_coefficient_sum_ = 0;  ///< of one edge
 };
@@ -133,8 +134,7 @@ class StateGraphBuilder {
   enum class StateRows : std::uint8_t { kToCheck, kExplored };
   /// Replaces all states by the rows of `variables`, [num_states, names.size()]; for explorers that hold them already.
   /// `kExplored` says that no two rows are equal and that the start reaches every state, which is then not checked.
-  void set_states(std::vector<std::string> names, GrowingArray<std::int32_t> variables,
-                  StateRows rows = StateRows::kToCheck);
+  void set_states(std::vector<std::string> names, IntegerRows variables, StateRows rows = StateRows::kToCheck);
   /// Appends a state with its variables (empty when none are named) and returns its index.
   std::int32_t add_state(std::span<const std::int32_t> variables = {});
   /// Terms of one rate are summed and zero coefficients dropped. Edges given in (from, to) order are moved, not sorted.
@@ -182,7 +182,7 @@ class StateGraphBuilder {
   std::vector<InitialMass> initial_;
   std::vector<Reward> rewards_;
   std::vector<std::string> variable_names_;
-  GrowingArray<std::int32_t> variables_;
+  IntegerRows variables_;
 };
 
 /// First edge whose weight is negative or not finite at phi, or -1. Cost: O(edges) at worst, O(num_rates) where every

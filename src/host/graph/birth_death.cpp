@@ -10,10 +10,12 @@ Model birth_death(std::int32_t capacity, std::int32_t start, bool per_head, std:
                   "family 'birth_death': start {} must be in 1 .. capacity {}", start, capacity);
   expect_state_count("birth_death", capacity + 1.0, 1, max_states);
   StateGraphBuilder builder(TimeKind::kContinuous, 2);
-  GrowingArray<std::int32_t> individuals;
-  individuals.extend(static_cast<std::size_t>(capacity) + 1);
-  std::vector<double> reward(individuals.size());
-  for (std::int32_t k = 0; k <= capacity; ++k) reward[k] = individuals[k] = k;
+  IntegerRows individuals(1);
+  std::vector<double> reward;
+  for (std::int32_t k = 0; k <= capacity; ++k) {
+    individuals.append({&k, 1});
+    reward.push_back(k);
+  }
   builder.set_states({"individuals"}, std::move(individuals));
   for (std::int32_t k = 1; k <= capacity; ++k) {
     const double heads = per_head ? k : 1;

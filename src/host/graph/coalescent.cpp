@@ -16,12 +16,11 @@ Model coalescent_lineages(std::int32_t samples, std::int64_t max_states) {
   expect_at_least("coalescent", "samples", samples, 2);
   expect_state_count("coalescent", samples, 1, max_states);
   StateGraphBuilder builder(TimeKind::kContinuous, 1);
-  GrowingArray<std::int32_t> lineages;
-  lineages.extend(samples);
-  std::vector<double> length(samples);
-  for (std::int32_t s = 0; s < samples; ++s) {
-    lineages[s] = samples - s;
-    length[s] = samples - s;
+  IntegerRows lineages(1);
+  std::vector<double> length;
+  for (std::int32_t left = samples; left > 0; --left) {
+    lineages.append({&left, 1});
+    length.push_back(left);
   }
   builder.set_states({"lineages"}, std::move(lineages));
   for (std::int32_t s = 0; s + 1 < samples; ++s) {

@@ -64,7 +64,7 @@ class Exploration {
     collectors_.clear();
     add_rewards(builder);
     move_rows(std::move(edges_), builder);
-    builder.set_states(options_.variable_names, table_.take_variables(), StateGraphBuilder::StateRows::kExplored);
+    builder.set_states(options_.variable_names, table_.take_rows(), StateGraphBuilder::StateRows::kExplored);
     return std::move(builder).build();
   }
 
@@ -76,8 +76,8 @@ class Exploration {
   /// @throws ModelError where the graph of the states found so far would not fit.
   void check_memory(std::int32_t num_expanded) const {
     const auto num_states = static_cast<double>(table_.num_states());
-    const double per_state = 4.0 * static_cast<double>(options_.variable_names.size()) +
-                             8.0 * static_cast<double>(options_.rewards.size() + 1);
+    const double per_state =
+        static_cast<double>(table_.rows().row_bytes()) + 8.0 * static_cast<double>(options_.rewards.size() + 1);
     const double bytes = static_cast<double>(table_.num_bytes() + edges_.num_bytes()) + num_states * per_state;
     SOJOURN_EXPECTS(bytes <= static_cast<double>(bytes_left_), ModelError,
                     "the states do not fit in memory: after {} states were expanded, {} still waiting, the graph takes "
@@ -188,10 +188,12 @@ class Exploration {
   void add_rewards(StateGraphBuilder& builder) {
     const std::size_t num_states = table_.num_states(), num_rewards = options_.rewards.size();
     std::vector<std::vector<double>> values(num_rewards, std::vector<double>(num_states, 0.0));
+    const IntegerRows& rows = table_.rows();
     const auto evaluate = [&](auto& rewards, std::size_t begin, std::size_t end) {
+      std::vector<std::int32_t> row(rows.width());
       for (std::size_t s = begin; s < end && num_rewards > 0; ++s) {
         if (edges_.row_begin[s] == edges_.row_begin[s + 1]) continue;
-        const std::span<const std::int32_t> row = table_.kept_row(static_cast<std::int32_t>(s));
+        rows.decode(rows.row(s), row);
         for (std::size_t r = 0; r < num_rewards; ++r) values[r][s] = rewards[r].second(row);
       }
     };
@@ -220,7 +222,8 @@ class Exploration {
   StateTable::NewRows fresh_;
   std::vector<StateKey> keys_;
   std::vector<std::uint64_t> hashes_;
-  std::vector<std::int32_t> aside_rows_, first_, number_;
+  std::vector<std::uint8_t> aside_rows_;
+  std::vector<std::int32_t> first_, number_;
   std::vector<std::size_t> aside_begin_;
 };
 

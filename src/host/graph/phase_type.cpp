@@ -1,4 +1,3 @@
-#include <numeric>
 
 #include "expects.hpp"
 #include "graph/family_build.hpp"
@@ -12,9 +11,8 @@ constexpr std::int32_t kLargestOrder = 1000;
 /// Stages 0 .. m-1 and the absorbing state m, named by the variable `stage`.
 StateGraphBuilder stage_builder(std::int32_t stages, std::int32_t num_rates) {
   StateGraphBuilder builder(TimeKind::kContinuous, num_rates);
-  GrowingArray<std::int32_t> stage;
-  stage.extend(static_cast<std::size_t>(stages) + 1);
-  std::iota(stage.begin(), stage.end(), 0);
+  IntegerRows stage(1);
+  for (std::int32_t k = 0; k <= stages; ++k) stage.append({&k, 1});
   builder.set_states({"stage"}, std::move(stage));
   return builder;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -58,7 +59,11 @@ void RowCollector::expand_block(std::int32_t begin, std::int32_t end, const Tran
   for (std::int32_t from = begin; from < end; ++from) {
     const std::span row(states_.data() + static_cast<std::size_t>(from - begin) * width, width);
     table_.read_row(from, row);
-    table_.keep_row(from, row);
+    if (table_.keep_row(from, row)) continue;
+    // Rows of a table that is only read cannot be made wider.
+    expect_to_add();
+    table_.widen_rows(row);
+    (void)table_.keep_row(from, row);
   }
   transitions({states_.data(), num_block_states_, width}, *this);
   SOJOURN_EXPECTS(num_begun_ == num_block_states_, UsageError,
@@ -66,6 +71,11 @@ void RowCollector::expand_block(std::int32_t begin, std::int32_t end, const Tran
                   num_begun_, num_block_states_);
   row_end_.push_back(transitions_.size());
   look_up();
+}
+
+/// A table that is only read takes no value that needs more room; one thread alone will find the same.
+void RowCollector::expect_to_add() const {
+  SOJOURN_EXPECTS(new_targets_ == NewTargets::kAdd, ModelError, "a value of {} outgrew its field", describe(source_));
 }
 
 void RowCollector::begin_state(std::size_t k) {
@@ -112,7 +122,7 @@ inline void RowCollector::add_target(const std::int32_t* to, MakeKey&& make_key,
   StateKey key;
   while (!make_key(key)) {
     // Keys are about to change, so those at hand are used first. A table that is only read cannot change.
-    SOJOURN_EXPECTS(new_targets_ == NewTargets::kAdd, ModelError, "a value of {} outgrew its field", describe(source_));
+    expect_to_add();
     const Transition last = transitions_.back();
     transitions_.pop_back();
     look_up();
@@ -120,8 +130,7 @@ inline void RowCollector::add_target(const std::int32_t* to, MakeKey&& make_key,
     table_.make_room_for({to, source_.size()});
     source_key_ = table_.key(from_);
   }
-  lookups_.push_back({key, StateTable::hash_of(key), static_cast<std::uint32_t>(from_ - block_begin_),
-                      static_cast<std::uint32_t>(row_changes_.size())});
+  lookups_.push_back({key, StateTable::hash_of(key), from_, static_cast<std::uint32_t>(row_changes_.size())});
   if (!table_.is_packed()) keep_changes();
   if (lookups_.size() >= kLargestBatch) look_up();
 }
@@ -160,13 +169,16 @@ void RowCollector::emit_change(std::span<const VariableChange> changes, double b
   for (const VariableChange& change : changes) changed_[change.variable] = source_[change.variable];
 }
 
-/// Empty where keys say all.
-inline NearRow RowCollector::target_row(std::size_t lookup) const {
-  if (table_.is_packed()) return {};
-  const std::size_t begin = lookups_[lookup].change_begin;
+/// None where keys say all.
+inline const std::uint8_t* RowCollector::target_row(std::size_t lookup) {
+  if (table_.is_packed()) return nullptr;
+  const IntegerRows& rows = table_.rows();
+  target_row_.resize(rows.row_bytes());
+  std::memcpy(target_row_.data(), rows.row(static_cast<std::size_t>(lookups_[lookup].source)), rows.row_bytes());
   const std::size_t end = lookup + 1 < lookups_.size() ? lookups_[lookup + 1].change_begin : row_changes_.size();
-  return {states_.data() + lookups_[lookup].source * options_.variable_names.size(),
-          std::span(row_changes_).subspan(begin, end - begin)};
+  for (std::size_t c = lookups_[lookup].change_begin; c < end; ++c)
+    rows.put(target_row_.data(), static_cast<std::size_t>(row_changes_[c].variable), row_changes_[c].value);
+  return target_row_.data();
 }
 
 /// Gives the last transitions the indices of their targets.
@@ -178,7 +190,7 @@ void RowCollector::look_up() {
     if (k + 2 * kAhead < count) table_.prefetch(lookups_[k + 2 * kAhead].hash);
     if (k + kAhead < count) table_.prefetch_key(lookups_[k + kAhead].hash);
     const Lookup& lookup = lookups_[k];
-    const NearRow row = target_row(k);
+    const std::uint8_t* const row = target_row(k);
     if (new_targets_ == NewTargets::kAdd) {
       transition[k].to = table_.find_or_add(lookup.key, lookup.hash, row);
       if (transition[k].to >= max_states_) refuse_more_states(transitions_.size() - count + k);
@@ -191,8 +203,8 @@ void RowCollector::look_up() {
   row_changes_.clear();
 }
 
-std::int32_t RowCollector::keep_aside(const Lookup& lookup, const NearRow& row, std::size_t transition) {
-  const std::size_t count = aside_keys_.size(), width = options_.variable_names.size();
+std::int32_t RowCollector::keep_aside(const Lookup& lookup, const std::uint8_t* row, std::size_t transition) {
+  const std::size_t count = aside_keys_.size(), width = table_.rows().row_bytes();
   if (2 * (count + 1) > aside_slots_.size()) {
     aside_slots_.assign(std::max<std::size_t>(256, 4 * aside_slots_.size()), -1);
     const std::size_t mask = aside_slots_.size() - 1;
@@ -213,10 +225,7 @@ std::int32_t RowCollector::keep_aside(const Lookup& lookup, const NearRow& row, 
   aside_slots_[place] = static_cast<std::int32_t>(count);
   aside_keys_.push_back(lookup.key);
   aside_hashes_.push_back(lookup.hash);
-  if (!table_.is_packed()) {
-    aside_rows_.resize((count + 1) * width);
-    row.write({aside_rows_.data() + count * width, width});
-  }
+  if (!table_.is_packed()) aside_rows_.insert(aside_rows_.end(), row, row + width);
   return -1 - static_cast<std::int32_t>(count);
 }
 
@@ -321,7 +330,7 @@ void RowCollector::refuse_more_states(std::size_t transition) const {
   }
   constexpr double kStateBytes = 60, kEdgeBytes = 20;  // with its key and place in the table; of one term alone
   const std::int64_t num_states = std::max<std::int64_t>(table_.num_states(), max_states_ + 1);
-  const double per_state = kStateBytes + 4.0 * static_cast<double>(source_.size());
+  const double per_state = kStateBytes + static_cast<double>(table_.rows().row_bytes());
   const double bytes = per_state * static_cast<double>(num_states) + kEdgeBytes * static_cast<double>(num_edges);
   throw ModelError(
       fmt::format("state limit {} (--max-states) exceeded after {} states were expanded, {} still waiting; the graph "

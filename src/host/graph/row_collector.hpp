@@ -47,7 +47,8 @@ class RowCollector final : public TransitionBlockSink {
   /// Rows kept aside, each once, in the order of their first transition.
   [[nodiscard]] std::span<const StateKey> aside_keys() const { return aside_keys_; }
   [[nodiscard]] std::span<const std::uint64_t> aside_hashes() const { return aside_hashes_; }
-  [[nodiscard]] std::span<const std::int32_t> aside_rows() const { return aside_rows_; }
+  /// As the table holds rows, where keys are hashes.
+  [[nodiscard]] std::span<const std::uint8_t> aside_rows() const { return aside_rows_; }
 
  private:
   struct Transition {
@@ -58,17 +59,23 @@ class RowCollector final : public TransitionBlockSink {
   struct Lookup {
     StateKey key;
     std::uint64_t hash;
-    std::uint32_t source, change_begin;  ///< in states_ and row_changes_, where keys are hashes
+    std::int32_t source;         ///< a state
+    std::uint32_t change_begin;  ///< in row_changes_, where keys are hashes
+  };
+  /// A value that a target's row has in place of its source's.
+  struct RowChange {
+    std::int32_t variable, value;
   };
 
+  void expect_to_add() const;
   [[nodiscard]] std::string describe(std::span<const std::int32_t> state) const;
   bool add_transition(double base, std::span<const RateTerm> terms);
   void expand_block(std::int32_t begin, std::int32_t end, const TransitionBlockFunction& transitions);
   template <class MakeKey, class KeepChanges>
   void add_target(const std::int32_t* to, MakeKey&& make_key, KeepChanges&& keep_changes);
-  [[nodiscard]] NearRow target_row(std::size_t lookup) const;
+  const std::uint8_t* target_row(std::size_t lookup);
   void look_up();
-  std::int32_t keep_aside(const Lookup& lookup, const NearRow& row, std::size_t transition);
+  std::int32_t keep_aside(const Lookup& lookup, const std::uint8_t* row, std::size_t transition);
   void write_known_rows(EdgeRows& rows);
   void write_merged(std::span<const std::uint64_t> same_target, const Transition* row, EdgeRows& rows);
   void append_terms(std::span<const RateTerm> terms, std::size_t begin, EdgeRows& rows);
@@ -90,9 +97,10 @@ class RowCollector final : public TransitionBlockSink {
   std::vector<std::size_t> row_end_;  ///< in transitions_
   std::vector<Lookup> lookups_;       ///< of the last transitions
   std::vector<RowChange> row_changes_;
+  std::vector<std::uint8_t> target_row_;
   std::vector<StateKey> aside_keys_;
   std::vector<std::uint64_t> aside_hashes_;
-  std::vector<std::int32_t> aside_rows_;
+  std::vector<std::uint8_t> aside_rows_;
   std::vector<std::int32_t> aside_slots_;  ///< hash table of indices, -1 where empty
   std::vector<double> coefficient_;        ///< [num_rates], 0 between merges
   std::vector<std::uint8_t> is_used_;

@@ -16,10 +16,10 @@ namespace {
 constexpr double kSumTolerance = 1e-12;
 constexpr std::size_t kListedStates = 8;
 
-std::uint64_t row_hash(std::span<const std::int32_t> row) {
+std::uint64_t row_hash(std::span<const std::uint8_t> row) {
   std::uint64_t hash = 0x9e3779b97f4a7c15ULL;
-  for (const std::int32_t value : row) {
-    hash = (hash ^ static_cast<std::uint32_t>(value)) * 0xff51afd7ed558ccdULL;
+  for (const std::uint8_t byte : row) {
+    hash = (hash ^ byte) * 0xff51afd7ed558ccdULL;
     hash ^= hash >> 32;
   }
   return hash;
@@ -47,7 +47,7 @@ void insert_term(GrowingArray<RateTerm>& terms, std::size_t begin, const RateTer
 
 std::int64_t StateGraph::num_bytes() const {
   std::size_t bytes = 8 * (edge_begin_.capacity() + unit_reward_.capacity()) + base_.num_bytes() +
-                      term_begin_.num_bytes() + 4 * (edge_to_.capacity() + variables_.capacity()) +
+                      term_begin_.num_bytes() + 4 * edge_to_.capacity() + variables_.num_bytes() +
                       sizeof(RateTerm) * terms_.capacity();
   for (const Reward& reward : rewards_) bytes += 8 * reward.values.capacity();
   return static_cast<std::int64_t>(bytes);
@@ -76,13 +76,15 @@ std::span<const double> StateGraph::reward(std::string_view name) const {
 
 void StateGraphBuilder::ensure_states(std::int32_t num_states) { num_states_ = std::max(num_states_, num_states); }
 
-void StateGraphBuilder::set_variable_names(std::vector<std::string> names) { variable_names_ = std::move(names); }
+void StateGraphBuilder::set_variable_names(std::vector<std::string> names) {
+  variables_ = IntegerRows(names.size());
+  variable_names_ = std::move(names);
+}
 
-void StateGraphBuilder::set_states(std::vector<std::string> names, GrowingArray<std::int32_t> variables,
-                                   StateRows rows) {
-  SOJOURN_EXPECTS(!names.empty() && variables.size() % names.size() == 0, ModelError,
-                  "state variables: {} values do not fill rows of {}", variables.size(), names.size());
-  num_states_ = static_cast<std::int32_t>(variables.size() / names.size());
+void StateGraphBuilder::set_states(std::vector<std::string> names, IntegerRows variables, StateRows rows) {
+  SOJOURN_EXPECTS(!names.empty() && variables.width() == names.size(), ModelError,
+                  "state variables: rows of {} values for {} names", variables.width(), names.size());
+  num_states_ = static_cast<std::int32_t>(variables.size());
   variable_names_ = std::move(names);
   variables_ = std::move(variables);
   state_rows_ = rows;
@@ -136,15 +138,12 @@ void StateGraphBuilder::add_reward(std::string name, std::vector<double> values)
 void StateGraphBuilder::check_states() const {
   SOJOURN_EXPECTS(num_states_ > 0, ModelError, "the graph has no states; add at least one absorbing state");
   SOJOURN_EXPECTS(num_rates_ >= 0, ModelError, "the number of rates {} must be >= 0", num_rates_);
-  const std::size_t width = variable_names_.size();
-  if (width == 0) return;
-  SOJOURN_EXPECTS(variables_.size() == width * static_cast<std::size_t>(num_states_), ModelError,
-                  "variables are given for {} of {} states; add every state with its variables",
-                  variables_.size() / width, num_states_);
+  if (variable_names_.empty()) return;
+  SOJOURN_EXPECTS(std::cmp_equal(variables_.size(), num_states_), ModelError,
+                  "variables are given for {} of {} states; add every state with its variables", variables_.size(),
+                  num_states_);
   if (state_rows_ == StateRows::kExplored) return;
-  const auto row = [&](std::int32_t s) {
-    return std::span<const std::int32_t>(variables_.data() + static_cast<std::size_t>(s) * width, width);
-  };
+  const auto row = [&](std::int32_t s) { return std::span(variables_.row(s), variables_.row_bytes()); };
   std::vector<std::pair<std::uint64_t, std::int32_t>> hashes(num_states_);
   for (std::int32_t s = 0; s < num_states_; ++s) hashes[s] = {row_hash(row(s)), s};
   std::sort(hashes.begin(), hashes.end());
@@ -154,7 +153,7 @@ void StateGraphBuilder::check_states() const {
     for (std::size_t j = k; j-- > 0 && hashes[j].first == hashes[k].first;)
       SOJOURN_EXPECTS(!std::ranges::equal(row(hashes[j].second), row(hashes[k].second)), ModelError,
                       "state {}: the same variables as state {} ({}); merge them into one state", hashes[k].second,
-                      hashes[j].second, fmt::join(row(hashes[k].second), ", "));
+                      hashes[j].second, fmt::join(variables_.values(hashes[k].second), ", "));
 }
 
 /// Whether an edge passes every check of `check_edge`, in few steps; takes its weight into the bounds.

@@ -37,7 +37,11 @@ inline bool for_each_difference(const std::int32_t* a, const std::int32_t* b, st
 }  // namespace
 
 StateTable::StateTable(std::size_t num_variables)
-    : num_variables_(num_variables), fields_(num_variables), lowest_(num_variables, 0), highest_(num_variables, 0) {
+    : num_variables_(num_variables),
+      fields_(num_variables),
+      lowest_(num_variables, 0),
+      highest_(num_variables, 0),
+      rows_(num_variables) {
   lay_out_fields();
   rebuild();
 }
@@ -59,6 +63,7 @@ bool StateTable::make_key(const std::int32_t* row, const std::int32_t* near, con
   key = near_key;
   if (!is_packed_) {
     return for_each_difference(row, near, num_variables_, [&](std::size_t v) {
+      if (!rows_.fits(row[v])) return false;
       change_hash(static_cast<std::int32_t>(v), near[v], row[v], key);
       return true;
     });
@@ -170,7 +175,7 @@ void StateTable::pack_again(std::span<const Field> before) {
 }
 
 void StateTable::make_room_for(std::span<const std::int32_t> row) {
-  if (!is_packed_) return;
+  if (!is_packed_) return rows_.widen_for(row);
   const std::vector<Field> before = fields_;
   widen_to_held();
   for (std::size_t v = 0; v < num_variables_; ++v) {
@@ -181,13 +186,15 @@ void StateTable::make_room_for(std::span<const std::int32_t> row) {
   if (is_packed_) {
     pack_again(before);
   } else {
-    variables_.clear();
-    variables_.reserve(keys_.size() * num_variables_);
+    rows_ = IntegerRows(num_variables_);
+    rows_.widen_for(lowest_);
+    rows_.widen_for(highest_);
+    rows_.reserve(keys_.size());
     std::vector<std::int32_t> values(num_variables_);
     for (StateKey& key : keys_) {
       for (std::size_t v = 0; v < num_variables_; ++v) values[v] = read(before[v], key);
       key = hashed_key(values.data());
-      variables_.append(values);
+      rows_.append(values);
     }
   }
   rebuild();
@@ -228,22 +235,7 @@ void StateTable::reserve(std::size_t most_used) {
   }
 }
 
-bool StateTable::equal(const std::int32_t* values, const NearRow& row) const {
-  // Both differ from the row nearby in the same places, if the values do in as many as the changes: a count has no
-  // branches.
-  std::int32_t num_changed = 0;
-  for (std::size_t c = 0; c < row.changes.size(); ++c) {
-    const std::int32_t variable = row.changes[c].variable, value = row.changes[c].value;
-    if (values[variable] != value) return false;
-    const auto is_same = [variable](const RowChange& earlier) { return earlier.variable == variable; };
-    if (value != row.near[variable] && std::ranges::none_of(row.changes.first(c), is_same)) ++num_changed;
-  }
-  std::int32_t num_different = 0;
-  for (std::size_t v = 0; v < num_variables_; ++v) num_different += values[v] != row.near[v] ? 1 : 0;
-  return num_different == num_changed;
-}
-
-std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, const NearRow& row) {
+std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, const std::uint8_t* row) {
   const std::int32_t known = find(key, hash, row);
   if (known >= 0) return known;
   reserve(++shards_[hash >> kShardShift].num_used);
@@ -251,21 +243,23 @@ std::int32_t StateTable::find_or_add(const StateKey& key, std::uint64_t hash, co
   settle_slot(hash, state);
   keys_.push_back(key);
   if (!is_packed_) {
-    variables_.extend(variables_.size() + num_variables_);
-    row.write({variables_.end() - num_variables_, num_variables_});
+    rows_.resize(static_cast<std::size_t>(state) + 1);
+    std::memcpy(rows_.row(static_cast<std::size_t>(state)), row, rows_.row_bytes());
   }
   return state;
 }
 
 std::int32_t StateTable::find_or_add(std::span<const std::int32_t> row) {
   StateKey key;
-  if (is_packed_ && !pack(row.data(), key)) make_room_for(row);
+  if (is_packed_ ? !pack(row.data(), key) : !rows_.fits(row)) make_room_for(row);
   if (is_packed_) {
     (void)pack(row.data(), key);
-  } else {
-    key = hashed_key(row.data());
+    return find_or_add(key, hash_of(key), nullptr);
   }
-  return find_or_add(key, hash_of(key), NearRow{row.data(), {}});
+  key = hashed_key(row.data());
+  std::vector<std::uint8_t> held(rows_.row_bytes());
+  rows_.encode(row, held.data());
+  return find_or_add(key, hash_of(key), held.data());
 }
 
 void StateTable::reserve_for(const NewRows& fresh) {
@@ -280,9 +274,8 @@ void StateTable::enter(int shard_index, const NewRows& fresh, std::span<std::int
   const auto is_same = [&](std::int32_t a, std::int32_t b) {
     if (fresh.keys[a] != fresh.keys[b]) return false;
     if (is_packed_) return true;
-    const std::int32_t* row_a = fresh.rows + static_cast<std::size_t>(a) * num_variables_;
-    const std::int32_t* row_b = fresh.rows + static_cast<std::size_t>(b) * num_variables_;
-    return std::equal(row_a, row_a + num_variables_, row_b);
+    return equal(fresh.rows + static_cast<std::size_t>(a) * rows_.row_bytes(),
+                 fresh.rows + static_cast<std::size_t>(b) * rows_.row_bytes());
   };
   for (const std::int32_t n : rows) {
     const auto tag = static_cast<std::uint32_t>(fresh.hashes[n] >> 32);
@@ -302,7 +295,7 @@ void StateTable::enter(int shard_index, const NewRows& fresh, std::span<std::int
 
 void StateTable::extend(std::int32_t num_states) {
   keys_.resize(num_states);
-  if (!is_packed_) variables_.extend(static_cast<std::size_t>(num_states) * num_variables_);
+  if (!is_packed_) rows_.resize(static_cast<std::size_t>(num_states));
 }
 
 void StateTable::settle(int shard_index, const NewRows& fresh, std::span<const std::int32_t> number) {
@@ -313,8 +306,8 @@ void StateTable::settle(int shard_index, const NewRows& fresh, std::span<const s
     slots_[place].state = state;
     keys_[state] = fresh.keys[n];
     if (is_packed_) continue;
-    std::copy_n(fresh.rows + static_cast<std::size_t>(n) * num_variables_, num_variables_,
-                variables_.begin() + static_cast<std::size_t>(state) * num_variables_);
+    std::memcpy(rows_.row(static_cast<std::size_t>(state)),
+                fresh.rows + static_cast<std::size_t>(n) * rows_.row_bytes(), rows_.row_bytes());
   }
   shard.num_used += shard.entered.size();
   shard.entered.clear();
@@ -324,8 +317,7 @@ void StateTable::forget_entered() { rebuild(); }
 
 void StateTable::read_row(std::int32_t state, std::span<std::int32_t> row) const {
   if (!is_packed_) {
-    std::copy_n(variables_.begin() + static_cast<std::size_t>(state) * num_variables_, num_variables_, row.begin());
-    return;
+    return rows_.decode(rows_.row(static_cast<std::size_t>(state)), row);
   }
   const StateKey key = keys_[state];
   for (std::size_t v = 0; v < num_variables_; ++v) row[v] = read(fields_[v], key);
@@ -338,26 +330,29 @@ std::vector<std::int32_t> StateTable::row(std::int32_t state) const {
 }
 
 std::int64_t StateTable::num_bytes() const {
-  return static_cast<std::int64_t>(variables_.capacity() * sizeof(std::int32_t) + keys_.capacity() * sizeof(StateKey) +
+  return static_cast<std::int64_t>(rows_.num_bytes() + keys_.capacity() * sizeof(StateKey) +
                                    slots_.capacity() * sizeof(Slot));
 }
 
 void StateTable::make_room_for_rows(std::int32_t end) {
-  if (is_packed_) variables_.extend(static_cast<std::size_t>(end) * num_variables_);
+  if (is_packed_) rows_.resize(static_cast<std::size_t>(end));
 }
 
-void StateTable::keep_row(std::int32_t state, std::span<const std::int32_t> row) {
-  if (is_packed_) std::ranges::copy(row, variables_.begin() + static_cast<std::size_t>(state) * num_variables_);
+bool StateTable::keep_row(std::int32_t state, std::span<const std::int32_t> row) {
+  if (!is_packed_) return true;
+  if (!rows_.fits(row)) return false;
+  rows_.encode(row, rows_.row(static_cast<std::size_t>(state)));
+  return true;
 }
 
-GrowingArray<std::int32_t> StateTable::take_variables() {
+IntegerRows StateTable::take_rows() {
   slots_ = {};
-  GrowingArray<std::int32_t> values = std::move(variables_);
+  IntegerRows rows = std::move(rows_);
   keys_ = {};
-  variables_ = {};
+  rows_ = IntegerRows(num_variables_);
   shard_bits_ = 0;
   rebuild();
-  return values;
+  return rows;
 }
 
 }  // namespace sojourn

@@ -9,6 +9,7 @@
 #include "graph/large_page_vector.hpp"
 #include "sojourn/explore.hpp"
 #include "sojourn/growing_array.hpp"
+#include "sojourn/integer_rows.hpp"
 
 namespace sojourn {
 
@@ -18,22 +19,6 @@ struct StateKey {
   bool operator==(const StateKey&) const = default;
 };
 
-/// A value that a row has in place of another row's.
-struct RowChange {
-  std::int32_t variable, value;
-};
-
-/// A row as another one [num_variables] with some of its values replaced. A variable may be named twice with one value.
-struct NearRow {
-  const std::int32_t* near = nullptr;
-  std::span<const RowChange> changes;
-
-  void write(std::span<std::int32_t> row) const {
-    std::copy_n(near, row.size(), row.begin());
-    for (const RowChange& change : changes) row[change.variable] = change.value;
-  }
-};
-
 /// The states found so far, each a row of integers, with a look-up from row to index.
 ///
 /// A row is packed into a 128-bit key while the bits that the values seen need fit: every variable has a field, and a
@@ -41,7 +26,7 @@ struct NearRow {
 /// that is kept of a row. Where 128 bits cannot hold the fields the key is a hash, rows are kept as well, and a hit is
 /// confirmed against them. Keys are found by linear probing in shards of (index, tag) at most 60 % full, by the high
 /// bits of the key's hash: different shards may be written by different threads. Cost: O(num_variables) a look-up; 16
-/// bytes a state for the key and 13 to 27 for the table, and the row where it is hashed.
+/// bytes a state for the key and 13 to 27 for the table, and the row, of one to four bytes a value, where it is hashed.
 class StateTable {
  public:
   explicit StateTable(std::size_t num_variables);
@@ -57,15 +42,16 @@ class StateTable {
   /// Keeps rows that were read, so that they need not be unpacked again. Different rows may be kept by different
   /// threads, once there is room for those below `end`.
   void make_room_for_rows(std::int32_t end);
-  void keep_row(std::int32_t state, std::span<const std::int32_t> row);
-  [[nodiscard]] std::span<const std::int32_t> kept_row(std::int32_t state) const {
-    return {variables_.data() + static_cast<std::size_t>(state) * num_variables_, num_variables_};
-  }
-  /// Gives the rows away, [num_states, num_variables]; the table is empty afterwards.
-  GrowingArray<std::int32_t> take_variables();
+  /// @return false where a value needs more bytes than rows have; `widen_rows` then gives them.
+  [[nodiscard]] bool keep_row(std::int32_t state, std::span<const std::int32_t> row);
+  void widen_rows(std::span<const std::int32_t> row) { rows_.widen_for(row); }
+  /// The rows kept: of all states where keys are hashes.
+  [[nodiscard]] const IntegerRows& rows() const { return rows_; }
+  /// Gives the rows away; the table is empty afterwards.
+  IntegerRows take_rows();
 
   /// Key of a row given one of another row and its key: cheap where they differ in few places.
-  /// @return false where a value does not fit its field; `make_room_for` then lays the fields out anew.
+  /// @return false where a value does not fit its field, or a row; `make_room_for` then lays the fields out anew.
   [[nodiscard]] bool make_key(const std::int32_t* row, const std::int32_t* near, const StateKey& near_key,
                               StateKey& key) const;
   /// The same for the row that changes made of the other one.
@@ -77,7 +63,9 @@ class StateTable {
         const std::int32_t v = changes[c].variable;
         bool seen = false;
         for (std::size_t b = 0; b < c; ++b) seen = seen || changes[b].variable == v;
-        if (!seen) change_hash(v, near[v], row[v], key);
+        if (seen) continue;
+        if (!rows_.fits(row[v])) return false;
+        change_hash(v, near[v], row[v], key);
       }
       return true;
     }
@@ -99,27 +87,30 @@ class StateTable {
   void prefetch(std::uint64_t hash) const { __builtin_prefetch(&slots_[first_place(hash)]); }
   /// To follow on `prefetch` a little later: the key that a look-up will most likely compare.
   void prefetch_key(std::uint64_t hash) const {
-    constexpr std::size_t kLine = 64 / sizeof(std::int32_t);
+    constexpr std::size_t kLine = 64;
     const std::int32_t state = slots_[first_place(hash)].state;
     if (state < 0) return;
     __builtin_prefetch(&keys_[state]);
     if (is_packed_) return;
-    const std::span<const std::int32_t> row = kept_row(state);
-    for (std::size_t v = 0; v < num_variables_; v += kLine) __builtin_prefetch(row.data() + v);
+    const std::uint8_t* const row = rows_.row(static_cast<std::size_t>(state));
+    for (std::size_t byte = 0; byte < rows_.row_bytes(); byte += kLine) __builtin_prefetch(row + byte);
   }
-  /// -1 where there is none. `row` is read where keys are hashes alone.
-  [[nodiscard]] std::int32_t find(const StateKey& key, std::uint64_t hash, const NearRow& row) const {
+  /// -1 where there is none. `row`, as `rows()` has them, is read where keys are hashes alone.
+  [[nodiscard]] std::int32_t find(const StateKey& key, std::uint64_t hash, const std::uint8_t* row) const {
     const auto tag = static_cast<std::uint32_t>(hash >> 32);
     for (std::size_t place = first_place(hash); slots_[place].state >= 0; place = next_place(place)) {
       const Slot slot = slots_[place];
-      if (slot.tag == tag && keys_[slot.state] == key && (is_packed_ || equal(kept_row(slot.state).data(), row)))
+      if (slot.tag == tag && keys_[slot.state] == key &&
+          (is_packed_ || equal(rows_.row(static_cast<std::size_t>(slot.state)), row)))
         return slot.state;
     }
     return -1;
   }
-  std::int32_t find_or_add(const StateKey& key, std::uint64_t hash, const NearRow& row);
-  /// Whether the values [num_variables] are those of `row`.
-  [[nodiscard]] bool equal(const std::int32_t* values, const NearRow& row) const;
+  std::int32_t find_or_add(const StateKey& key, std::uint64_t hash, const std::uint8_t* row);
+  /// Of rows as `rows()` has them.
+  [[nodiscard]] bool equal(const std::uint8_t* a, const std::uint8_t* b) const {
+    return std::memcmp(a, b, rows_.row_bytes()) == 0;
+  }
 
   static constexpr int kNumShards = 64;
   static constexpr int kShardShift = 58;
@@ -127,7 +118,7 @@ class StateTable {
   struct NewRows {
     std::span<const StateKey> keys;
     std::span<const std::uint64_t> hashes;
-    const std::int32_t* rows;  ///< [n, num_variables] where keys are hashes
+    const std::uint8_t* rows;  ///< one after another, as `rows()` has them, where keys are hashes
     /// [kNumShards] numbers of the rows of each shard, ascending.
     std::array<std::vector<std::int32_t>, kNumShards> of_shard;
   };
@@ -214,7 +205,7 @@ class StateTable {
   bool is_packed_ = true;
   std::vector<Field> fields_;
   std::vector<std::int32_t> lowest_, highest_;  ///< values that the fields were laid out for
-  GrowingArray<std::int32_t> variables_;        ///< rows kept; [num_states, num_variables] where keys are hashes
+  IntegerRows rows_;                            ///< those kept
   LargePageVector<StateKey> keys_;
   int shard_bits_ = 0;  ///< each shard has 2^shard_bits_ slots
   std::uint64_t place_mask_ = 0;

@@ -276,24 +276,8 @@ TEST(StateTable, AgreesWithAMap) {
   expect_like_map(60, 50, 0, true);   // packed at first, hashed later
   expect_like_map(200, 2, 0, false);  // more variables than bits
   expect_like_map(4, 0x7fffffff, -0x3fffffff, false);
-}
-
-TEST(StateTable, ComparesWithARowNearby) {
-  const StateTable table(5);
-  const std::int32_t near[] = {1, 2, 3, 4, 5};
-  const auto equal = [&](std::vector<std::int32_t> values, std::vector<RowChange> changes) {
-    return table.equal(values.data(), {near, changes});
-  };
-  EXPECT_TRUE(equal({1, 2, 3, 4, 5}, {}));
-  EXPECT_FALSE(equal({1, 2, 3, 4, 6}, {}));
-  EXPECT_TRUE(equal({1, 7, 3, 4, 6}, {{4, 6}, {1, 7}}));
-  EXPECT_TRUE(equal({1, 7, 3, 4, 5}, {{1, 7}, {1, 7}}));  // a change named twice is one
-  EXPECT_TRUE(equal({1, 2, 3, 4, 6}, {{4, 6}, {0, 1}}));  // a change to the same value is none
-  EXPECT_FALSE(equal({1, 7, 3, 4, 6}, {{1, 7}}));
-  EXPECT_FALSE(equal({1, 7, 3, 4, 6}, {{1, 7}, {1, 7}}));
-  EXPECT_FALSE(equal({1, 7, 3, 4, 6}, {{1, 7}, {0, 1}}));
-  EXPECT_FALSE(equal({1, 2, 3, 4, 5}, {{1, 7}}));
-  EXPECT_FALSE(equal({1, 8, 3, 4, 5}, {{1, 7}}));
+  expect_like_map(140, 200, -1, true);    // hashed rows of one byte a value, then of two
+  expect_like_map(140, 70'000, 0, true);  // and of four
 }
 
 TEST(StateTable, PacksWhileTheBitsFit) {

@@ -119,7 +119,7 @@ ExploreOptions cube_options() {
 }
 TransitionFunction cube(std::int32_t side, std::int32_t stride) {
   // Scratch that is captured: each thread must have its own.
-  return [side, stride, to = std::vector<std::int32_t>(3)](State s, TransitionSink& sink) mutable {
+  return [side, stride, to = std::vector<std::int32_t>()](State s, TransitionSink& sink) mutable {
     if (s[0] == (side - 1) * stride && s[1] == s[0] && s[2] == s[0]) return;
     for (std::int32_t v = 2; v >= 0; --v) {
       if (std::abs(s[v]) == (side - 1) * std::abs(stride)) continue;
@@ -162,6 +162,18 @@ TEST(ExploreThreads, ValuesThatOutgrowTheirFields) {
   // 200 million and below 0: the fields of the key are laid out anew in the middle of levels.
   expect_same_graph(cube_options(), cube(44, 6'000'000));
   expect_same_graph(cube_options(), cube(44, -6'000'000));
+}
+
+TEST(ExploreThreads, ValuesThatOutgrowTheirBytes) {
+  // Past 127 and past 32,767 in the middle of levels, with rows beside packed keys and with rows under hashed ones.
+  for (const std::int32_t stride : {7, -7, 1500}) {
+    expect_same_graph(cube_options(), cube(30, stride));
+    ExploreOptions wide = cube_options();
+    for (int v = 3; v < 140; ++v) wide.variable_names.push_back("v" + std::to_string(v));
+    wide.initial.front().first.resize(140, 0);
+    wide.initial.front().first[70] = -100;
+    expect_same_graph(wide, cube(30, stride));
+  }
 }
 
 TEST(ExploreThreads, StatesWiderThanAKey) {
