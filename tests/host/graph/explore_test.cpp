@@ -280,6 +280,40 @@ TEST(StateTable, AgreesWithAMap) {
   expect_like_map(140, 70'000, 0, true);  // and of four
 }
 
+/// Rows whose hashes collide stay apart: one by one, and entered together.
+TEST(StateTable, ComparesRowsOfOneHash) {
+  StateTable table(200);
+  ASSERT_FALSE(table.is_packed());
+  ASSERT_EQ(table.rows().row_bytes(), 200);
+  std::vector<std::vector<std::uint8_t>> rows(4, std::vector<std::uint8_t>(200, 1));
+  rows[1][0] = 2;
+  rows[2][199] = 2;
+  rows[3][100] = 2;
+  const StateKey key{{5, 7}};
+  const std::uint64_t hash = StateTable::hash_of(key);
+  for (std::int32_t n = 0; n < 3; ++n) EXPECT_EQ(table.find_or_add(key, hash, rows[n].data()), n);
+  for (std::int32_t n = 0; n < 3; ++n) EXPECT_EQ(table.find(key, hash, rows[n].data()), n);
+  EXPECT_EQ(table.find(key, hash, rows[3].data()), -1);
+  std::vector<std::uint8_t> entered;
+  for (const int n : {3, 3, 0}) entered.insert(entered.end(), rows[n].begin(), rows[n].end());
+  entered[2 * 200 + 50] = 3;
+  const std::vector<StateKey> keys(3, key);
+  const std::vector<std::uint64_t> hashes(3, hash);
+  StateTable::NewRows fresh{keys, hashes, entered.data(), {}};
+  const int shard = static_cast<int>(hash >> StateTable::kShardShift);
+  fresh.of_shard[shard] = {0, 1, 2};
+  table.reserve_for(fresh);
+  std::vector<std::int32_t> first(3, -1);
+  table.enter(shard, fresh, first);
+  EXPECT_THAT(first, ElementsAre(0, 0, 2));
+  table.extend(5);
+  const std::int32_t numbers[] = {3, 3, 4};
+  table.settle(shard, fresh, numbers);
+  EXPECT_EQ(table.find(key, hash, rows[3].data()), 3);
+  EXPECT_EQ(table.find(key, hash, entered.data() + 400), 4);
+  EXPECT_EQ(table.row(4)[50], 3);
+}
+
 TEST(StateTable, PacksWhileTheBitsFit) {
   StateTable table(4);
   const std::int32_t low = std::numeric_limits<std::int32_t>::min(), high = std::numeric_limits<std::int32_t>::max();
