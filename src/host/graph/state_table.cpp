@@ -187,8 +187,7 @@ void StateTable::make_room_for(std::span<const std::int32_t> row) {
     pack_again(before);
   } else {
     rows_ = IntegerRows(num_variables_);
-    rows_.widen_for(lowest_);
-    rows_.widen_for(highest_);
+    rows_.widen_for(row);
     rows_.reserve(keys_.size());
     std::vector<std::int32_t> values(num_variables_);
     for (StateKey& key : keys_) {

@@ -326,6 +326,14 @@ TEST(StateTable, PacksWhileTheBitsFit) {
   wide.find_or_add(std::vector<std::int32_t>{high, high, high, high, high});
   EXPECT_FALSE(wide.is_packed());
   EXPECT_EQ(wide.find_or_add(std::vector<std::int32_t>{low, low, low, low, low}), 0);
+  // From packed zeros at once to hashed rows of four bytes a value.
+  StateTable at_once(5);
+  const std::vector<std::int32_t> zeros(5, 0), highs(5, high);
+  at_once.find_or_add(zeros);
+  EXPECT_EQ(at_once.find_or_add(highs), 1);
+  EXPECT_FALSE(at_once.is_packed());
+  EXPECT_EQ(at_once.row(1), highs);
+  EXPECT_EQ(at_once.find_or_add(zeros), 0);
 }
 
 }  // namespace
