@@ -173,6 +173,13 @@ TEST(ExploreThreads, ValuesThatOutgrowTheirBytes) {
     wide.initial.front().first.resize(140, 0);
     wide.initial.front().first[70] = -100;
     expect_same_graph(wide, cube(30, stride));
+    // By changes alone, of which the last one leads furthest.
+    expect_same_graph(wide, [stride](State s, TransitionSink& sink) {
+      for (std::int32_t v = 0; v < 3; ++v) {
+        const VariableChange changes[] = {{70, 0}, {v, stride}};
+        if (std::abs(s[v]) < 29 * std::abs(stride)) sink.emit_change(changes, 1.0, {});
+      }
+    });
   }
 }
 
