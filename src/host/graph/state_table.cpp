@@ -73,7 +73,11 @@ bool StateTable::make_key(const std::int32_t* row, const std::int32_t* near, con
 
 StateKey StateTable::hashed_key(const std::int32_t* row) const {
   StateKey key{};
-  for (std::size_t v = 0; v < num_variables_; ++v) add_hash(static_cast<std::int32_t>(v), row[v], key);
+  for (std::size_t v = 0; v < num_variables_; ++v) {
+    const StateKey hash = known_hash(static_cast<std::int32_t>(v), row[v]);
+    key.word[0] += hash.word[0];
+    key.word[1] += hash.word[1];
+  }
   return key;
 }
 
@@ -102,7 +106,13 @@ void StateTable::lay_out_fields() {
   std::vector<int> widths(num_variables_);
   for (std::size_t v = 0; v < num_variables_; ++v) widths[v] = bits_for(lowest_[v], highest_[v]);
   is_packed_ = num_variables_ <= 2 * kWordBits && place_fields(widths);
-  if (!is_packed_) return;
+  if (!is_packed_) {
+    small_hashes_.clear();
+    for (std::size_t v = 0; v < num_variables_; ++v)
+      for (std::uint32_t value = 0; value < kSmallValues; ++value)
+        small_hashes_.push_back(hash_of_value(static_cast<std::int32_t>(v), static_cast<std::int32_t>(value)));
+    return;
+  }
   for (bool any_grew = true; any_grew;) {
     any_grew = false;
     for (std::size_t v = 0; v < num_variables_; ++v) {

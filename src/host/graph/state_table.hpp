@@ -64,7 +64,7 @@ class StateTable {
         bool seen = false;
         for (std::size_t b = 0; b < c; ++b) seen = seen || changes[b].variable == v;
         if (seen) continue;
-        if (!rows_.fits(row[v])) return false;
+        if (static_cast<std::uint32_t>(row[v]) >= kSmallValues && !rows_.fits(row[v])) return false;
         change_hash(v, near[v], row[v], key);
       }
       return true;
@@ -112,6 +112,7 @@ class StateTable {
     return std::memcmp(a, b, rows_.row_bytes()) == 0;
   }
 
+  static constexpr std::uint32_t kSmallValues = 8;
   static constexpr int kNumShards = 64;
   static constexpr int kShardShift = 58;
   /// Rows that are not in the table yet, in the order in which sequential insertion would meet them; rows may repeat.
@@ -159,7 +160,7 @@ class StateTable {
     return bits >> field.width == 0;
   }
   /// A row's hash is the sum of hashes of its values, each in its place, so that it follows from that of a row nearby.
-  static void add_hash(std::int32_t variable, std::int32_t value, StateKey& key, std::uint64_t sign = 1) {
+  static StateKey hash_of_value(std::int32_t variable, std::int32_t value) {
     // Two multiply-folds as in `hash_of` for the first word; the second mixes the first fold in its own way.
     __extension__ using Wide = unsigned __int128;
     const std::uint64_t place =
@@ -167,12 +168,18 @@ class StateTable {
     const Wide product = static_cast<Wide>((place + 1) * 0x9e3779b97f4a7c15ULL) * 0xd1342543de82ef95ULL;
     const std::uint64_t low = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
     const Wide second = static_cast<Wide>(low) * 0xa0761d6478bd642fULL;
-    key.word[0] += sign * (static_cast<std::uint64_t>(second) ^ static_cast<std::uint64_t>(second >> 64));
-    key.word[1] += sign * (low ^ low >> 29) * 0xbf58476d1ce4e5b9ULL;
+    return {{static_cast<std::uint64_t>(second) ^ static_cast<std::uint64_t>(second >> 64),
+             (low ^ low >> 29) * 0xbf58476d1ce4e5b9ULL}};
   }
-  static void change_hash(std::int32_t variable, std::int32_t from, std::int32_t to, StateKey& key) {
-    add_hash(variable, from, key, ~std::uint64_t{0});
-    add_hash(variable, to, key);
+  [[nodiscard]] StateKey known_hash(std::int32_t variable, std::int32_t value) const {
+    if (static_cast<std::uint32_t>(value) < kSmallValues)
+      return small_hashes_[static_cast<std::size_t>(variable) * kSmallValues + static_cast<std::size_t>(value)];
+    return hash_of_value(variable, value);
+  }
+  void change_hash(std::int32_t variable, std::int32_t from, std::int32_t to, StateKey& key) const {
+    const StateKey before = known_hash(variable, from), after = known_hash(variable, to);
+    key.word[0] += after.word[0] - before.word[0];
+    key.word[1] += after.word[1] - before.word[1];
   }
   static std::int32_t read(const Field& field, const StateKey& key) {
     const std::uint64_t bits = key.word[field.word] >> field.shift & ((std::uint64_t{1} << field.width) - 1);
@@ -205,7 +212,9 @@ class StateTable {
   bool is_packed_ = true;
   std::vector<Field> fields_;
   std::vector<std::int32_t> lowest_, highest_;  ///< values that the fields were laid out for
-  IntegerRows rows_;                            ///< those kept
+  /// Hashes of 0, 1, ... of each variable, which most values are; where keys are hashes.
+  std::vector<StateKey> small_hashes_;
+  IntegerRows rows_;  ///< those kept
   LargePageVector<StateKey> keys_;
   int shard_bits_ = 0;  ///< each shard has 2^shard_bits_ slots
   std::uint64_t place_mask_ = 0;

@@ -92,21 +92,27 @@ Model two_locus(std::int32_t samples, std::int64_t max_states) {
 
   const auto transitions = [types, absorbed, to = start, held = start](State state, TransitionSink& sink) mutable {
     std::int32_t num_held = 0, num_blocks = 0;
-    for (std::int32_t t = 0; t < types.num_types(); ++t) {
-      if (state[t] == 0) continue;
-      held[num_held++] = t;
-      num_blocks += state[t];
+    // Most types are not there, so several are passed over at once.
+    constexpr std::size_t kStride = 8;
+    for (std::size_t begin = 0; begin < state.size(); begin += kStride) {
+      const State some = state.subspan(begin, std::min(kStride, state.size() - begin));
+      std::int32_t any = 0;
+      for (const std::int32_t count : some) any |= count;
+      if (any == 0) continue;
+      for (std::size_t k = 0; k < some.size(); ++k) {
+        if (some[k] == 0) continue;
+        held[num_held++] = static_cast<std::int32_t>(begin + k);
+        num_blocks += some[k];
+      }
     }
     if (num_blocks == 1) return;
-    std::ranges::copy(state, to.begin());
     // An absorbed state is (n, n), or (n, 0) beside (0, n): two blocks at most.
     const auto emit = [&](std::span<const VariableChange> changes, std::int32_t rate, double coefficient) {
       const RateTerm term{rate, coefficient};
       if (num_blocks <= 3) {
+        std::ranges::copy(state, to.begin());
         for (const VariableChange& change : changes) to[change.variable] += change.delta;
-        const bool is_absorbed = types.is_absorbed(to);
-        for (const VariableChange& change : changes) to[change.variable] -= change.delta;
-        if (is_absorbed) {
+        if (types.is_absorbed(to)) {
           sink.emit(absorbed, 0, {&term, 1});
           return;
         }
