@@ -89,8 +89,10 @@ std::vector<Row> measure(const Case& one, std::size_t num_lanes, int repetitions
   for (const MappingChoice choice : {MappingChoice::kThreads, MappingChoice::kLevels}) {
     Contender& contender = contenders.emplace_back();
     contender.way = way_of_moments(program, shape, count, choice);
-    contender.slots = DeviceBuffer<double>(
-        static_cast<std::size_t>(contender.way.resident_lanes * contender.way.mapping.global_slots));
+    const Mapping& mapping = contender.way.mapping;
+    const std::int64_t in_work =
+        std::min(contender.way.resident_lanes, mapping.num_blocks(count) * mapping.lanes_per_block);
+    contender.slots = DeviceBuffer<double>(static_cast<std::size_t>(in_work * mapping.global_slots));
     if (!contenders.back().way.mapping.by_levels && choice == MappingChoice::kLevels) contenders.pop_back();
   }
   cudaEvent_t begin, end;

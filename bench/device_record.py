@@ -169,8 +169,9 @@ def main():
     parser.add_argument("stem", type=Path)
     for name in ("gpu", "commit"):
         parser.add_argument("--" + name, default="")
+    parser.add_argument("--parts", type=Path, help="what the parts have left; STEM.parts")
     arguments = parser.parse_args()
-    record = read_parts(Path(f"{arguments.stem}.parts"))
+    record = read_parts(arguments.parts or Path(f"{arguments.stem}.parts"))
     record |= {"gpu": arguments.gpu, "commit": arguments.commit,
                "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
     record["goals"] = [dict(zip(("workload", "wanted", "measured", "met"), cells)) for cells in goals(record)]

@@ -8,10 +8,10 @@ namespace sojourn {
 /// `Posterior::use_device`, `Evaluator::use_device` and the like. Of the library `sojourn::device`, which a build with
 /// CUDA installs beside `sojourn::sojourn`.
 ///
-/// Calls of one part run one after another on a stream of its own and wait for their results; only
-/// `DevicePosterior::evaluate` works on the caller's stream. Each call makes the device the calling thread's current
-/// one and the caller's current again before it returns, so that calls may come from any thread, whatever device is
-/// current there.
+/// Calls of one part run one after another on a stream of its own and wait for their results; only those that take
+/// tensors and a stream work on the caller's, which must not be under capture. Each call makes the device the calling
+/// thread's current one and the caller's current again before it returns, so that calls may come from any thread,
+/// whatever device is current there.
 ///
 /// @param index   As CUDA counts them, from 0 on.
 /// @param report  Told, in words, of batches and blocks that are smaller for lack of memory. May be empty.

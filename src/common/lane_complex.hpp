@@ -21,22 +21,27 @@ struct alignas(16) LaneComplex {
     return LaneComplex(a.re - b.re, a.im - b.im);
   }
   friend SOJOURN_HD LaneComplex operator*(const LaneComplex& a, const LaneComplex& b) {
-    return LaneComplex(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re);
+    LaneComplex product(rounded_product(a.re, b.re), rounded_product(a.im, b.re));
+    sojourn::add_product(product.re, -a.im, b.im);
+    sojourn::add_product(product.im, a.re, b.im);
+    return product;
   }
-  friend SOJOURN_HD LaneComplex operator*(double a, const LaneComplex& b) { return LaneComplex(a * b.re, a * b.im); }
+  friend SOJOURN_HD LaneComplex operator*(double a, const LaneComplex& b) {
+    return LaneComplex(rounded_product(a, b.re), rounded_product(a, b.im));
+  }
 };
 
 SOJOURN_HD inline void add_product(LaneComplex& acc, const LaneComplex& a, const LaneComplex& b) {
-  acc.re += a.re * b.re;
-  acc.im += a.re * b.im;
-  acc.re -= a.im * b.im;
-  acc.im += a.im * b.re;
+  add_product(acc.re, a.re, b.re);
+  add_product(acc.im, a.re, b.im);
+  add_product(acc.re, -a.im, b.im);
+  add_product(acc.im, a.im, b.re);
 }
 SOJOURN_HD inline void add_product(LaneComplex& acc, double a, const LaneComplex& b) {
-  acc.re += a * b.re;
-  acc.im += a * b.im;
+  add_product(acc.re, a, b.re);
+  add_product(acc.im, a, b.im);
 }
-SOJOURN_HD inline void add_product(LaneComplex& acc, double a, double b) { acc.re += a * b; }
+SOJOURN_HD inline void add_product(LaneComplex& acc, double a, double b) { add_product(acc.re, a, b); }
 SOJOURN_HD inline LaneComplex reciprocal(const LaneComplex& a) {
   const double scale = 1.0 / (a.re * a.re + a.im * a.im);
   return LaneComplex(a.re * scale, -(a.im * scale));

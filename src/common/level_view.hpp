@@ -25,7 +25,7 @@ struct LevelRow {
 };
 
 /// Entry (`row`, column) of a component, listed by columns.
-struct LevelEntry {
+struct alignas(8) LevelEntry {
   std::uint32_t slot;  ///< inside the component
   std::int32_t row;
 };

@@ -5,8 +5,23 @@
 /// What a replay asks of its numbers, for plain ones; packs, complex and scaled numbers overload it.
 namespace sojourn {
 
-/// acc += a * b.
-SOJOURN_HD inline void add_product(double& acc, double a, double b) { acc += a * b; }
+/// acc += a * b. On a device with one rounding, whatever the compiler makes of the loop around it: all mappings of a
+/// replay then have the same bits.
+SOJOURN_HD inline void add_product(double& acc, double a, double b) {
+#if defined(__CUDA_ARCH__)
+  acc = __fma_rn(a, b, acc);
+#else
+  acc += a * b;
+#endif
+}
+/// a * b, which a device does not round together with a sum that it is added to.
+SOJOURN_HD inline double rounded_product(double a, double b) {
+#if defined(__CUDA_ARCH__)
+  return __dmul_rn(a, b);
+#else
+  return a * b;
+#endif
+}
 /// 1 / a.
 SOJOURN_HD inline double reciprocal(double a) { return 1.0 / a; }
 

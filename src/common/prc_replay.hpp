@@ -84,7 +84,7 @@ SOJOURN_HD inline Real factor_single_row(const PrcView& prc, const PrcRow& row, 
                                          const RateArray& inverse_rate) {
   if (row.group_end - row.group_begin == 1) {
     const PrcGroup& group = prc.groups[row.group_begin];
-    return (1.0 / group.total) * inverse_rate[group.rate];
+    return group.inverse_total * inverse_rate[group.rate];
   }
   return reciprocal(external_weight<Real>(prc, row, rate));
 }

@@ -20,8 +20,8 @@ struct PrcGroup {
   std::int32_t internal;  ///< 1 where the targets lie in the row's own component
   std::int64_t term_begin, term_end;
   double absorbing;  ///< sum of the coefficients into absorbing states (external groups only)
-  double moving;     ///< sum of the coefficients of the terms
   double total;      ///< sum of all coefficients, absorbing included
+  double inverse_total;
 };
 struct PrcTerm {
   double coefficient;
@@ -58,8 +58,8 @@ struct PrcSum {
   std::uint32_t num_pairs;
 };
 
-/// One multiply-add of the factor program; both are slots inside the component.
-struct PrcPair {
+/// One multiply-add of the factor program; both are slots inside the component. One load of a device thread.
+struct alignas(8) PrcPair {
   std::uint32_t a, b;
 };
 

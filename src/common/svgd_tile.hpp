@@ -23,8 +23,9 @@ struct PairTerms {
 };
 
 /// exp(-a) for a >= 0 within 2 units in the last place, held at exp(-708) = 3e-308 from there on. Free of calls and
-/// branches, so that a loop over lanes vectorises and host and device agree. Cody-Waite reduction by ln 2, then a
-/// degree 13 Taylor polynomial on |r| <= ln(2)/2 (remainder below 1e-17).
+/// branches, so that a loop over lanes vectorises and host and device agree. Cody-Waite reduction by ln 2, then the
+/// polynomial of degree 11 with least error on |r| <= ln(2)/2 (1e-17 with rounded coefficients;
+/// tests/oracle/exp_coefficients.py).
 SOJOURN_HD inline double exp_negative(double a) {
   // Non-negative doubles order like their bit patterns; an integer comparison cannot trap, so the loop vectorises.
   constexpr std::int64_t kBitsOf708 = 0x4086200000000000;
@@ -37,18 +38,16 @@ SOJOURN_HD inline double exp_negative(double a) {
   const double shifted = -bounded * 1.4426950408889634074 + kRoundingShift;
   const double exponent = shifted - kRoundingShift;
   const double r = (-bounded - exponent * 6.93147180369123816490e-01) - exponent * 1.90821492927058770002e-10;
-  double p = 1.0 / 6227020800.0;
-  p = p * r + 1.0 / 479001600.0;
-  p = p * r + 1.0 / 39916800.0;
-  p = p * r + 1.0 / 3628800.0;
-  p = p * r + 1.0 / 362880.0;
-  p = p * r + 1.0 / 40320.0;
-  p = p * r + 1.0 / 5040.0;
-  p = p * r + 1.0 / 720.0;
-  p = p * r + 1.0 / 120.0;
-  p = p * r + 1.0 / 24.0;
-  p = p * r + 1.0 / 6.0;
-  p = p * r + 0.5;
+  double p = 0x1.ad7f7b1096349p-26;
+  p = p * r + 0x1.28ad689e8aee0p-22;
+  p = p * r + 0x1.71df253a08086p-19;
+  p = p * r + 0x1.a0199a16e68edp-16;
+  p = p * r + 0x1.a01a012a69cf4p-13;
+  p = p * r + 0x1.6c16c184266b4p-10;
+  p = p * r + 0x1.1111111127b9bp-7;
+  p = p * r + 0x1.555555555088cp-5;
+  p = p * r + 0x1.55555555554fap-3;
+  p = p * r + 0x1.000000000000ap-1;
   p = p * r + 1.0;
   p = p * r + 1.0;
   std::int64_t bits;
@@ -139,10 +138,20 @@ struct ImqKernel {
 struct RbfKernel {
   template <class Number>
   SOJOURN_HD static PairTerms<Number> pair(Number squared_distance, Number inverse_h2) {
-    const Number value = exp_negative(Number(0.5) * squared_distance * inverse_h2);
+    const Number value = exp_negative(squared_distance * (Number(0.5) * inverse_h2));
     return {value, value * inverse_h2};
   }
 };
+
+/// sum += value * score + slope * difference: two multiply-adds, where a sum of both would be three operations.
+SOJOURN_HD inline void add_pair(double& sum, double value, double score, double slope, double difference) {
+  sum += value * score;
+  sum += slope * difference;
+}
+/// In single precision the sum of both, so that one number is widened.
+SOJOURN_HD inline void add_pair(double& sum, float value, float score, float slope, float difference) {
+  sum += value * score + slope * difference;
+}
 
 /// Adds column particle j to the sums of `kLanes` row particles.
 ///
@@ -173,13 +182,16 @@ SOJOURN_HD inline void accumulate_column(int dim, const Number* row_u, const Num
   }
   for (int c = 0; c < num_coordinates; ++c) SOJOURN_LANE_LOOP
   for (int l = 0; l < kLanes; ++l)
-    sum[c * kLanes + l] += value[l] * col_s[c * stride] + slope[l] * (row_u[c * kLanes + l] - col_u[c * stride]);
+    add_pair(sum[c * kLanes + l], value[l], col_s[c * stride], slope[l], row_u[c * kLanes + l] - col_u[c * stride]);
 }
 
 /// Adds the columns [0, num_columns) of one tile, in index order; particle j of the tile at offset j.
 template <class PairKernel, int kLanes, int kDim = 0, class Number>
 SOJOURN_HD inline void accumulate_tile(int dim, const Number* row_u, const Number* tile_u, const Number* tile_s,
                                        std::int64_t stride, int num_columns, Number inverse_h2, double* sum) {
+#if defined(__CUDACC__)
+#pragma unroll 2  // the polynomial's coefficients are brought once for two columns
+#endif
   for (int j = 0; j < num_columns; ++j)
     accumulate_column<PairKernel, kLanes, kDim>(dim, row_u, tile_u + j, tile_s + j, stride, inverse_h2, sum);
 }

@@ -56,6 +56,12 @@ CudaMachine::CudaMachine() {
 void CudaMachine::on_stream(void* stream) {
   const cudaStream_t next = stream != nullptr ? static_cast<cudaStream_t>(stream) : stream_.get();
   if (next == current_) return;
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  if (next != stream_.get()) SOJOURN_CUDA_TRY(cudaStreamIsCapturing(next, &capture));
+  if (capture != cudaStreamCaptureStatusNone)
+    throw DeviceError(
+        "the stream is being captured as a CUDA graph, which work that finds memory cannot be part of; "
+        "end the capture first");
   SOJOURN_CUDA_TRY(cudaEventRecord(switched_.get(), current_));
   SOJOURN_CUDA_TRY(cudaStreamWaitEvent(next, switched_.get(), 0));
   current_ = next;

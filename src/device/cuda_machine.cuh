@@ -65,9 +65,11 @@ class CudaMachine {
 
   CudaMachine();
 
+  /// The host's memory is the caller's again: where a device reaches it by itself, nothing else says when it is read.
   template <class T>
   void upload(T* there, std::span<const T> here) {
     SOJOURN_CUDA_TRY(cudaMemcpyAsync(there, here.data(), here.size_bytes(), cudaMemcpyHostToDevice, stream()));
+    wait();
   }
   template <class T>
   void download(const T* there, std::span<T> here) {

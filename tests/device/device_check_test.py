@@ -20,6 +20,7 @@ else
   echo "[  PASSED  ] ${PASSED:-5} tests."; exit "${TEST_STATUS:-0}"
 fi""",
     "bin/test_on_device": """echo "test_on_device $*" >>"$CALLS"
+echo "${SOJOURN_SOURCE_DIR-}" >"$(dirname "$CALLS")/source"
 echo "[  PASSED  ] 70 tests."; exit "${SUITES_STATUS:-0}\"""",
     "bin/device_bench": """echo "device_bench $*" >>"$CALLS"
 echo '{"device": "Made-up", "lanes": 100, "repetitions": 1, "rows": [], "likelihood_rows": [], "iteration_rows": [],
@@ -97,6 +98,21 @@ class DeviceCheck(unittest.TestCase):
         status, text, _ = self.run_script("demonstrations", CUDA_MEAN="1.5")
         self.assertEqual(status, 1, text)
         self.assertTrue(self.record()["demonstrations"].startswith("DIFFER"))
+
+    def test_what_parts_leave_may_lie_elsewhere(self):
+        kept = self.folder / "kept"
+        self.assertEqual(self.run_script("tests", SOJOURN_DEVICE_PARTS=str(kept))[0], 0)
+        self.assertEqual([path.suffix for path in (self.folder / "results" / "Made-up-GPU").iterdir()].count(".parts"), 0)
+        self.assertEqual((kept / "tests.txt").read_text().strip(), "passed 5 tests")
+        # The results' folder may be another one the next time.
+        for path in (self.folder / "results" / "Made-up-GPU").iterdir():
+            path.unlink()
+        self.assertEqual(self.run_script("moments", SOJOURN_DEVICE_PARTS=str(kept))[0], 0)
+        self.assertEqual(self.record()["tests"], "passed 5 tests")
+
+    def test_tests_find_their_references_where_the_script_lies(self):
+        self.run_script("suites")
+        self.assertEqual((self.folder / "source").read_text().strip(), str(ROOT))
 
     def test_parts_add_up_and_failures_show(self):
         self.assertEqual(self.run_script("tests", "suite", "ranks", "moments", "program", "jax")[0], 0)

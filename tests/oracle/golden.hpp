@@ -28,7 +28,7 @@ struct Golden {
 /// Golden values by chain name.
 inline const std::map<std::string, Golden>& golden() {
   static const std::map<std::string, Golden> loaded = [] {
-    const std::string path = std::string(oracle::source_folder) + "/tests/oracle/golden_law.json";
+    const std::string path = oracle::source_folder() + "/tests/oracle/golden_law.json";
     std::ifstream file(path);
     if (!file) throw std::runtime_error("cannot read " + path);
     const nlohmann::json json = nlohmann::json::parse(file);

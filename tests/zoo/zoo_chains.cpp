@@ -13,7 +13,7 @@ namespace {
 using json = nlohmann::ordered_json;  // derived rates count in the order they are written
 
 json read(const std::string& file) {
-  const std::string path = std::string(oracle::source_folder) + "/tests/zoo/" + file;
+  const std::string path = oracle::source_folder() + "/tests/zoo/" + file;
   std::ifstream stream(path);
   if (!stream) throw std::runtime_error("cannot read " + path);
   return json::parse(stream);

@@ -28,12 +28,7 @@ class CudaMemory final : public DeviceMemory {
     synchronize();  // the host's memory is the caller's again
   }
   void copy(void* to, const void* from, std::size_t num_bytes) override { move(to, from, num_bytes); }
-  [[nodiscard]] bool is_idle() override {
-    const cudaError_t status = cudaStreamQuery(stream_);
-    if (status == cudaErrorNotReady) return false;
-    SOJOURN_CUDA_TRY(status);
-    return true;
-  }
+  [[nodiscard]] bool is_idle() override { return SOJOURN_CUDA_DONE(cudaStreamQuery(stream_)); }
   void synchronize() override { SOJOURN_CUDA_TRY(cudaStreamSynchronize(stream_)); }
   void mark() override {
     if (num_marks_ == marks_.size()) {

@@ -3,6 +3,7 @@
 
 #include "device/evaluation/moment_kernel.hpp"
 #include "device/evaluation/moment_level_kernel.hpp"
+#include "device/support/blocks.hpp"
 #include "device/support/buffer.cuh"
 #include "device/support/check.cuh"
 #include "device/support/occupancy.cuh"
@@ -11,11 +12,16 @@
 namespace sojourn {
 namespace {
 
+/// Blocks a processor should hold. Left to itself the compiler makes do with 64 registers, for more blocks than slots
+/// leave room for, and fetches one number after the other (decision 0041).
+constexpr int kResidentMomentBlocks = 4;
+
 /// One thread is one lane; blocks stride over the batch where fewer are resident than there are lanes.
 template <class Number, int kOrder, SlotPlacement kPlacement>
-__global__ void moment_kernel(const PrcView prc, const MomentLaneShape shape, const double* __restrict__ reward,
-                              const double* __restrict__ phi, std::int64_t num_lanes, void* __restrict__ slots,
-                              const MomentLaneOutput output) {
+__global__ void __launch_bounds__(kLargestBlock, kResidentMomentBlocks)
+    moment_kernel(const PrcView prc, const MomentLaneShape shape, const double* __restrict__ reward,
+                  const double* __restrict__ phi, std::int64_t num_lanes, void* __restrict__ slots,
+                  const MomentLaneOutput output) {
   extern __shared__ double shared[];
   const std::int64_t resident = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
   const std::int64_t own = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;

@@ -63,10 +63,10 @@ class CloudBatch final : public DeviceCloud {
         imq_(options.kernel == Kernel::kImq),
         mixed_(options.precision == DirectionPrecision::kMixed),
         name_(std::move(name)),
-        trace_(static_cast<std::size_t>(2 * most_at_once())),
-        numbers_(1),
+        trace_here_(static_cast<std::size_t>(2 * most_at_once())),
         numbers_here_(1),
-        trace_here_(trace_.size()) {
+        trace_(trace_here_.size()),
+        numbers_(1) {
     cloud_.rules = cloud_rules(options, posterior_->dimension());
     const svgd_lanes::Rules& rules = cloud_.rules;
     const std::int64_t dim = rules.dim;
@@ -565,13 +565,13 @@ class CloudBatch final : public DeviceCloud {
   svgd_lanes::Cloud cloud_{};
   // The host's buffers go last: what still travels has come when the device's are given back.
   HostDoubles state_here_;
+  HostDoubles trace_here_;  ///< means, then steps
+  typename Machine::template HostBuffer<svgd_lanes::Numbers> numbers_here_;
   std::size_t state_size_ = 0;
   Doubles doubles_, trace_;
   Doubles packed_;  ///< rows as they travel
   typename Machine::template Buffer<std::int32_t> outcome_;
   typename Machine::template Buffer<svgd_lanes::Numbers> numbers_;
-  typename Machine::template HostBuffer<svgd_lanes::Numbers> numbers_here_;
-  HostDoubles trace_here_;          ///< means, then steps
   Recording refreshing_, keeping_;  ///< to the end of an iteration, or on several ranks to the direction
   Recording stepping_, ending_;     ///< on several ranks, the rest
   typename Machine::template Buffer<line_series::Cell> line_cells_;

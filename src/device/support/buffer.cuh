@@ -19,7 +19,7 @@ struct CudaDriver {
     void* memory = nullptr;
     const cudaError_t status = cudaMalloc(&memory, bytes);
     if (status == cudaErrorMemoryAllocation) {
-      cudaGetLastError();
+      (void)cudaGetLastError();
       return nullptr;
     }
     SOJOURN_CUDA_TRY(status);

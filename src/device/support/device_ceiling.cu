@@ -8,9 +8,9 @@ namespace sojourn {
 namespace {
 
 constexpr int kLanes = 128;
-constexpr int kNumSlots = 220;
 constexpr int kSweeps = 2000;
 
+template <int kNumSlots>
 __global__ void __launch_bounds__(kLanes) dot_kernel(double coefficient, double* result) {
   extern __shared__ double slots[];
   for (int s = 0; s < kNumSlots; ++s) slots[s * kLanes + threadIdx.x] = 1e-3 * (s + 1);
@@ -75,22 +75,33 @@ class Timer {
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
+/// Multiply-adds a second of dot products over so many slots a thread; 0 where a block has no room for them.
+template <int kNumSlots>
+double shared_dot_rate(Timer& timer, int processors, int most_bytes, double* result) {
+  constexpr int kBytes = kNumSlots * kLanes * static_cast<int>(sizeof(double));
+  if (kBytes > most_bytes) return 0;
+  SOJOURN_CUDA_TRY(cudaFuncSetAttribute(dot_kernel<kNumSlots>, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
+  return timer.best_rate(static_cast<double>(processors) * kLanes * kNumSlots * kSweeps,
+                         [&] { dot_kernel<kNumSlots><<<processors, kLanes, kBytes>>>(1e-9, result); });
+}
+
 }  // namespace
 
 DeviceLimits measure_device_limits() {
-  constexpr int kBytes = kNumSlots * kLanes * static_cast<int>(sizeof(double));
   constexpr int kBlocksEach = 8, kThreads = 256, kChains = 8;
-  SOJOURN_CUDA_TRY(cudaFuncSetAttribute(dot_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
-  int device = 0, processors = 0, cache_bytes = 0;
+  int device = 0, processors = 0, cache_bytes = 0, block_bytes = 0;
   SOJOURN_CUDA_TRY(cudaGetDevice(&device));
+  SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&block_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
   SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device));
   SOJOURN_CUDA_TRY(cudaDeviceGetAttribute(&cache_bytes, cudaDevAttrL2CacheSize, device));
   const int blocks = processors * kBlocksEach;
   DeviceBuffer<double> result(static_cast<std::size_t>(blocks) * kThreads);
   Timer timer;
   DeviceLimits limits;
-  limits.shared_dot = timer.best_rate(static_cast<double>(processors) * kLanes * kNumSlots * kSweeps,
-                                      [&] { dot_kernel<<<processors, kLanes, kBytes>>>(1e-9, result.data()); });
+  // As many slots as a block of each architecture has.
+  limits.shared_dot = shared_dot_rate<220>(timer, processors, block_bytes, result.data());
+  if (limits.shared_dot == 0) limits.shared_dot = shared_dot_rate<160>(timer, processors, block_bytes, result.data());
+  if (limits.shared_dot == 0) limits.shared_dot = shared_dot_rate<48>(timer, processors, block_bytes, result.data());
   limits.multiply_adds = timer.best_rate(static_cast<double>(blocks) * kThreads * kChains * kSweeps,
                                          [&] { register_kernel<<<blocks, kThreads>>>(0.999, result.data()); });
   // Copies that the second cache holds, and copies that it does not.

@@ -44,8 +44,13 @@ class OnDevice {
       : devices_(devices), index_(index), own_(std::move(own)) {}
   ~OnDevice() {
     if (own_ == nullptr) return;
-    const CurrentDevice here(devices_, index_);
-    own_.reset();
+    try {
+      const CurrentDevice here(devices_, index_);
+      own_.reset();
+    } catch (const std::exception& error) {
+      // After a failure of the device nothing can be chosen; its memory goes with the process.
+      std::fprintf(stderr, "sojourn: a device's memory is not given back: %s\n", error.what());
+    }
   }
   OnDevice(OnDevice&&) noexcept = default;
   OnDevice& operator=(OnDevice&&) = delete;

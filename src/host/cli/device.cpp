@@ -2,6 +2,7 @@
 #include <charconv>
 #include <utility>
 
+#include "cli/doctor_facts.hpp"
 #include "cli/streams.hpp"
 #include "cli/text_table.hpp"
 #include "cli/verb.hpp"
@@ -47,9 +48,17 @@ DeviceRequest expect_there(DeviceRequest request) {
   SOJOURN_EXPECTS(info.cuda, DeviceError,
                   "{} {}: this build has no CUDA; use --device cpu, or build where a CUDA toolkit is found",
                   request.source, name);
-  SOJOURN_EXPECTS(!info.devices.empty(), DeviceError,
-                  "{} {}: no CUDA device is visible; use --device cpu, or check nvidia-smi and CUDA_VISIBLE_DEVICES",
-                  request.source, name);
+  if (info.devices.empty()) {
+    const std::string old_driver = old_driver_text(driver_here(), info.cuda_version);
+    throw DeviceError(
+        old_driver.empty()
+            ? fmt::format("{} {}: no CUDA device is visible; use --device cpu, or check nvidia-smi and "
+                          "CUDA_VISIBLE_DEVICES",
+                          request.source, name)
+            : fmt::format("{} {}: no CUDA device is visible, as {}; use --device cpu, update the driver, or build with "
+                          "an older toolkit",
+                          request.source, name, old_driver));
+  }
   SOJOURN_EXPECTS(request.index == kAnyCuda || std::cmp_less(request.index, info.devices.size()), DeviceError,
                   "{} {}: there is no such device; visible are {}; use one of these, or --device cpu", request.source,
                   name, fmt::join(info.devices, "; "));
@@ -60,7 +69,8 @@ DeviceRequest expect_there(DeviceRequest request) {
 
 void set_device_opener(DeviceOpener opener) { device_opener = opener; }
 
-Device open_device(const std::string& requested, const Environment& environment) {
+Device open_device(const std::string& requested, const Environment& environment,
+                   const LikelihoodDevice::Report& report) {
   const DeviceRequest request = expect_there(read_request(requested, environment));
   if (request.index == kCpu) {
     if (const std::string text = auto_device_text(requested, environment); !text.empty()) warn(text);
@@ -75,7 +85,8 @@ Device open_device(const std::string& requested, const Environment& environment)
     const LauncherRank here = rank_on_node(environment, "or name the device, as --device cuda:0");
     index = static_cast<int>(here.rank % num_devices);
   }
-  return opener(index, [](const std::string& text) { warn(text); });
+  return opener(
+      index, report ? report : [](const std::string& text) { warn(text); });
 }
 
 std::string auto_device_text(const std::string& requested, const Environment& environment) {

@@ -1,8 +1,8 @@
 #include "cli/doctor_checks.hpp"
 
 #include <algorithm>
-#include <charconv>
 
+#include "cli/doctor_facts.hpp"
 #include "cli/text_table.hpp"
 #include "expects.hpp"
 #include "model/suggest.hpp"
@@ -30,18 +30,6 @@ Check failure(std::string name, std::string found, std::string advice) {
 
 std::string count(std::int64_t number, const char* thing) {
   return fmt::format("{} {}{}", number, thing, number == 1 ? "" : "s");
-}
-
-int leading_number(std::string_view text) {
-  int number = -1;
-  (void)std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
-/// Oldest driver that runs programs of a CUDA toolkit, by its major version (NVIDIA's compatibility table).
-int least_driver(int cuda_major) {
-  if (cuda_major >= 13) return 580;
-  return cuda_major == 12 ? 525 : 450;
 }
 
 /// "Open MPI", "MPICH", "Intel": who made an MPI, from its own words.
@@ -164,14 +152,10 @@ Check check_gpu(const MachineFacts& facts) {
 
 Check check_cuda(const MachineFacts& facts) {
   if (!facts.build.cuda) return absent("cuda", "built without CUDA", "build where a CUDA toolkit is found to use GPUs");
-  const int least = least_driver(leading_number(facts.build.cuda_version));
   const std::string found = "built with CUDA " + facts.build.cuda_version;
-  if (!facts.driver.empty() && leading_number(facts.driver) < least)
-    return failure(
-        "cuda", fmt::format("{}, driver {}", found, facts.driver),
-        fmt::format("CUDA {} needs driver {} or newer: update the driver, build with an older toolkit, or use "
-                    "--device cpu",
-                    leading_number(facts.build.cuda_version), least));
+  if (const std::string text = old_driver_text(facts.driver, facts.build.cuda_version); !text.empty())
+    return failure("cuda", fmt::format("{}, {}", found, text),
+                   "update the driver, build with an older toolkit, or use --device cpu");
   return ok("cuda", found);
 }
 

@@ -11,6 +11,7 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -199,11 +200,34 @@ void look_at_build(MachineFacts& facts, const Environment& environment) {
   }
 }
 
+int leading_number(std::string_view text) {
+  int number = -1;
+  (void)std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+/// Oldest driver that runs programs of a CUDA toolkit, by its major version (NVIDIA's compatibility table).
+int least_driver(int cuda_major) {
+  if (cuda_major >= 13) return 580;
+  return cuda_major == 12 ? 525 : 450;
+}
+
 }  // namespace
 
 void set_mpi_facts(MpiBackEndFacts facts) { mpi_back_end = facts; }
 
 std::string mpi_library() { return mpi_back_end.library == nullptr ? std::string() : mpi_back_end.library(); }
+
+std::string driver_here() {
+  std::ifstream driver("/proc/driver/nvidia/version");
+  return driver_version(std::string(std::istreambuf_iterator<char>(driver), {}));
+}
+
+std::string old_driver_text(const std::string& driver, const std::string& cuda_version) {
+  const int least = least_driver(leading_number(cuda_version));
+  if (driver.empty() || leading_number(driver) >= least) return {};
+  return fmt::format("driver {} is older than {}, which CUDA {} needs", driver, least, cuda_version);
+}
 
 std::string driver_version(std::string_view text) {
   const std::string_view line = text.substr(0, text.find('\n'));
@@ -246,8 +270,7 @@ MachineFacts machine_facts(const std::string& results, const Environment& enviro
   MachineFacts facts;
   look_at_build(facts, environment);
   look_at_cores(facts, environment);
-  std::ifstream driver("/proc/driver/nvidia/version");
-  facts.driver = driver_version(std::string(std::istreambuf_iterator<char>(driver), {}));
+  facts.driver = driver_here();
   facts.asks_for_gpu = variable_text(environment, "SOJOURN_DEVICE").starts_with("cuda");
   facts.mpi_library = mpi_library();
   if (mpi_back_end.takes_device_memory != nullptr) facts.mpi_cuda = mpi_back_end.takes_device_memory();

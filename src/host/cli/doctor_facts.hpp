@@ -24,6 +24,11 @@ MachineFacts machine_facts(const std::string& results, const Environment& enviro
 
 /// "580.65.06" in the text of /proc/driver/nvidia/version; empty where there is none.
 std::string driver_version(std::string_view text);
+/// Of this machine's driver; empty where there is none.
+std::string driver_here();
+/// Why a driver cannot run programs of a CUDA toolkit, as "driver 470.57.02 is older than 580, which CUDA 13.0 needs";
+/// empty where it can, or where there is none.
+std::string old_driver_text(const std::string& driver, const std::string& cuda_version);
 
 /// Reads the diagnostics of a run and its failure.json; never throws.
 ResultFacts result_facts(const std::string& folder);

@@ -233,7 +233,7 @@ class Inference {
       planned_device_ = assumed_device(options_.assume_device);
       return;
     }
-    device_ = open_device(requested);
+    device_ = open_device(requested, process_environment(), [this](const std::string& text) { note(text); });
     if (const std::string text = auto_device_text(requested); !text.empty())
       result_.warnings.push_back(text);  // printed
     if (options_.plan && device_) planned_device_ = {device_.name(), device_.free_bytes, false};

@@ -61,9 +61,11 @@ using DeviceOpener = Device (*)(int index, LikelihoodDevice::Report report);
 void set_device_opener(DeviceOpener opener);
 
 /// The device to work on, from `--device` or SOJOURN_DEVICE; none for the CPU. "cuda" without a
-/// number is the first device, or the next ones for further ranks on this node. Warns with `auto_device_text`.
+/// number is the first device, or the next ones for further ranks on this node. Warns with `auto_device_text`. What the
+/// device has to say, of batches that it halves, goes to `report`; null: printed as a warning.
 /// @throws UsageError for a name that is none, DeviceError where the device asked for cannot be used.
-Device open_device(const std::string& requested, const Environment& environment = process_environment());
+Device open_device(const std::string& requested, const Environment& environment = process_environment(),
+                   const LikelihoodDevice::Report& report = {});
 /// What there is to say where `auto` is asked for by name: it takes no GPU, and why. Empty otherwise.
 std::string auto_device_text(const std::string& requested, const Environment& environment = process_environment());
 /// Whether that is a CUDA device, be it there or not. @throws UsageError for a name that is none.

@@ -48,7 +48,6 @@ void list_arrivals(PrcArrays& arrays) {
       if (fresh) arrays.arrivals.push_back({edge.rate, 0, at, at, 0, 0, 0});
       arrays.arrival_terms.push_back({edge.coefficient, edge.from, -1});
       arrays.arrivals.back().term_end = at + 1;
-      arrays.arrivals.back().moving += edge.coefficient;
       arrays.arrivals.back().total += edge.coefficient;
     }
     arrays.rows[v].arrival_end = static_cast<std::int64_t>(arrays.arrivals.size());

@@ -65,6 +65,8 @@ class RowWriter {
     row.group_begin = static_cast<std::int64_t>(arrays_.groups.size());
     row.group_middle = -1;
     for (const Part& part : parts_) add(part, row);
+    for (auto g = static_cast<std::size_t>(row.group_begin); g < arrays_.groups.size(); ++g)
+      arrays_.groups[g].inverse_total = 1 / arrays_.groups[g].total;
     row.group_end = static_cast<std::int64_t>(arrays_.groups.size());
     if (row.group_middle < 0) row.group_middle = row.group_end;
   }
@@ -90,7 +92,6 @@ class RowWriter {
       group.absorbing += part.coefficient;
     } else {
       arrays_.terms.push_back({part.coefficient, part.column, -1});
-      group.moving += part.coefficient;
       group.term_end = static_cast<std::int64_t>(arrays_.terms.size());
       if (part.internal == 0) ++arrays_.cost.solve_multiply_adds;
     }

@@ -149,9 +149,10 @@ class MultiReplay {
       for (std::int64_t g = begin; g < middle; ++g) {
         const PrcGroup& group = prc_.groups[g];
         for (std::int64_t t = group.term_begin; t < group.term_end; ++t)
-          groups_.push_back({group.rate, 0, t, t + 1, 0, prc_.terms[t].coefficient, prc_.terms[t].coefficient});
+          groups_.push_back({group.rate, 0, t, t + 1, 0, prc_.terms[t].coefficient, 1 / prc_.terms[t].coefficient});
         if (group.absorbing != 0)
-          groups_.push_back({group.rate, 0, group.term_end, group.term_end, group.absorbing, 0, group.absorbing});
+          groups_.push_back(
+              {group.rate, 0, group.term_end, group.term_end, group.absorbing, group.absorbing, 1 / group.absorbing});
       }
       row.group_middle = std::ssize(groups_);
       groups_.insert(groups_.end(), prc_.groups + middle, prc_.groups + end);

@@ -165,8 +165,9 @@ struct ProgramWithRun {
     EXPECT_EQ(code, expected) << said;
     return said;
   }
-  [[nodiscard]] std::string particles(const char* output) const {
-    std::ifstream file(folder / output / "particles.csv");
+  [[nodiscard]] std::string particles(const std::string& output) const { return text(output + "/particles.csv"); }
+  [[nodiscard]] std::string text(const std::string& name) const {
+    std::ifstream file(folder / name);
     return {std::istreambuf_iterator<char>(file), {}};
   }
   std::filesystem::path folder;
@@ -189,6 +190,8 @@ TEST(ThroughTheProgram, OutOfDeviceMemory) {
                                 "free: the batch is halved to 300\n"));
   EXPECT_THAT(halved, ::testing::Not(HasSubstr("halved to 150")));
   EXPECT_EQ(program.particles("halved"), program.particles("whole"));
+  EXPECT_THAT(program.text("halved/summary.json"), HasSubstr("the batch is halved to 300\""));
+  EXPECT_THAT(program.text("whole/summary.json"), ::testing::Not(HasSubstr("halved")));
   EXPECT_NE(program.particles("whole"), "");
 
   // Batches of few particles still go.

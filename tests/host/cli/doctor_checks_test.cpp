@@ -110,7 +110,7 @@ TEST(Doctor, GpusAndDriver) {
               is(Verdict::kFail, "SOJOURN_DEVICE", "--device cpu"));
   EXPECT_THAT(check_cuda(fine()), is(Verdict::kOk, "CUDA 13.0"));
   EXPECT_THAT(check_cuda(with([](auto& f) { f.driver = "535.104.05"; })),
-              is(Verdict::kFail, "driver 535", "needs driver 580"));
+              is(Verdict::kFail, "driver 535.104.05 is older than 580, which CUDA 13.0 needs", "update the driver"));
   EXPECT_THAT(check_cuda(with([](auto& f) { f.driver = "535.104.05", f.build.cuda_version = "12.2"; })),
               is(Verdict::kOk, "CUDA 12.2"));
   EXPECT_THAT(check_cuda(with([](auto& f) { f.build.cuda = false; })), is(Verdict::kAbsent, "built without CUDA"));
@@ -122,6 +122,9 @@ TEST(Doctor, GpusAndDriver) {
   EXPECT_EQ(driver_version("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build"),
             "580.65.06");
   EXPECT_EQ(driver_version(""), "");
+  EXPECT_EQ(old_driver_text("525.60.13", "12.4"), "");
+  EXPECT_EQ(old_driver_text("470.57.02", "12.4"), "driver 470.57.02 is older than 525, which CUDA 12.4 needs");
+  EXPECT_EQ(old_driver_text("", "13.0"), "");
 }
 
 TEST(Doctor, Mpi) {

@@ -105,8 +105,9 @@ inline std::vector<unsigned char> content_of(const Prc& prc) {
         x.arrival_end, x.sum_end);
   });
   for (const auto* groups : {&a.groups, &a.arrivals})
-    each(*groups,
-         [&](const PrcGroup& x) { put(x.rate, x.internal, x.term_begin, x.term_end, x.absorbing, x.moving, x.total); });
+    each(*groups, [&](const PrcGroup& x) {
+      put(x.rate, x.internal, x.term_begin, x.term_end, x.absorbing, x.total, x.inverse_total);
+    });
   for (const auto* terms : {&a.terms, &a.arrival_terms})
     each(*terms, [&](const PrcTerm& x) { put(x.coefficient, x.column, x.slot); });
   each(a.entry_column, put);

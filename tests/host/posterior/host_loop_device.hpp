@@ -8,6 +8,7 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -89,19 +90,26 @@ class HostStream {
 
 class HostLoop : public UnwrittenMemory {
  public:
-  struct Recording {};
+  /// Steps as a graph holds them: what they were given when they were recorded.
+  struct Recording {
+    std::vector<std::function<void()>> steps;
+    bool is_made = false;
+    std::int64_t generation = -1;
+  };
 
   /// `stream`: null where everything is done at once.
   explicit HostLoop(double free_bytes, HostStream* stream = nullptr) : free_bytes_(free_bytes), stream_(stream) {}
 
   template <class T>
   void upload(T* there, std::span<const T> here) {
+    expect_no_recording("upload");
     if (stream_ != nullptr) stream_->synchronize();
     ++num_copies;
     UnwrittenMemory::upload(there, here);
   }
   template <class T>
   void download(const T* there, std::span<T> here) {
+    expect_no_recording("download");
     if (stream_ != nullptr) stream_->synchronize();
     ++num_copies;
     bytes_back += here.size_bytes();
@@ -109,11 +117,14 @@ class HostLoop : public UnwrittenMemory {
   }
   template <class T>
   void fetch(const T* there, std::span<T> here) {
-    ++num_copies;
-    bytes_back += here.size_bytes();
-    put([=] { std::copy_n(there, here.size(), here.begin()); });
+    put([=] {
+      ++num_copies;
+      bytes_back += here.size_bytes();
+      std::copy_n(there, here.size(), here.begin());
+    });
   }
   void wait() const {
+    expect_no_recording("wait");
     if (stream_ != nullptr) stream_->synchronize();
   }
   template <class T>
@@ -122,6 +133,7 @@ class HostLoop : public UnwrittenMemory {
   }
   template <class T>
   void fetch_aside(const T* there, std::span<T> here) {
+    expect_no_recording("fetch_aside");
     ++num_copies;
     bytes_aside += here.size_bytes();
     const auto work = [=] { std::copy_n(there, here.size(), here.begin()); };
@@ -236,7 +248,7 @@ class HostLoop : public UnwrittenMemory {
     }
   }
   void guard(const std::int32_t* guard) { guard_ = guard; }
-  void moved() {}
+  void moved() { ++generation_; }
   [[nodiscard]] std::int32_t index() const { return -1; }
   void on_stream(void* stream) { current_stream_ = stream; }
   [[nodiscard]] static void* default_stream() { return &num_copies; }
@@ -249,10 +261,25 @@ class HostLoop : public UnwrittenMemory {
   double spoil_mixed = 0;                                ///< added to one number of each direction in mixed precision
   static inline std::int64_t most_transform_blocks = 5;  ///< that this machine holds at once
   static inline std::atomic<std::int64_t> num_transform_blocks = 0;  ///< of the last launch
+  /// As a device does: at once the first time, then recorded, and from then on played again.
   template <class Enqueue>
-  void repeat(Recording&, Enqueue&& enqueue) {
-    enqueue();
+  void repeat(Recording& recording, Enqueue&& enqueue) {
+    if (recording.generation != generation_) {
+      recording = {};
+      enqueue();
+      recording.generation = generation_;
+      return;
+    }
+    if (!recording.is_made) {
+      recorded_ = &recording.steps;
+      enqueue();
+      recorded_ = nullptr;
+      recording.is_made = true;
+    }
+    ++num_replays;
+    for (const std::function<void()>& step : recording.steps) put(step);
   }
+  static inline std::atomic<std::int64_t> num_replays = 0;
   [[nodiscard]] double free_bytes() const { return free_bytes_; }
 
  private:
@@ -265,9 +292,15 @@ class HostLoop : public UnwrittenMemory {
     };
     put(step);
   }
+  /// What a graph cannot hold.
+  void expect_no_recording(const char* what) const {
+    if (recorded_ != nullptr) throw std::logic_error(std::string(what) + " while a graph is recorded");
+  }
   template <class Work>
   void put(const Work& work) {
-    if (stream_ == nullptr) {
+    if (recorded_ != nullptr) {
+      recorded_->push_back(work);
+    } else if (stream_ == nullptr) {
       work();
     } else {
       stream_->put(work);
@@ -313,6 +346,8 @@ class HostLoop : public UnwrittenMemory {
   double free_bytes_;
   HostStream* stream_;
   const std::int32_t* guard_ = nullptr;
+  std::vector<std::function<void()>>* recorded_ = nullptr;
+  std::int64_t generation_ = 0;
   void* current_stream_ = nullptr;
   const LevelSchedule* schedule_ = nullptr;
   PrcArrays slotted_;

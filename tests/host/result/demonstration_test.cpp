@@ -13,7 +13,7 @@
 namespace sojourn {
 namespace {
 
-const std::string kExamples = std::string(oracle::source_folder) + "/examples/";
+const std::string kExamples = oracle::source_folder() + "/examples/";
 
 /// Half the particles and iterations of the defaults, for the test's time.
 SvgdOptions quick_options() {
