@@ -128,22 +128,25 @@ TEST(DevicePosterior, RefusesTensorsThatDoNotFit) {
   posterior.use_device(std::make_shared<testing::HostLoopDevice>());
   const std::unique_ptr<DevicePosterior> there = posterior.on_device(10);
   const std::int64_t d = there->dimension();
-  const DeviceTensor matrix{.device = -1, .num_dims = 2, .shape = {4, d}, .stride = {d, 1}};
-  const DeviceTensor vector{.device = -1, .shape = {4, 1}};
-  const DeviceTensor whole{.type = DeviceTensor::Type::kInt32, .device = -1, .shape = {4, 1}};
+  // Memory for all of them, so that what is not refused fails here and nowhere else.
+  std::vector<double> memory(11 * static_cast<std::size_t>(d) + 22);
+  const DeviceTensor matrix{.data = memory.data(), .device = -1, .num_dims = 2, .shape = {4, d}, .stride = {d, 1}};
+  const DeviceTensor vector{.data = memory.data(), .device = -1, .shape = {4, 1}};
+  const DeviceTensor whole{.data = memory.data(), .type = DeviceTensor::Type::kInt32, .device = -1, .shape = {4, 1}};
   const auto asked = [&](const DeviceTensor& z, const DeviceTensor& density, const DeviceTensor& score,
                          const DeviceTensor& outcome) {
     return reason_of([&] { there->evaluate(z, density, score, outcome, nullptr); });
   };
-  DeviceTensor elsewhere = matrix, narrow = matrix, many = matrix, apart = vector;
+  DeviceTensor elsewhere = matrix, narrow = matrix, many = matrix, apart = vector, whole_apart = whole;
   elsewhere.device = 1;
   narrow.shape[1] = d - 1;
   many.shape[0] = 11;
-  apart.stride[0] = 2;
+  apart.stride[0] = whole_apart.stride[0] = 2;
   EXPECT_THAT(asked(elsewhere, vector, matrix, whole), HasSubstr("z is on device 1"));
   EXPECT_THAT(asked(narrow, vector, matrix, whole), HasSubstr("it must be [4, "));
   EXPECT_THAT(asked(matrix, vector, matrix, vector), HasSubstr("outcome"));
   EXPECT_THAT(asked(matrix, apart, matrix, whole), HasSubstr("must be 1"));
+  EXPECT_THAT(asked(matrix, vector, matrix, whole_apart), HasSubstr("strides 1 and 2; they must be 1"));
   DeviceTensor density = vector, outcome = whole;
   density.shape[0] = outcome.shape[0] = 11;
   EXPECT_THAT(asked(many, density, many, outcome), HasSubstr("room for 10"));
