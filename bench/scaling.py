@@ -190,7 +190,7 @@ def gpu_lines():
         "",
         f"- evaluation: {1e3 * gpu.wave:.3g} ms for up to {gpu.lanes:,} particles, which fill a GPU; fewer take as long. From the 46 and 11 ms",
         "  for 10,000 particles of [device](device.md) and decision [0025](decisions/0025-levels.md), three waves of 132 processors x 32 lanes",
-        f"- directions: {1e12 * gpu.pair:.3g} ps a pair, 10 ms for 100,000 particles ([device](device.md)); {1e9 * gpu.repeated:.3g} ns a particle that every GPU repeats",
+        f"- directions: {1e12 * gpu.pair:.3g} ps a pair, 19 ms for 100,000 particles ([device](device.md)); {1e9 * gpu.repeated:.3g} ns a particle that every GPU repeats",
         "  (decision [0031](decisions/0031-iterations-on-several-devices.md))",
         f"- two exchanges of d and d + 4 numbers a particle: {1e6 * gpu.latency:.3g} us x log2 K each, {gpu.inside / 1e9:.3g} GB/s in a node of {gpu.per_node} (0031),",
         f"  {gpu.between / 1e9:.3g} GB/s between nodes, which no document of the project bears out",

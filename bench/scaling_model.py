@@ -87,7 +87,7 @@ class Gpu:
 
     lanes: int = 132 * 32     # particles that fill its processors: 32 lanes on each of 132 (decision 0025)
     wave: float = 57e-3 / 3   # seconds of up to so many: 46 ms of nodes and 11 ms of checks for 10,000, which are three waves
-    pair: float = 1e-12       # 10 ms for 100,000 particles (docs/device.md)
+    pair: float = 1.9e-12     # 19 ms for 100,000 particles (docs/device.md)
     repeated: float = 1e-9    # a particle, on every GPU: 0.1 ms for 100,000 (decision 0031)
     latency: float = 20e-6    # of an exchange and doubling; there are two (decision 0031)
     per_node: int = 8

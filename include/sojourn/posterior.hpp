@@ -120,8 +120,8 @@ class Transform {
 struct RouteCounts {
   std::int64_t contour = 0, saddlepoint = 0, uniformization = 0, stepping = 0, closed = 0;
   double worst_error_bound = 0;
-  /// Real multiply-adds of the contours' transforms and of the sums over their nodes, on the CPU: four for a complex
-  /// one, two for a real factor of a complex number. Other routes are not counted.
+  /// Real multiply-adds of the contours' transforms and of the sums over their nodes, on the CPU and on a device: four
+  /// for a complex one, two for a real factor of a complex number. Other routes are not counted.
   double multiply_adds = 0;
 };
 

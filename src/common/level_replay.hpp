@@ -33,9 +33,8 @@ class LevelTasks {
       } else if (is_single(component)) {
         entry[0] = single(task.row);
       } else {
-        const PrcPair* pair = prc_.pairs + task.pair_begin;
-        for (std::int64_t s = task.sum_begin; s < task.sum_end; ++s)
-          pair = sum_entry<Real>(prc_.sums[s], pair, rate, entry);
+        sum_entries<Real>(prc_.sums + task.sum_begin, prc_.sums + task.sum_end, prc_.pairs + task.pair_begin, rate,
+                          entry);
         if (task.finishes != 0) {
           const Local exit = entry.from(component.entry_end - component.entry_begin);
           const Local inverse = inverses_of(component, entry);

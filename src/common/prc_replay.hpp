@@ -121,6 +121,20 @@ SOJOURN_HD SOJOURN_FORCE_INLINE const PrcPair* sum_entry(const PrcSum& part, con
   return pair;
 }
 
+/// Sums of a row, from `part` to `last`. The next one is fetched while one is summed, so that nobody waits for it.
+template <class Real, class RateArray, class RealArray>
+SOJOURN_HD SOJOURN_FORCE_INLINE const PrcPair* sum_entries(const PrcSum* part, const PrcSum* last, const PrcPair* pair,
+                                                           const RateArray& rate, RealArray&& entry) {
+  if (part == last) return pair;
+  for (PrcSum next = *part;;) {
+    const PrcSum own = next;
+    const bool is_last = ++part == last;
+    if (!is_last) next = *part;
+    pair = sum_entry<Real>(own, pair, rate, entry);
+    if (is_last) return pair;
+  }
+}
+
 /// The pivot of row v, once its entries are summed, and what it scales.
 template <class Real, class RateArray, class Kill, class RealArray, class PivotWatch>
 SOJOURN_HD SOJOURN_FORCE_INLINE void finish_row(const PrcView& prc, const PrcComponent& component, std::int32_t v,
@@ -166,7 +180,9 @@ SOJOURN_HD inline void factor_component(const PrcView& prc, const PrcComponent& 
   const PrcSum* part = prc.sums + component.sum_begin;
   const PrcPair* pair = prc.pairs + component.pair_begin;
   for (std::int32_t v = component.row_begin; v < component.row_end; ++v) {
-    for (; part != prc.sums + prc.rows[v].sum_end; ++part) pair = sum_entry<Real>(*part, pair, rate, entry);
+    const PrcSum* const last = prc.sums + prc.rows[v].sum_end;
+    pair = sum_entries<Real>(part, last, pair, rate, entry);
+    part = last;
     finish_row<Real>(prc, component, v, rate, kill, entry, exit, inverse, pivots);
   }
 }

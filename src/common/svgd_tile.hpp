@@ -190,7 +190,8 @@ template <class PairKernel, int kLanes, int kDim = 0, class Number>
 SOJOURN_HD inline void accumulate_tile(int dim, const Number* row_u, const Number* tile_u, const Number* tile_s,
                                        std::int64_t stride, int num_columns, Number inverse_h2, double* sum) {
 #if defined(__CUDACC__)
-#pragma unroll 2  // the polynomial's coefficients are brought once for two columns
+// The polynomial's coefficients are brought once for two columns, where registers leave room for both.
+#pragma unroll(kDim <= 5 ? 2 : 1)
 #endif
   for (int j = 0; j < num_columns; ++j)
     accumulate_column<PairKernel, kLanes, kDim>(dim, row_u, tile_u + j, tile_s + j, stride, inverse_h2, sum);

@@ -9,6 +9,7 @@
 #include "device/evaluation/program_layout.hpp"
 #include "device/posterior/routed_likelihood.hpp"
 #include "device/sampler/cloud_batch.hpp"
+#include "device/support/blocks.hpp"
 #include "device/support/planned_machine.hpp"
 #include "posterior/likelihood_tables.hpp"
 #include "sojourn/communicator.hpp"
@@ -18,12 +19,12 @@ namespace {
 
 using cli::DevicePlan;
 
-/// Assumed, not measured (decisions 0021 and 0025): a kernel in a graph, operations of pairs of particles, and
-/// multiply-adds on registers.
-constexpr double kSecondsPerKernel = 2.5e-6, kPairOperationsPerSecond = 3e13, kMultiplyAddsPerSecond = 5.6e12;
+/// Assumed, not measured (decisions 0021 and 0025): a kernel in a graph, instructions of pairs of particles at nine
+/// tenths of what 132 processors issue, and multiply-adds on registers.
+constexpr double kSecondsPerKernel = 2.5e-6, kPairInstructionsPerSecond = 1.35e13, kMultiplyAddsPerSecond = 5.6e12;
 constexpr double kKernelsPerIteration = 25, kKernelsPerEvaluation = 7;
-/// Operations of a pair beside those of each coordinate.
-constexpr double kPairOperations = 10, kPairOperationsOfCoordinate = 5;
+/// Instructions in double precision of a pair, beside those of each coordinate, as the compiler makes them (0041).
+constexpr double kImqInstructions = 9, kRbfInstructions = 18, kInstructionsOfCoordinate = 4;
 /// Multiply-adds of a node in the values of one time: value, slope and bound of each transform.
 constexpr double kInversionMultiplyAdds = 8;
 constexpr double kSecondsPerMicrosecond = 1e-6;
@@ -140,7 +141,24 @@ class PlannedLevel final : public DeviceLevel {
                                                            machine_.mapping_of(shape), plan_.num_particles * num_nodes,
                                                            DeviceSize{}, routed_->contour().num_blocks(gradient));
     };
+    // Tilts and proofs: a thread a particle, all its numbers in global memory. Moments at 0, then a factorization that
+    // proves each window's tilt, or several where the first does not.
+    const LaneWork preparing{.slot_bytes = sizeof(double),
+                             .rate_slots = 0,
+                             .solution_slots = 0,
+                             .value_solutions = 3,
+                             .factors = 1.0 + likelihood.num_windows,
+                             .solves = 3,
+                             .visits = 0,
+                             .sums = 0,
+                             .num_partials = 1};
+    Mapping threads;
+    threads.lanes_per_block = kLargestBlock;
+    threads.blocks_per_processor = shape_.has_fronts ? 3 : 4;
     auto& seconds = plan_.result->seconds;
+    seconds.emplace_back(
+        "preparation",
+        kSecondsPerMicrosecond * predict_microseconds(arrays_, preparing, threads, plan_.num_particles, DeviceSize{}));
     seconds.emplace_back("transforms", transforms(true, likelihood.num_nodes));
     seconds.emplace_back("checks", transforms(false, likelihood.num_checks));
     seconds.emplace_back("inversion", kInversionMultiplyAdds * n * likelihood.num_times * likelihood.num_transforms() *
@@ -226,8 +244,9 @@ DevicePlan plan_on_device(Posterior& posterior, const SvgdOptions& options, std:
   const double d = posterior.dimension(), n = static_cast<double>(options.num_particles);
   const double pairs = n * static_cast<double>(result.num_particles);
   if (result.seconds.size() > 1 && d <= svgd_lanes::kMostDimensions) {
+    const double pair = options.kernel == Kernel::kImq ? kImqInstructions : kRbfInstructions;
     result.seconds.emplace_back("directions",
-                                pairs * (kPairOperations + kPairOperationsOfCoordinate * d) / kPairOperationsPerSecond);
+                                pairs * (pair + kInstructionsOfCoordinate * d) / kPairInstructionsPerSecond);
     for (const auto& [name, seconds] : result.seconds) result.seconds_iteration += seconds;
   } else {
     result.seconds.clear();

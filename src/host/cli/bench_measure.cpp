@@ -275,14 +275,12 @@ class CaseRun {
     }
   }
 
-  /// What one more run adds to the likelihood's own count; nothing where a device does the work.
+  /// What one more run adds to the likelihood's own count.
   void count_likelihoods(const Timed& timed) const {
     BenchRow& row = result_.rows[timed.row];
     const double before = likelihood_->route_counts().multiply_adds;
     timed.run();
-    row.multiply_adds = device_ != nullptr ? 0
-                                           : (likelihood_->route_counts().multiply_adds - before) /
-                                                 static_cast<double>(row.num_particles);
+    row.multiply_adds = (likelihood_->route_counts().multiply_adds - before) / static_cast<double>(row.num_particles);
   }
 
   const BenchCase& case_;
@@ -340,6 +338,8 @@ BenchShare share_of_limit(const BenchRow& row, const BenchResult& result) {
     const DeviceLimits& limits = result.device_limits;
     share.by_registers = !row.traffic.mapping.empty() && row.traffic.shared_bytes == 0;
     multiply_adds = share.by_registers ? limits.multiply_adds : limits.shared_dot;
+    // A product of complex numbers is four multiply-adds of two numbers twice as wide.
+    if (is_likelihood(row.quantity)) multiply_adds = std::min(2 * limits.shared_dot, limits.multiply_adds);
     copied_bytes = limits.memory_bytes;
     if (limits.cache_bytes > 0) share.cache = row.traffic.cache_bytes * row.rate.median() / limits.cache_bytes;
   }

@@ -109,7 +109,8 @@ const char* bench_counting() {
          "Multiply-adds of means are those that the elimination predicts: factor and one solve, two solves with "
          "gradient. Those of likelihoods are counted while they are evaluated: the same of each transform on a "
          "contour, four for a product of complex numbers and two for one with an edge's coefficient, and the sums over "
-         "a shared contour's nodes; stepping, uniformization and a device's work are not counted. Neither are exit "
+         "a shared contour's nodes; stepping and uniformization are not counted, nor what a device factors a second "
+         "time. Neither are exit "
          "rates and sums over edges. Bytes through memory, of means alone: parameters and results, and programs larger "
          "than the last cache once for 32 particles. The share is of the best that the loops reached, by multiply-adds "
          "or by bytes, whichever is larger; both loops run in fp64.";

@@ -66,12 +66,14 @@ double LawCost::tilted_contour(std::size_t num_windows, std::size_t num_values) 
 
 double LawCost::uniformization(double rate, double largest_time, std::size_t num_points) const {
   const double mean = rate * largest_time, spread = 6 * std::sqrt(mean) + 40;
-  return kChainFloor + kChainPerEdge * edges_ + (mean + spread) * kSteppingFactor * edges_ * (1 + num_rates_) +
-         static_cast<double>(num_points) * 2 * spread * (kWeightCost + num_rates_);
+  return kChainFloor + kChainPerEdge * edges_ +
+         (mean + spread) * kSteppingFactor * edges_ * (1 + static_cast<double>(num_rates_)) +
+         static_cast<double>(num_points) * 2 * spread * (kWeightCost + static_cast<double>(num_rates_));
 }
 
 double LawCost::stepping(double largest_count) const {
-  return kChainFloor + kChainPerEdge * edges_ + largest_count * kSteppingFactor * edges_ * (1 + num_rates_);
+  return kChainFloor + kChainPerEdge * edges_ +
+         largest_count * kSteppingFactor * edges_ * (1 + static_cast<double>(num_rates_));
 }
 
 double LawCost::multiply_adds(const ReplayTally& tally) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -34,13 +35,16 @@ class LawCost {
   /// with an edge's coefficient.
   [[nodiscard]] double multiply_adds(const ReplayTally& tally) const;
 
+  [[nodiscard]] std::int64_t num_rates() const { return num_rates_; }
+
   /// Largest exit rate per unit of reward over the states that earn: what the uniformization rate is about.
   [[nodiscard]] double uniformization_rate(std::span<const double> phi) const;
 
  private:
   const StateGraph* graph_;
   std::vector<double> inverse_reward_;  ///< [num_states], 0 where nothing is earned
-  double factor_, solve_, edges_, num_rates_;
+  double factor_, solve_, edges_;
+  std::int64_t num_rates_;
   double factor_pairs_, entries_, terms_;  ///< multiply-adds of factors; of a solve, with entries and along edges
 };
 

@@ -177,6 +177,10 @@ class LikelihoodEngine {
   double exact_at(std::int64_t first, std::int64_t last, std::span<double> by_phi, Workspace& workspace,
                   Outcome& outcome, LikelihoodReport& report, bool bounds_error) const;
 
+  struct LoadedLevel {
+    std::unique_ptr<DeviceLevel> level;
+    double multiply_adds[2] = {0, 0};  ///< of one particle; with gradient
+  };
   class BookedCloud;
   /// Compares the first answers of a device with the CPU's. @throws DeviceError where they differ by more than both
   /// may be off.
@@ -194,7 +198,7 @@ class LikelihoodEngine {
   [[nodiscard]] double error_on_device(std::size_t level, const LevelWeights& weights, double value, double law_error,
                                        double compression_error) const;
   /// Level number `level` on the device, uploaded when first asked for; null where it is too large.
-  DeviceLevel* device_level(std::size_t level) const;
+  LoadedLevel* device_level(std::size_t level) const;
 
   DataCompression mode_;
   std::optional<Likelihood> whole_;
@@ -207,8 +211,8 @@ class LikelihoodEngine {
   mutable CompressionReport report_;
 
   std::shared_ptr<LikelihoodDevice> device_;
-  mutable std::mutex device_mutex_;                                  ///< one batch at a time
-  mutable std::vector<std::unique_ptr<DeviceLevel>> device_levels_;  ///< as `levels_`, then the exact one
+  mutable std::mutex device_mutex_;                 ///< one batch at a time
+  mutable std::vector<LoadedLevel> device_levels_;  ///< as `levels_`, then the exact one
   mutable DeviceReport device_report_;
   mutable DeviceValues device_values_;
   mutable bool device_checked_ = false;

@@ -72,15 +72,18 @@ DeviceReport LikelihoodEngine::device_report() const {
   return device_report_;
 }
 
-DeviceLevel* LikelihoodEngine::device_level(std::size_t level) const {
-  std::unique_ptr<DeviceLevel>& loaded = device_levels_[level];
-  if (loaded) return loaded.get();
+LikelihoodEngine::LoadedLevel* LikelihoodEngine::device_level(std::size_t level) const {
+  LoadedLevel& loaded = device_levels_[level];
+  if (loaded.level) return &loaded;
   const bool exact = level == levels_.size();
   if (exact && level > 0 && whole().points().size() > kMostExactPoints) return nullptr;
   const CompressedLikelihood* const compressed = exact ? nullptr : &levels_[level].data;
-  loaded = device_->load(prc.arrays(),
-                         LikelihoodTables(model.graph, prc, reward, likelihood_of(level), compressed, options));
-  return loaded.get();
+  const LikelihoodTables tables(model.graph, prc, reward, likelihood_of(level), compressed, options);
+  loaded.level = device_->load(prc.arrays(), tables);
+  const LawCost cost(model.graph, prc, reward);
+  for (const bool gradient : {false, true})
+    loaded.multiply_adds[gradient ? 1 : 0] = tables.multiply_adds(cost, gradient);
+  return &loaded;
 }
 
 const Likelihood& LikelihoodEngine::likelihood_of(std::size_t level) const {
@@ -142,7 +145,7 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
   }
   DeviceValues& values = device_values_;
   for (std::size_t level = 0; !open.empty(); ++level) {
-    DeviceLevel* const loaded = level <= levels_.size() ? device_level(level) : nullptr;
+    LoadedLevel* const loaded = level <= levels_.size() ? device_level(level) : nullptr;
     if (loaded == nullptr) {
       device_report_.num_coarse += static_cast<std::int64_t>(open.size());
       return;
@@ -151,12 +154,13 @@ void LikelihoodEngine::answer_on_device(MatrixView<const double> theta, std::spa
     Matrix<double> some(all ? 0 : open.size(), num_rates);
     for (std::size_t i = 0; !all && i < open.size(); ++i)
       std::copy_n(phi.row(open[i]).begin(), num_rates, some.row(i).begin());
-    loaded->evaluate(all ? std::as_const(phi).view() : std::as_const(some).view(), !gradient.empty(), values);
+    loaded->level->evaluate(all ? std::as_const(phi).view() : std::as_const(some).view(), !gradient.empty(), values);
     next.clear();
     const auto num_points = static_cast<std::int64_t>(level < levels_.size() ? levels_[level].plan.points().size()
                                                                              : whole().points().size());
     const LevelWeights weights = error.empty() ? LevelWeights{} : level_weights(level);
     const std::scoped_lock lock(mutex_);
+    routes_.multiply_adds += static_cast<double>(open.size()) * loaded->multiply_adds[gradient.empty() ? 0 : 1];
     for (std::size_t i = 0; i < open.size(); ++i) {
       const std::size_t k = open[i];
       auto outcome = static_cast<LaneOutcome>(values.outcome[i]);
@@ -290,7 +294,7 @@ std::unique_ptr<DeviceCloud> LikelihoodEngine::make_cloud(const ParameterTables&
                   : "its likelihoods are evaluated by uniformization, whose steps depend on the particles";
     return nullptr;
   }
-  std::unique_ptr<DeviceCloud> cloud = device_level(0)->make_cloud(parameters, options, device_->name());
+  std::unique_ptr<DeviceCloud> cloud = device_level(0)->level->make_cloud(parameters, options, device_->name());
   if (!cloud) {
     why_not = "the device moves no particles";
     return nullptr;
@@ -306,7 +310,7 @@ std::unique_ptr<DevicePosterior> LikelihoodEngine::make_posterior(const Paramete
                   "particles in host memory",
                   device_->name(),
                   model.graph.time_kind() == TimeKind::kDiscrete ? "step by step" : "by uniformization");
-  std::unique_ptr<DevicePosterior> posterior = device_level(0)->make_posterior(parameters, most_particles);
+  std::unique_ptr<DevicePosterior> posterior = device_level(0)->level->make_posterior(parameters, most_particles);
   SOJOURN_EXPECTS(posterior != nullptr, DeviceError, "{}: it takes no particles from its own memory", device_->name());
   return posterior;
 }

@@ -251,6 +251,24 @@ void LikelihoodTables::add_cycles(const StateGraph& graph, const PrcArrays& arra
   }
 }
 
+double LikelihoodTables::multiply_adds(const LawCost& cost, bool gradient) const {
+  if (!by_contour) return 0;
+  const auto num_nodes = as<std::int64_t>(nodes.size()), num_checks = as<std::int64_t>(check_nodes.size());
+  const std::int64_t num_transforms = numbers.num_transforms();
+  ReplayTally tally;
+  tally.complex_factors = num_nodes + num_checks;
+  tally.complex_solves = num_transforms * (num_nodes + num_checks) + (gradient ? num_nodes : 0);
+  // Moments at 0, and the proof of each window's tilt.
+  tally.real_factors = 1 + std::ssize(windows);
+  tally.real_solves = 3;
+  std::int64_t sums = gradient ? 2 * num_nodes * num_transforms * cost.num_rates() : 0;
+  for (const LaneTime& time : times) {
+    sums += num_transforms * (3 * std::int64_t{time.num_nodes} + time.num_checks);
+    if (gradient) sums += num_transforms * 2 * std::int64_t{time.num_nodes};
+  }
+  return cost.multiply_adds(tally) + static_cast<double>(sums);
+}
+
 LikelihoodView LikelihoodTables::view() const {
   LikelihoodView view = numbers;
   view.num_nodes = as<std::int32_t>(nodes.size());

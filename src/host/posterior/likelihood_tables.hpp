@@ -5,6 +5,7 @@
 
 #include "common/step_view.hpp"
 #include "elimination/prc_arrays.hpp"
+#include "evaluation/law_cost.hpp"
 #include "posterior/compression.hpp"
 #include "posterior/likelihood.hpp"
 #include "sojourn/evaluator.hpp"
@@ -31,6 +32,9 @@ struct LikelihoodTables {
 
   /// Pointers into this object.
   [[nodiscard]] LikelihoodView view() const;
+  /// Real multiply-adds of one particle, as `RouteCounts` has them; 0 without a contour. What a device factors again,
+  /// for lack of memory, is not counted twice.
+  [[nodiscard]] double multiply_adds(const LawCost& cost, bool gradient) const;
   /// Calls `place(pointer of the view, array)` for every array, for copies elsewhere.
   template <class Place>
   void each_array(LikelihoodView& view, Place&& place) const {

@@ -86,7 +86,11 @@ TEST(DevicePlanner, PredictsTheTimesOfDecision25) {
   const cli::DevicePlan plan = plan_on_device(posterior, options_for(10'000), 1, {"H200", kH200Bytes});
   // Times of one window, so that there are the 48 nodes of the decision's table, which has 46 ms.
   EXPECT_NEAR(seconds(plan, "transforms"), 46e-3, 2e-3);
-  EXPECT_NEAR(seconds(plan, "directions"), 1e8 * 30 / 3e13, 1e-9);
+  EXPECT_NEAR(seconds(plan, "directions"), 1e8 * (9 + 4 * 4) / 1.35e13, 1e-9);
+  // Two factorizations and three solves of 60 cycles a multiply-add: 3,936 pairs, 1,122 direct weights, 1,298 sums and
+  // 479 rows that take four more; 3,650 terms and entries, 684 groups, and both halves of the rows.
+  EXPECT_NEAR(seconds(plan, "preparation"),
+              (2 * (3936 + 1122 + 1298 + 4 * 479) + 3 * (3650 + 684 + 2 * 4 * 479)) * 60 / 1.8e9, 0.2e-3);
   EXPECT_GT(part(plan, "work of blocks"), 0);
 }
 

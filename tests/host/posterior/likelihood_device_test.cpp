@@ -68,6 +68,14 @@ void compare(const Model& model, const Observations& data, std::span<const doubl
   const double bound = cpu.route_counts().worst_error_bound, estimate = cpu.compression().worst_error;
   EXPECT_NEAR(device.route_counts().worst_error_bound, bound, 1e-6 * bound);
   EXPECT_NEAR(device.compression().worst_error, estimate, 0.1 * estimate + 1e-13);
+  const auto counted = [&](const DataLikelihood& likelihood, bool gradient) {
+    const double before = likelihood.route_counts().multiply_adds;
+    (void)evaluate_at(likelihood, theta, gradient);
+    return likelihood.route_counts().multiply_adds - before;
+  };
+  // A device takes no moment that the CPU leaves out; its gradients are products, the CPU's mostly differences.
+  EXPECT_NEAR(counted(device, false) / counted(cpu, false), 1, 2e-3);
+  EXPECT_NEAR(counted(device, true) / counted(cpu, true), 1, 0.25);
 }
 
 TEST(LikelihoodDevice, AgreesWithTheCpu) {

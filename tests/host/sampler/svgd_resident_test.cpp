@@ -151,6 +151,15 @@ TEST(SvgdResident, KnowsPriorsTransformsAndDerivedRates) {
 }
 
 /// The bits do not depend on how many iterations run at once, on batches, or on a stop in between.
+/// Else no test would see a step that was given what changes from one iteration to the next.
+TEST(SvgdResident, PlaysBackWhatWasRecorded) {
+  SvgdOptions options = fifty_iterations(40);
+  const std::int64_t before = testing::HostLoop::num_replays;
+  run(two_demes(), options, {.on_host_loop = true});
+  // Iterations are of two kinds, of each of which the first is no replay.
+  EXPECT_EQ(testing::HostLoop::num_replays - before, 48);
+}
+
 TEST(SvgdResident, GivesTheSameBitsHoweverItIsRun) {
   const Case one = two_demes();
   SvgdOptions options = fifty_iterations(140);
