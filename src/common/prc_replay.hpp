@@ -8,6 +8,7 @@
 #include "common/prc_number.hpp"
 #include "common/prc_supernode.hpp"
 #include "common/prc_view.hpp"
+#include "common/strided.hpp"
 
 /// Replay of a PRC program for one lane. `Real` is double, a pack of doubles, a complex of them, or a scaled number;
 /// `Rate` is the type of the rates (double where all lanes share one parameter vector). Arrays are anything indexable,
@@ -121,17 +122,23 @@ SOJOURN_HD SOJOURN_FORCE_INLINE const PrcPair* sum_entry(const PrcSum& part, con
   return pair;
 }
 
-/// Sums of a row, from `part` to `last`. The next one is fetched while one is summed, so that nobody waits for it.
+/// Sums of a row, from `part` to `last`. A device's thread fetches the next one while it sums one; the CPU does so by
+/// itself.
 template <class Real, class RateArray, class RealArray>
 SOJOURN_HD SOJOURN_FORCE_INLINE const PrcPair* sum_entries(const PrcSum* part, const PrcSum* last, const PrcPair* pair,
                                                            const RateArray& rate, RealArray&& entry) {
-  if (part == last) return pair;
-  for (PrcSum next = *part;;) {
-    const PrcSum own = next;
-    const bool is_last = ++part == last;
-    if (!is_last) next = *part;
-    pair = sum_entry<Real>(own, pair, rate, entry);
-    if (is_last) return pair;
+  if constexpr (kIsStrided<std::remove_cvref_t<RealArray>>) {
+    if (part == last) return pair;
+    for (PrcSum next = *part;;) {
+      const PrcSum own = next;
+      const bool is_last = ++part == last;
+      if (!is_last) next = *part;
+      pair = sum_entry<Real>(own, pair, rate, entry);
+      if (is_last) return pair;
+    }
+  } else {
+    for (; part != last; ++part) pair = sum_entry<Real>(*part, pair, rate, entry);
+    return pair;
   }
 }
 

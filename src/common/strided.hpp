@@ -17,4 +17,10 @@ struct Strided {
   [[nodiscard]] SOJOURN_HD Strided from(std::int64_t slot) const { return {base + slot * stride, stride}; }
 };
 
+/// Whether numbers belong to one lane of a device, or of a host loop in its place.
+template <class Array>
+inline constexpr bool kIsStrided = false;
+template <class T>
+inline constexpr bool kIsStrided<Strided<T>> = true;
+
 }  // namespace sojourn
