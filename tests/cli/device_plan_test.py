@@ -20,7 +20,7 @@ class DevicePlan(ProgramCase):
         self.assertIn("device              assumed: NVIDIA H200\n", text)
         self.assertRegex(text, r"device memory       .* of 139 GiB: batch .*, data .*, particles .*, program ")
         self.assertRegex(text, r"batch               100 of a device's 100 particles at once, which stay there")
-        self.assertRegex(text, r"an iteration there  about .* \(predicted from constants that are not measured: transforms ")
+        self.assertRegex(text, r"an iteration there  about .* \(predicted from constants that are not measured: preparation .*, transforms ")
         if not self.has_device:
             self.assertIn("assumed: NVIDIA H200", self.good("infer", "run.yaml", "--plan", "--device", "cuda"))
             self.assertIn("assumed: NVIDIA H200", self.good("infer", "run.yaml", "--plan", env={"SOJOURN_DEVICE": "cuda:3"}))
