@@ -67,7 +67,7 @@ class Daemons(ProgramCase):
         job = CLUSTER.submit("job.sh", cwd=self.folder)
         log = self.folder / f"two-{job}.out"
         # The start is done.
-        CLUSTER.wait_until(lambda: log.exists() and "%  iteration" in log.read_text(), 60, "first iteration of the run")
+        CLUSTER.wait_until(lambda: log.exists() and "%  iteration" in log.read_text(), 180, "first iteration of the run")
         CLUSTER.run("scancel", "--signal=USR1", job)
         state = CLUSTER.wait_for_end(job, seconds=180)
         text = log.read_text()
@@ -84,7 +84,7 @@ class Daemons(ProgramCase):
         self.script("--script", "stops.sh")
         job = CLUSTER.submit("job.sh", cwd=self.folder)
         ready = [self.folder / "ready-0", self.folder / "ready-1"]
-        CLUSTER.wait_until(lambda: all(path.exists() for path in ready), 60, "start of both ranks")
+        CLUSTER.wait_until(lambda: all(path.exists() for path in ready), 180, "start of both ranks")
         # What --signal does before the time limit: to the ranks, and not to the batch script.
         CLUSTER.run("scancel", "--signal=USR1", job)
         CLUSTER.wait_until(lambda: CLUSTER.state(job) in ("PENDING", "COMPLETED"), 30, "way back into the queue")
